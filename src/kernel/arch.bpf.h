@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * arch - registers, calling conventions and system call numbers, and nowhere else.
+ *
+ * libbpf's PT_REGS_* macros know the conventions; this header adds what differs beyond them. BPF
+ * halves are compiled once per architecture with -D__TARGET_ARCH_x86 or -D__TARGET_ARCH_arm64.
+ */
+#pragma once
+
+#define __VMLINUX_H__ /* tells libbpf's macros that the registers have the kernel's names */
+
+#if defined(__TARGET_ARCH_x86)
+
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
+		cs, flags, sp, ss;
+} __attribute__((preserve_access_index));
+
+#define ARCH_SYSCALL_NR(regs)	((regs)->orig_ax)
+#define ARCH_SYSCALL_ARG1(regs) ((regs)->di)
+#define ARCH_SYSCALL_ARG2(regs) ((regs)->si)
+#define ARCH_SYSCALL_ARG3(regs) ((regs)->dx)
+
+enum {
+	ARCH_NR_read = 0,
+	ARCH_NR_write = 1,
+	ARCH_NR_exit = 60,
+	ARCH_NR_exit_group = 231,
+	ARCH_NR_rt_sigreturn = 15,
+	ARCH_NR_execve = 59,
+	ARCH_NR_execveat = 322,
+};
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct user_pt_regs {
+	unsigned long regs[31], sp, pc, pstate;
+} __attribute__((preserve_access_index));
+
+struct pt_regs {
+	union {
+		struct user_pt_regs user_regs;
+		struct {
+			unsigned long regs[31], sp, pc, pstate;
+		};
+	};
+	unsigned long orig_x0;
+	int syscallno;
+} __attribute__((preserve_access_index));
+
+#define ARCH_SYSCALL_NR(regs)	((regs)->syscallno)
+#define ARCH_SYSCALL_ARG1(regs) ((regs)->orig_x0)
+#define ARCH_SYSCALL_ARG2(regs) ((regs)->regs[1])
+#define ARCH_SYSCALL_ARG3(regs) ((regs)->regs[2])
+
+enum {
+	ARCH_NR_read = 63,
+	ARCH_NR_write = 64,
+	ARCH_NR_exit = 93,
+	ARCH_NR_exit_group = 94,
+	ARCH_NR_rt_sigreturn = 139,
+	ARCH_NR_execve = 221,
+	ARCH_NR_execveat = 281,
+};
+
+#else
+#error "sonde knows x86-64 and arm64"
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* compat - each difference between kernels is one small function, headed by the commit that made it. */
+#pragma once
+
+#include "kernel/item.bpf.h"
+
+/* 2f064a59a11f ("sched: Change task_struct::state"), 5.14: `state` became `__state`. */
+struct task_struct___old {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+struct task_struct___new {
+	unsigned int __state;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 task_state(struct task_struct *task)
+{
+	struct task_struct___new *new_task = (void *)task;
+	struct task_struct___old *old_task = (void *)task;
+
+	if (bpf_core_field_exists(new_task->__state))
+		return BPF_CORE_READ(new_task, __state);
+	return (__u32)BPF_CORE_READ(old_task, state);
+}
+
+/* f3d133ee0a17 / 99ed145f4862: `rq_disk` of struct request went with 5.17 (f3fa33acca9f); the disk is then in q->disk. */
+struct request_queue___new {
+	struct gendisk *disk;
+} __attribute__((preserve_access_index));
+
+struct request___old {
+	struct gendisk *rq_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct gendisk *request_disk(struct request *request)
+{
+	struct request___old *old_request = (void *)request;
+	struct request_queue___new *queue;
+
+	if (bpf_core_field_exists(old_request->rq_disk))
+		return BPF_CORE_READ(old_request, rq_disk);
+	queue = (void *)BPF_CORE_READ(request, q);
+	return BPF_CORE_READ(queue, disk);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* read - facts that several items read out of the kernel's structures. */
+#pragma once
+
+#include "kernel/compat.bpf.h"
+#include "kernel/item.bpf.h"
+
+/* An address in 16 bytes: IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one column holds both. */
+struct sock_addrs {
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port; /* host order */
+	__u16 remote_port;
+	__u16 family;
+};
+
+static __always_inline void read_ip4(__u8 out[16], __be32 address)
+{
+	__builtin_memset(out, 0, 10);
+	out[10] = out[11] = 0xff;
+	__builtin_memcpy(out + 12, &address, 4);
+}
+
+static __always_inline void read_sock_addrs(struct sock *sk, struct sock_addrs *ret)
+{
+	ret->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	ret->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	ret->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (ret->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&ret->local_addr, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&ret->remote_addr, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	} else {
+		read_ip4(ret->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		read_ip4(ret->remote_addr, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	}
+}
+
+/* major << 20 | minor, the kernel's own dev_t (MINORBITS = 20): column type "dev". */
+static __always_inline __u32 read_request_dev(struct request *request)
+{
+	struct gendisk *disk = request_disk(request);
+
+	if (!disk)
+		return 0;
+	return (__u32)BPF_CORE_READ(disk, major) << 20 | (__u32)BPF_CORE_READ(disk, first_minor);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * filter - the small language of CLI, API and page: which records are wanted.
+ *
+ *	status >= 500 and service = shop and path ~ "^/api" and not port in (22, 8470)
+ *
+ * = != < <= > >= ~ !~ in (...), and or not ( ), values with units (100ms, 4KiB), texts bare or quoted,
+ * `port` and `addr` match either end, `*` and `?` glob in a bare or quoted text after =. A comparison with an
+ * absent value is false (and its `!=`, `!~` true).
+ */
+#pragma once
+
+#include "record/record.h"
+
+struct filter;
+
+/* NULL text or empty text = everything. `why` points at the place: `filter, column 12: ...`. */
+int filter_parse(struct span text, struct filter **ret_filter, struct err *why);
+void filter_free(struct filter *filter);
+
+/* Fails when a column does not exist in any of the layouts, with a suggestion. */
+int filter_check(const struct filter *filter, const struct layout *const *layouts, size_t count,
+		 struct err *why);
+
+/* NULL filter matches. */
+bool filter_match(const struct filter *filter, const struct record *record);
+
+/* "100ms" -> ns, "4KiB" -> bytes, "12" -> 12; false if it is no number. Shared with configuration. */
+bool parse_quantity(struct span text, double *ret_value);

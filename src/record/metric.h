@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * metric - counters, gauges and histograms with labels, kept by name, written as Prometheus text.
+ *
+ * A family is one metric: its description and its series. Series are filled by polling: between
+ * family_begin and family_end every source adds what it has now; label sets that come out equal are summed.
+ * What a counter had gained in keys that are gone (a dead process, an old version of the item) is folded
+ * into its base, so that the public number never falls: public = base + live.
+ * A family has a cap; what does not fit goes into one series with overflow="true": sums stay exact.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum bucket_kind { BUCKETS_LOG2, BUCKETS_LINEAR, BUCKETS_EXPLICIT };
+enum { METRIC_NAME_BYTES = 96, METRIC_SLOTS = 36, METRIC_LABELS = 20, METRIC_SERIES = 20000 };
+
+struct metric {
+	char name[METRIC_NAME_BYTES]; /* whole public name, with unit and _total */
+	enum metric_type type;
+	char unit[16];		      /* seconds, bytes ... or empty */
+	char *help;		      /* owned */
+	double scale;		      /* raw number * scale = number in the unit */
+	char *labels;		      /* owned: constant labels "direction=inbound,x=y", or NULL */
+	enum bucket_kind buckets;
+	double step;		      /* BUCKETS_LINEAR, raw */
+	double bound[METRIC_SLOTS];   /* BUCKETS_EXPLICIT, raw; ascending */
+	uint32_t bounds;
+	uint32_t offset, size;	      /* where the number lies in the map's value */
+};
+
+void metric_done(struct metric *metric);
+
+struct label {
+	const char *name; /* a column name */
+	struct span value;
+};
+
+struct family;
+
+/* `series` = cap on label sets. Takes a copy of the description. NULL on no memory. */
+struct family *family_new(const struct metric *metric, size_t series);
+void family_free(struct family *family);
+
+void family_begin(struct family *family);
+/* Labels with an empty value are left out. Order does not matter. Counters and gauges; raw numbers. */
+void family_add(struct family *family, const struct label *labels, size_t count, double value);
+void family_add_histogram(struct family *family, const struct label *labels, size_t count,
+			  const uint64_t slot[METRIC_SLOTS], uint64_t sum);
+/* Same, but straight into the base: the source of this number is about to disappear. */
+void family_retire(struct family *family, const struct label *labels, size_t count, double value);
+void family_retire_histogram(struct family *family, const struct label *labels, size_t count,
+			     const uint64_t slot[METRIC_SLOTS], uint64_t sum);
+/* Drops gauge series that were not added since family_begin, and counter series that were neither added
+ * nor changed for an hour. */
+void family_end(struct family *family, uint64_t now_ns);
+
+/* live becomes part of base, for all series: before the maps behind them are replaced or freed. */
+void family_fold(struct family *family);
+
+/* A trace or record id for the bucket of `value` (raw): shown in OpenMetrics as an exemplar. */
+void family_exemplar(struct family *family, const struct label *labels, size_t count, double value,
+		     const char *trace_id, uint64_t time_ns);
+
+const struct metric *family_metric(const struct family *family);
+size_t family_series(const struct family *family);
+uint64_t family_overflowed(const struct family *family); /* adds that found the family full */
+
+/* All families, sorted by name, as Prometheus text 0.0.4 or as OpenMetrics 1.0 (ends with # EOF). Families of
+ * the same name (two items) are written under one TYPE line. */
+void families_write(struct family *const *families, size_t count, bool openmetrics, struct buf *out);
+
+/* [{"labels":{...},"value":..}] or with "buckets","sum","count". */
+void family_json(const struct family *family, struct json *json);
