@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * describe - what an item's object says of itself, read from the tags in its BTF.
+ *
+ * Runs in the worker, also on objects of strangers: every size and name is checked before it is used,
+ * nothing is loaded into the kernel. The same description feeds the command line, the configuration,
+ * /metrics, JSON, the page and the reference documentation.
+ */
+#pragma once
+
+#include "record/metric.h"
+#include "record/record.h"
+
+enum {
+	ITEM_NAME_BYTES = 32,
+	ITEM_PARAMS = 32,
+	ITEM_EVENTS = 8,
+	ITEM_MAPS = 16,
+	ITEM_METRICS = 48,
+	ITEM_HOOKS = 96,
+};
+
+struct item_param {
+	char name[COLUMN_NAME_BYTES]; /* C name: min_us; on the command line --min-us */
+	char type[8];		      /* u32, u64, s64, bool */
+	uint32_t size;		      /* bytes */
+	int64_t value;		      /* default (u64 as two's complement) */
+	char *help;		      /* owned */
+};
+
+struct item_event {
+	uint16_t number;
+	struct schema schema; /* kind and columns */
+	struct layout layout;
+};
+
+/* A map whose entries are metrics. */
+struct item_map {
+	char name[16];
+	struct schema key;    /* columns of the key: labels */
+	struct schema row;    /* key and value side by side, as a record: value columns offset by key size */
+	struct layout layout; /* of `row` */
+	uint32_t key_size, value_size, max_entries;
+	uint32_t first_metric, metrics; /* its metrics in item_desc.metric */
+};
+
+struct item_hook {
+	char program[64];	      /* function name in the object */
+	char section[96];	      /* tp_btf/sched_switch */
+	char hook[COLUMN_NAME_BYTES]; /* alternatives share it */
+	uint32_t order;
+	bool optional;
+	char *prototype; /* owned, NULL = not checked */
+};
+
+struct item_desc {
+	char name[ITEM_NAME_BYTES];
+	char wing[8]; /* cpu mem disk net app sec */
+	bool on_by_default;
+	char *help; /* owned */
+	bool has_ring, has_filter, has_by;
+	uint32_t params, events, maps, metrics, hooks;
+	struct item_param param[ITEM_PARAMS];
+	struct item_event event[ITEM_EVENTS];
+	struct item_map map[ITEM_MAPS];
+	struct metric metric[ITEM_METRICS];
+	struct item_hook hook[ITEM_HOOKS];
+};
+
+/*
+ * `name`: the item's name (the file's name without .bpf.o); lower case letters, digits and _, and no
+ * name of a command. On failure nothing is left behind and `why` names what in the object is wrong.
+ */
+int item_describe(const char *name, const void *elf, size_t size, struct item_desc **ret_desc,
+		  struct err *why);
+void item_desc_free(struct item_desc *desc);
+
+/* The whole description as one JSON object (GET /v1/items/NAME, `sonde items show`, generated docs). */
+void item_desc_json(const struct item_desc *desc, struct json *json);
