@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* protocols - the list of all parsers there are. Adding one: declare it here and list it below. */
+#include "protocol/protocols.h"
+
+const struct protocol *const protocols[] = {
+	NULL,
+};
+
+const struct protocol *protocol_named(const char *name, bool is_datagram)
+{
+	for (size_t i = 0; protocols[i]; i++)
+		if (!strcmp(protocols[i]->name, name) && protocols[i]->is_datagram == is_datagram)
+			return protocols[i];
+	return NULL;
+}
