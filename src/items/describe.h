@@ -34,9 +34,12 @@ struct item_event {
 	struct layout layout;
 };
 
-/* A map whose entries are metrics. */
+/* Where metrics come from: a hash map's entries, or the rows of a table (an iterator's output). */
 struct item_map {
-	char name[16];
+	char name[COLUMN_NAME_BYTES]; /* of the map; for a table its kind */
+	bool is_table;		      /* then key_size is 0 and `key` are the label columns of the row */
+	bool gone_drop;		      /* TABLE option gone=drop */
+	uint16_t number;	      /* of the table */
 	struct schema key;    /* columns of the key: labels */
 	struct schema row;    /* key and value side by side, as a record: value columns offset by key size */
 	struct layout layout; /* of `row` */

@@ -16,7 +16,7 @@
 		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                \
 		__uint(max_entries, bytes);                                                        \
 	} events SEC(".maps");                                                                     \
-	static __always_inline void *emit_reserve(__u16 kind, __u32 size)                          \
+	static __always_inline __attribute__((unused)) void *emit_reserve(__u16 kind, __u32 size)  \
 	{                                                                                          \
 		struct event_head *head = bpf_ringbuf_reserve(&events, size, 0);                   \
                                                                                                    \
@@ -30,7 +30,7 @@
 		head->ktime_ns = bpf_ktime_get_ns();                                               \
 		return head;                                                                       \
 	}                                                                                          \
-	static __always_inline __u64 emit_wakeup(void)                                             \
+	static __always_inline __attribute__((unused)) __u64 emit_wakeup(void)                     \
 	{                                                                                          \
 		__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);                     \
                                                                                                    \
@@ -38,13 +38,14 @@
 			       ? BPF_RB_FORCE_WAKEUP                                               \
 			       : BPF_RB_NO_WAKEUP;                                                 \
 	}                                                                                          \
-	static __always_inline void emit_submit(void *event)                                       \
+	static __always_inline __attribute__((unused)) void emit_submit(void *event)               \
 	{                                                                                          \
 		count_add(COUNT_EMITTED);                                                          \
 		bpf_ringbuf_submit(event, emit_wakeup());                                          \
 	}                                                                                          \
 	/* For events that are built elsewhere (a map value) because their size varies. */         \
-	static __always_inline void emit_output(void *event, __u16 kind, __u32 size)               \
+	static __always_inline __attribute__((unused)) void emit_output(                           \
+		void *event, __u16 kind, __u32 size)                                               \
 	{                                                                                          \
 		struct event_head *head = event;                                                   \
                                                                                                    \

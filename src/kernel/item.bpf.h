@@ -120,6 +120,18 @@ enum {
 	const volatile type *const volatile event_##number TAG("event;number=" #number             \
 							       ";kind=" kind_name) = 0
 
+/*
+ * Tables: rows that are made on demand by an iterator program (HOOK("iter/task", ...)), which writes
+ * whole structs with bpf_seq_write. A row's fields are labels (COL) or numbers (COUNTER, GAUGE: these
+ * become metrics, summed over rows with equal labels); GAUGE and COUNTER fields carry a COL too when they
+ * shall be printed. Nothing runs while nobody asks: the cheapest item is a table. A counter's rows may vanish:
+ * what they had is kept in the sum ("gone=keep", the default), or was counted elsewhere by the item, e.g. at
+ * exit ("gone=drop").
+ */
+#define TABLE(number, kind_name, type, options)                                                    \
+	const volatile type *const volatile table_##number TAG("table;number=" #number             \
+							       ";kind=" kind_name ";" options) = 0
+
 /* Whom something belongs to, as fine as the item's `by` asks: a part of most keys. */
 struct owner {
 	__u64 cgroup COL("cgroup_id"); /* 0 when counted by host */

@@ -5,7 +5,8 @@
  * A family is one metric: its description and its series. Series are filled by polling: between
  * family_begin and family_end every source adds what it has now; label sets that come out equal are summed.
  * What a counter had gained in keys that are gone (a dead process, an old version of the item) is folded
- * into its base, so that the public number never falls: public = base + live.
+ * into its base, so that the public number never falls: public = base + live, and never less than it was
+ * at the last family_end (sources are read one after the other: a process may be in between).
  * A family has a cap; what does not fit goes into one series with overflow="true": sums stay exact.
  */
 #pragma once

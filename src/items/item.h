@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * item - one thing the agent can watch or do, and what its user half (if it has one) may say.
+ *
+ * Most items are one .bpf.c file and need nothing of this. An item with a user half adds `x.c` beside its
+ * `x.bpf.c`, which defines `const struct item_ops x_item`; the build finds it by the file's name. An item may
+ * also have a user half only (figures that /proc has).
+ */
+#pragma once
+
+#include "items/describe.h"
+
+struct item;	  /* the registry's */
+struct collector; /* takes samples between family_begin and family_end */
+struct event_head;
+
+/* A command that an item adds: `sonde accel preflight` = item accel, verb preflight. */
+struct item_verb {
+	const char *name, *usage, *help;
+	/* Runs in the agent; writes JSON lines or text to `out`. */
+	int (*run)(struct item *item, void *state, int argc, char **argv, struct buf *out, struct err *why);
+};
+
+struct item_ops {
+	/* What an item without a kernel half would have said by tags; NULL when there is an object. */
+	const char *wing, *help;
+	bool on_by_default;
+
+	/* Metrics that collect() fills, beside those of the object. Described in C. */
+	const struct metric *metrics;
+	size_t metric_count;
+
+	const struct item_verb *verbs; /* ends with name NULL; may be NULL */
+
+	/* All optional. `state` is what start returned. */
+	int (*start)(struct item *item, void **ret_state, struct err *why);
+	/* One raw event; NULL = the registry makes a record of it by its schema and publishes it. */
+	void (*event)(struct item *item, void *state, const struct event_head *event, size_t size);
+	/* Once a second while on. */
+	void (*tick)(struct item *item, void *state, uint64_t now_ns);
+	/* Before metrics are read: adds what is true now. */
+	void (*collect)(struct item *item, void *state, struct collector *out);
+	void (*stop)(struct item *item, void *state);
+};
+
+/* metric = index into ops->metrics. Raw numbers (times the metric's scale). */
+void collector_add(struct collector *out, size_t metric, const struct label *labels, size_t count,
+		   double value);
+void collector_add_histogram(struct collector *out, size_t metric, const struct label *labels,
+			     size_t count, const uint64_t slot[METRIC_SLOTS], uint64_t sum);
+
+/* What a user half may use of the agent. */
+const char *item_name(const struct item *item);
+struct world *item_world(struct item *item);
+struct stream *item_stream(struct item *item);
+const struct item_desc *item_description(const struct item *item); /* NULL without object */
+int64_t item_param(const struct item *item, const char *name);	   /* current value; 0 if unknown */
+void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount);
+void item_publish(struct item *item, const struct record *record);
+/* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
+ * Returns an fd or -errno. Paths: under /proc or /sys only. */
+int item_open(struct item *item, const char *path);
