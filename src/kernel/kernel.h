@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel - speaking with the kernel from a process that may not.
+ *
+ * The worker has no privileges at all. What needs some (bpf(2), opening files of others) goes
+ * through the broker, a small process that holds them (broker.h). libbpf runs here, in the worker,
+ * with its system calls sent on: the broker never parses ELF, BTF or anything else, it gets
+ * `union bpf_attr` with its buffers and checks those (docs/broker.md).
+ *
+ * This header is what the rest of the house uses: open an object, choose hooks, load, attach, read.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct kernel; /* the connection to the broker, and what is known of this kernel */
+struct object; /* one BPF object: opened, loaded, attached */
+struct ring;   /* one ring buffer that is read here */
+struct event_head {
+	uint16_t kind;
+	uint16_t size;
+	uint32_t flags;
+	uint64_t ktime_ns;
+};
+
+/*
+ * Opens an object. `name` appears in messages and in the kernel's program names; `elf` must stay
+ * readable until object_load returns. Nothing reaches the kernel yet.
+ */
+int object_open(struct kernel *kernel, const char *name, const void *elf, size_t size,
+		struct object **ret_object, struct err *why);
+
+/* Before loading: a constant (`const volatile` global). -ENOENT when the object has no such. */
+int object_set(struct object *object, const char *variable, const void *value, size_t size);
+/* Before loading: another size for a map or ring. -ENOENT as above. */
+int object_resize(struct object *object, const char *map, uint32_t max_entries);
+/* Before loading: forces one alternative of a hook: `program` or `section`, e.g. "tp/sched/sched_switch". */
+int object_force(struct object *object, const char *hook, const char *alternative, struct err *why);
+/* Before loading: shares a map with an object that is loaded (same layout, else -EINVAL). */
+int object_share(struct object *object, const char *map, struct object *with);
+
+/*
+ * Loads maps and programs and attaches them: for each hook (tags `hook` of item.bpf.h) the first alternative
+ * whose prototype fits, that loads and that attaches. Fails when a hook that is not optional has none;
+ * `why` then holds the last reason. On failure nothing stays in the kernel.
+ */
+int object_load(struct object *object, struct err *why);
+void object_free(struct object *object); /* detaches, closes everything; NULL is fine */
+
+/* What was decided for each hook, for `sonde items`. i from 0 until NULL. */
+struct hook_choice {
+	const char *hook;
+	const char *section; /* of the chosen alternative; NULL = none */
+	const char *reason;  /* why the earlier ones were not taken ("" if none was refused) */
+};
+const struct hook_choice *object_hook(const struct object *object, size_t i);
+
+/* Own cost and loss of the object's programs since loading. i from 0 until false. */
+struct program_cost {
+	const char *name;
+	uint32_t id, instructions; /* as the kernel counts verified instructions; 0 = unknown */
+	uint64_t runs, run_ns;	   /* sampled while bpf statistics are on, see kernel_stats() */
+	uint64_t missed;	   /* recursion_misses */
+};
+bool object_program(struct object *object, size_t i, struct program_cost *ret_cost);
+
+/* Maps: i from 0 until false. Bytes as the kernel accounts them (fdinfo memlock). */
+struct map_cost {
+	const char *name;
+	uint32_t key_size, value_size, max_entries, type;
+	uint64_t bytes;
+};
+bool object_map(struct object *object, size_t i, struct map_cost *ret_cost);
+
+/*
+ * Reads all entries of a hash or array map. For per-CPU maps `value` is one value of value_size bytes (rounded
+ * up to 8) per possible CPU, one after the other. `each` returns false to stop. Returns the number of
+ * entries or -errno. What is added or deleted during the walk may or may not be seen (RCU).
+ */
+typedef bool (*map_entry)(void *ctx, const void *key, const void *value);
+int object_read(struct object *object, const char *map, map_entry each, void *ctx);
+
+/* Sums a per-CPU array of u64: ret_sum[index]. */
+int object_read_counts(struct object *object, const char *map, uint64_t *ret_sum, size_t count);
+
+/* Reads the rows (row_size bytes each) that an iterator program makes: the program serving `hook`. */
+typedef bool (*table_row)(void *ctx, const void *row);
+int object_read_table(struct object *object, const char *hook, size_t row_size, table_row each,
+		      void *ctx);
+
+/* Deletes keys (count * key_size bytes). Missing keys are no error. */
+int object_delete(struct object *object, const char *map, const void *keys, size_t count);
+int object_update(struct object *object, const char *map, const void *key, const void *value);
+
+/* An array map with BPF_F_MMAPABLE, mapped here: valid until object_free. NULL if it can't be. */
+void *object_mapped(struct object *object, const char *map);
+int object_map_fd(struct object *object, const char *map);
+
+/*
+ * Rings: `receive` is called for every event in order, with the event's bytes (`size` as reserved). Events
+ * shorter than struct event_head are counted as bad and not handed on.
+ */
+typedef void (*ring_receiver)(void *ctx, const struct event_head *event, size_t size);
+int ring_open(struct object *object, const char *map, ring_receiver receive, void *ctx,
+	      struct ring **ret_ring, struct err *why);
+void ring_close(struct ring *ring);
+int ring_fd(const struct ring *ring);			 /* for epoll */
+size_t ring_drain(struct ring *ring, size_t at_most);	 /* events read */
+uint64_t ring_read(const struct ring *ring);		 /* events read so far */
+uint64_t ring_bad(const struct ring *ring);
+size_t ring_bytes(const struct ring *ring);		 /* size of the ring */
+
+/* Opens a file through the broker, read-only: below /proc or /sys. fd or -errno. */
+int kernel_open_file(struct kernel *kernel, const char *path);
+/* readlink(2) of a link below /proc: bytes written (not ended by 0) or -errno. */
+int kernel_read_link(struct kernel *kernel, const char *path, char *out, size_t room);
+/* stat of a path through the broker (a cgroup directory's inode number). */
+int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
+
+/* What this kernel can do, probed once (docs: sonde features). Names: tp_btf, fentry, kprobe, ringbuf ... */
+bool kernel_can(struct kernel *kernel, const char *feature);
