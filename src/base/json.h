@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * json - writes JSON into a buf. Commas are its business. (JSON is read with cJSON.)
+ * json - writes JSON into a buf. Commas are its business. (json_read.h reads it.)
  *
  * Strings may hold any bytes: what is not valid UTF-8 (RFC 3629: no overlong forms, no surrogates)
  * becomes U+FFFD, one per offending byte; control bytes are escaped. The result is always valid.
