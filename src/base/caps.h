@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * caps - every limit of the house in one list: what a table or buffer may grow to.
+ *
+ * A table is born with its cap and counts what it refused or evicted (`sonde self`). Whoever adds a table
+ * adds its line here, with what one entry weighs, so that the sum can be read off.
+ */
+#pragma once
+
+enum {
+	/* world: what is true of the machine now */
+	CAP_PROCESSES = 65536, /* living and lately dead; 112 bytes each */
+	CAP_PROGRAM_BYTES = 8 << 20, /* command lines and paths of all processes together */
+	CAP_PROGRAM_ARGS = 512, /* bytes of one command line; cut beyond */
+	CAP_PROGRAM_PATH = 256, /* bytes of one executable's path; refused beyond */
+	CAP_CGROUPS = 16384, /* control groups, living and lately dead; 80 bytes and the path */
+	CAP_CGROUP_PATH = 1024, /* bytes of one path */
+	CAP_CONTAINERS = 8192, /* 64 bytes and five texts */
+	CAP_PODS = 8192, /* 96 bytes and three texts */
+	CAP_SOCKETS = 262144, /* 80 bytes and 24 of index */
+	CAP_NETWORKS = 4096, /* network namespaces */
+	CAP_ADDRESSES = 32768, /* addresses of all network namespaces together; 24 bytes */
+	CAP_PEER_NAMES = 16384, /* names learnt of remote addresses */
+	CAP_STATE_FILE = 4 << 20, /* bytes of a runtime's state file, above which it is not read */
+	CAP_POD_LIST = 32 << 20, /* bytes of a kubelet's or API server's answer */
+};
