@@ -30,11 +30,11 @@ enum class {
 	SPACE, /* and everything else that has no business outside of strings */
 	LETTER,
 	DIGIT,
+	DOLLAR, /* these three: what words are made of */
 	OPERATOR,
 	QUOTE,
 	DOUBLE,
 	BACKTICK,
-	DOLLAR,
 	OPENING,
 	CLOSING,
 	POINT,
@@ -98,7 +98,7 @@ static bool skip_quoted(struct sql_lexer *lexer, uint8_t quote, bool escapes)
 
 static bool is_word_byte(uint8_t c)
 {
-	return class_of[c] == LETTER || class_of[c] == DIGIT || c == '$';
+	return (uint8_t)(class_of[c] - LETTER) <= DOLLAR - LETTER;
 }
 
 static void take_string(struct sql_lexer *lexer, uint8_t quote, bool escapes)
@@ -479,6 +479,11 @@ static bool take_operator(struct sql_lexer *lexer)
 	return true;
 }
 
+static bool is_number_ahead(const struct sql_lexer *lexer, uint8_t c)
+{
+	return class_of[c] == DIGIT || c == '.' || c == (lexer->is_mysql ? '?' : '$');
+}
+
 /* A comment, the sign of a number (which goes with it), or an operator. */
 static bool take_sign(struct sql_lexer *lexer)
 {
@@ -494,7 +499,7 @@ static bool take_sign(struct sql_lexer *lexer)
 	}
 	while (next < end && *next == ' ')
 		next++;
-	if (!is_behind_value && next < end && (class_of[*next] == DIGIT || *next == '.')) {
+	if (!is_behind_value && next < end && is_number_ahead(lexer, *next)) {
 		lexer->at = next;
 		return true;
 	}

@@ -16,6 +16,7 @@
 #define MY SQL_MYSQL
 #define PG SQL_POSTGRES
 
+/* clang-format off */
 static const struct {
 	enum sql_dialect dialect;
 	const char *in, *text, *operation, *table;
@@ -73,6 +74,8 @@ static const struct {
 	{MY, "lock tables t write", "LOCK TABLES t write", "LOCK", "t"},
 };
 
+/* clang-format on */
+
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* The statement stands at the end of a block of its own, so that a byte read too much is found. */
@@ -82,7 +85,8 @@ static struct sql_shape shape_of(enum sql_dialect dialect, const char *in, size_
 	uint8_t *copy = malloc(len ? len : 1);
 
 	memcpy(copy, in, len);
-	sql_shape((struct span){copy, len}, (struct sql_how){.dialect = dialect, .is_cut = is_cut}, &shape);
+	sql_shape((struct span){copy, len}, (struct sql_how){.dialect = dialect, .is_cut = is_cut},
+		  &shape);
 	free(copy);
 	return shape;
 }
@@ -90,7 +94,8 @@ static struct sql_shape shape_of(enum sql_dialect dialect, const char *in, size_
 static void has_the_expected_shape(void **state)
 {
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct sql_shape shape = shape_of(cases[i].dialect, cases[i].in, strlen(cases[i].in), false);
+		struct sql_shape shape =
+			shape_of(cases[i].dialect, cases[i].in, strlen(cases[i].in), false);
 		char table[SQL_TABLE_MAX + 1] = "";
 
 		assert_string_equal(shape.text, cases[i].text);
@@ -130,8 +135,8 @@ static void a_cut_statement_has_the_beginning_of_the_shape(void **state)
 			assert_string_equal(shape.text + text_len, " ...");
 			if (strncmp(shape.text, cases[i].text, text_len))
 				fail_msg("'%.*s' -> '%s'", (int)len, cases[i].in, shape.text);
-			if (shape.operation && cases[i].operation && strcmp(cases[i].operation, "UPDATE") &&
-			    strcmp(cases[i].in, "/*!"))
+			if (shape.operation && cases[i].operation &&
+			    strcmp(cases[i].operation, "UPDATE") && strcmp(cases[i].in, "/*!"))
 				assert_non_null(strstr(cases[i].text, shape.operation));
 		}
 }
@@ -154,8 +159,9 @@ static void counts_statements(void **state)
 
 static void finds_the_trace_in_a_comment(void **state)
 {
-	static const char in[] = "select 1 /*route='x',traceparent='00-0af7651916cd43dd8448eb211c80319c-"
-				 "b7ad6b7169203331-01'*/";
+	static const char in[] =
+		"select 1 /*route='x',traceparent='00-0af7651916cd43dd8448eb211c80319c-"
+		"b7ad6b7169203331-01'*/";
 	struct sql_shape shape;
 
 	sql_shape(span_of(in), (struct sql_how){.dialect = PG}, &shape);
@@ -171,7 +177,8 @@ static void long_shapes_are_cut_in_text_but_not_in_hash(void **state)
 	struct sql_shape a, b, c;
 
 	for (int i = 0; i < 500; i++)
-		len += (size_t)snprintf(in + len, sizeof(in) - len, "%s column_%d", i ? "," : "select", i);
+		len += (size_t)snprintf(in + len, sizeof(in) - len, "%s column_%d",
+					i ? "," : "select", i);
 	a = shape_of(PG, in, len, false);
 	b = shape_of(PG, in, len, false);
 	in[len - 1] = 'x';
@@ -199,15 +206,16 @@ static void doubtful_strings_do_not_leak(void **state)
 		{PG, "select 'C:\\dir\\' from t", "SELECT ? FROM t", false},
 		{MY, "select 'C:\\dir\\' from t", "SELECT ? FROM t", false},
 		{PG, "select a, 'secret", "SELECT a, ...", true},
-		{PG, "select a from t where b = 'x' and c = 'secret' more'", "SELECT a FROM t WHERE b = ...", true},
+		{PG, "select a from t where b = 'x' and c = 'secret' more'",
+		 "SELECT a FROM t WHERE b = ...", true},
 		{PG, "select a, \"x, 'secret'", "SELECT a, ...", true},
 		{PG, "select $a$ secret", "SELECT ...", true},
 		{MY, "select `a", "SELECT ...", true},
 	};
 
 	for (size_t i = 0; i < COUNT(doubtful); i++) {
-		struct sql_shape shape =
-			shape_of(doubtful[i].dialect, doubtful[i].in, strlen(doubtful[i].in), false);
+		struct sql_shape shape = shape_of(doubtful[i].dialect, doubtful[i].in,
+						  strlen(doubtful[i].in), false);
 
 		assert_string_equal(shape.text, doubtful[i].text);
 		assert_int_equal(shape.is_broken, doubtful[i].is_broken);
@@ -231,10 +239,14 @@ static const char canary_word[] = "zq";
 /* A random literal with the canary in it, in one of the ways to write one. */
 static size_t random_literal(enum sql_dialect dialect, char *to, size_t room)
 {
-	static const char *const common[] = {"'%s%d'", "'%s''%d'", "'a b;%s -- %d'", "'/*%s*/%d'", "'(%s,%d)'",
-					     "x'%s%d'", "'\n%s\t%d'", "'%s\"%d'", "'%s`%d'", "'$$%s%d'"};
-	static const char *const mysql[] = {"\"%s%d\"", "'%s\\'%d'", "\"%s\\\"%d\"", "'%s\\\\%d'", "\"%s'%d\"", "0x%s%d"};
-	static const char *const postgres[] = {"E'%s\\'%d'", "$$%s%d$$", "$t$%s'%d$t$", "E'%s\\\\%d'", "$_1$ $$%s$t$%d $_1$", "e'\\\\%s\\'''%d'"};
+	static const char *const common[] = {
+		"'%s%d'",  "'%s''%d'",   "'a b;%s -- %d'", "'/*%s*/%d'", "'(%s,%d)'",
+		"x'%s%d'", "'\n%s\t%d'", "'%s\"%d'",       "'%s`%d'",    "'$$%s%d'"};
+	static const char *const mysql[] = {"\"%s%d\"",   "'%s\\'%d'", "\"%s\\\"%d\"",
+					    "'%s\\\\%d'", "\"%s'%d\"", "0x%s%d"};
+	static const char *const postgres[] = {"E'%s\\'%d'",          "$$%s%d$$",
+					       "$t$%s'%d$t$",         "E'%s\\\\%d'",
+					       "$_1$ $$%s$t$%d $_1$", "e'\\\\%s\\'''%d'"};
 	size_t i = (size_t)rand() % (COUNT(common) + COUNT(mysql));
 	const char *format = i < COUNT(common) ? common[i]
 			     : dialect == MY   ? mysql[i - COUNT(common)]
@@ -259,14 +271,16 @@ static void literals_never_survive(void **state)
 			continue; /* ? the operator of PostgreSQL; '?'@'?' */
 		for (; *text; text++)
 			if (*text == '?')
-				len += random_literal(cases[which].dialect, in + len, sizeof(in) - len);
+				len += random_literal(cases[which].dialect, in + len,
+						      sizeof(in) - len);
 			else
 				in[len++] = *text;
 		shape = shape_of(cases[which].dialect, in, len, false);
 		if (strcmp(shape.text, cases[which].text))
 			fail_msg("'%.*s' -> '%s'", (int)len, in, shape.text);
 		for (int cuts = 0; cuts < 10; cuts++) {
-			shape = shape_of(cases[which].dialect, in, (size_t)rand() % (len + 1), true);
+			shape = shape_of(cases[which].dialect, in, (size_t)rand() % (len + 1),
+					 true);
 			assert_null(strstr(shape.text, canary_word));
 			assert_null(memmem(shape.table, shape.table_len, canary_word, 2));
 		}
