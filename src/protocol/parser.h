@@ -25,8 +25,9 @@
  * its response. Where a response is fed first all the same, its parser takes the usual shape.
  *
  * What all parsers promise (and x_fuzz.c checks): they read inside the given bytes only; used <= given;
- * after CUT_MESSAGE or CUT_MORE on the same bytes there is progress or MORE is really needed; cutting
- * the input elsewhere cuts the same messages; and what is masked (`struct message`) is so at all times.
+ * CUT_BAD uses at least one byte, and so does one of two CUT_MESSAGEs in a row, so there is always
+ * progress; cutting the input elsewhere cuts the same messages, with the same texts (message_bound() of
+ * pack.h).
  */
 #pragma once
 
@@ -72,8 +73,9 @@ enum message_kind {
 /* How many responses a request will have. */
 enum answer {
 	ANSWER_ONE,
-	ANSWER_NONE, /* one way: memcached noreply, MySQL COM_STMT_CLOSE */
-	ANSWER_MAYBE, /* only if there is something to say: memcached quiet operations */
+	ANSWER_NONE, /* one way: MySQL COM_STMT_CLOSE, Redis after CLIENT REPLY OFF */
+	ANSWER_MAYBE, /* only if there is something to say: quiet gets of memcached */
+	ANSWER_ERROR, /* only if it fails: memcached noreply, quiet sets */
 };
 
 /* How a response finds its request. */

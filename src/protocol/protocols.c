@@ -2,7 +2,10 @@
 /* protocols - the list of all parsers there are. Adding one: declare it here and list it below. */
 #include "protocol/protocols.h"
 
+extern const struct protocol http1;
+
 const struct protocol *const protocols[] = {
+	&http1,
 	NULL,
 };
 
