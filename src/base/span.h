@@ -20,7 +20,7 @@ static inline struct span span_of(const char *text)
 
 static inline bool span_is(struct span span, const char *text)
 {
-	return span.len == strlen(text) && !memcmp(span.at, text, span.len);
+	return span.len == strlen(text) && (!span.len || !memcmp(span.at, text, span.len));
 }
 
 static inline bool span_same(struct span a, struct span b)
@@ -32,7 +32,7 @@ static inline bool span_starts(struct span span, const char *text)
 {
 	size_t len = strlen(text);
 
-	return span.len >= len && !memcmp(span.at, text, len);
+	return span.len >= len && (!len || !memcmp(span.at, text, len));
 }
 
 static inline struct span span_from(struct span span, size_t from)

@@ -84,6 +84,12 @@ struct vfsmount {
 	struct dentry *mnt_root;
 };
 
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -105,14 +111,23 @@ struct kernfs_node {
 	const char *name;
 };
 
-struct cgroup {
-	struct kernfs_node *kn;
-	int level;
-};
+struct cgroup;
 
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
 	u64 serial_nr;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup_root {
+	int hierarchy_id; /* first field of /proc/PID/cgroup; 0 = the unified hierarchy */
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup_root *root;
 };
 
 enum { CGROUP_SUBSYS_MAX = 16 };
@@ -334,6 +349,27 @@ struct linux_binprm {
 	struct file *file;
 	const char *filename;
 	int argc, envc;
+};
+
+/* What iterators are called with. The object is 0 at the end of the walk. */
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	u64 session_id;
+	u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
 };
 
 struct trace_entry {
