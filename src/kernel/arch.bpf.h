@@ -16,13 +16,14 @@ struct pt_regs {
 		cs, flags, sp, ss;
 } __attribute__((preserve_access_index));
 
-#define ARCH_SYSCALL_NR(regs)	((regs)->orig_ax)
+#define ARCH_SYSCALL_NR(regs)   ((regs)->orig_ax)
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->di)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->si)
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->dx)
 
 enum {
 	ARCH_NR_read = 0,
+	ARCH_NR_getpid = 39,
 	ARCH_NR_write = 1,
 	ARCH_NR_exit = 60,
 	ARCH_NR_exit_group = 231,
@@ -48,13 +49,14 @@ struct pt_regs {
 	int syscallno;
 } __attribute__((preserve_access_index));
 
-#define ARCH_SYSCALL_NR(regs)	((regs)->syscallno)
+#define ARCH_SYSCALL_NR(regs)   ((regs)->syscallno)
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->regs[2])
 
 enum {
 	ARCH_NR_read = 63,
+	ARCH_NR_getpid = 172,
 	ARCH_NR_write = 64,
 	ARCH_NR_exit = 93,
 	ARCH_NR_exit_group = 94,

@@ -44,8 +44,8 @@
 		bpf_ringbuf_submit(event, emit_wakeup());                                          \
 	}                                                                                          \
 	/* For events that are built elsewhere (a map value) because their size varies. */         \
-	static __always_inline __attribute__((unused)) void emit_output(                           \
-		void *event, __u16 kind, __u32 size)                                               \
+	static __always_inline __attribute__((unused)) void emit_output(void *event, __u16 kind,   \
+									__u32 size)                \
 	{                                                                                          \
 		struct event_head *head = event;                                                   \
                                                                                                    \

@@ -11,13 +11,13 @@
 
 /* Shared with user space (src/kernel/filter.h says the same struct). */
 struct filter_settings {
-	__u32 active;	   /* 0 = nothing below is looked at */
-	__u32 pid;	   /* thread group, 0 = any */
-	__u32 uid;	   /* looked at when uid_set */
-	__u32 uid_set;	   /* 0 or 1 */
-	__u16 port;	   /* host order, either end; 0 = any. For items that have ports */
+	__u32 active; /* 0 = nothing below is looked at */
+	__u32 pid; /* thread group, 0 = any */
+	__u32 uid; /* looked at when uid_set */
+	__u32 uid_set; /* 0 or 1 */
+	__u16 port; /* host order, either end; 0 = any. For items that have ports */
 	__u16 pad[3];
-	__u64 cgroup;	   /* id, 0 = any. (Several cgroups are filtered by user space.) */
+	__u64 cgroup; /* id, 0 = any. (Several cgroups are filtered by user space.) */
 };
 
 struct {

@@ -61,6 +61,10 @@
 #define HOOK_PROTO(section, hook, order, prototype)                                                \
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";proto=" prototype)
 
+/* Samples: `spec` is "cpu-clock:99hz" or "context-switches:1" (software events; frequency or period). */
+#define HOOK_PERF(hook, order, spec)                                                               \
+	SEC("?perf_event") TAG("hook;name=" #hook ";order=" #order ";perf=" spec)
+
 /*
  * Metrics are hash maps: key = labels, value = numbers. `options` are "name=...;unit=...;scale=...;
  * help=...": name defaults to the map's; the public name is sonde_<name>[_<unit>][_total]; scale turns
@@ -91,7 +95,7 @@
 #define METRICS(map, key_type, value_type, max)                                                    \
 	METRIC_MAP(BPF_MAP_TYPE_HASH, map, key_type, value_type, max, "metric;type=set")
 #define COUNTER(options) TAG("metric;type=counter;" options)
-#define GAUGE(options) TAG("metric;type=gauge;" options)
+#define GAUGE(options)   TAG("metric;type=gauge;" options)
 
 #define HISTOGRAM_SLOTS 36
 
@@ -106,9 +110,9 @@ struct histogram {
  * keeps the struct in the BTF.)
  */
 struct event_head {
-	__u16 kind;	/* number given to EVENT */
-	__u16 size;	/* bytes of the whole event, this head included */
-	__u32 flags;	/* EVENT_* */
+	__u16 kind; /* number given to EVENT */
+	__u16 size; /* bytes of the whole event, this head included */
+	__u32 flags; /* EVENT_* */
 	__u64 ktime_ns; /* CLOCK_MONOTONIC (bpf_ktime_get_ns) when it happened */
 };
 
@@ -135,7 +139,7 @@ enum {
 /* Whom something belongs to, as fine as the item's `by` asks: a part of most keys. */
 struct owner {
 	__u64 cgroup COL("cgroup_id"); /* 0 when counted by host */
-	__u32 pid COL("pid");	       /* thread group; 0 when counted by host or container */
+	__u32 pid COL("pid"); /* thread group; 0 when counted by host or container */
 	__u32 pad;
 };
 
@@ -154,13 +158,13 @@ const volatile __u32 item_cgroup1 TAG("cgroup1") = 0;
  * sonde_item_events_total{stage="lost"|"filtered"|"emitted", reason}.
  */
 enum count {
-	COUNT_EMITTED,	   /* events sent */
-	COUNT_FILTERED,	   /* looked at, not wanted */
-	COUNT_LOST_RING,   /* the ring was full */
-	COUNT_LOST_MAP,	   /* a map was full (E2BIG, ENOMEM) */
+	COUNT_EMITTED, /* events sent */
+	COUNT_FILTERED, /* looked at, not wanted */
+	COUNT_LOST_RING, /* the ring was full */
+	COUNT_LOST_MAP, /* a map was full (E2BIG, ENOMEM) */
 	COUNT_LOST_MEMORY, /* storage for a task or socket could not be had */
-	COUNT_LOST_READ,   /* memory could not be read */
-	COUNT_LOST_STATE,  /* the beginning was not seen, or its state was in use */
+	COUNT_LOST_READ, /* memory could not be read */
+	COUNT_LOST_STATE, /* the beginning was not seen, or its state was in use */
 	COUNT_KINDS,
 };
 
@@ -248,7 +252,8 @@ static __always_inline void histogram_add(void *map, const void *key, __u64 valu
 	histogram_add_slot(map, key, log2_slot(value), value);
 }
 
-static __always_inline void histogram_add_linear(void *map, const void *key, __u64 value, __u64 step)
+static __always_inline void histogram_add_linear(void *map, const void *key, __u64 value,
+						 __u64 step)
 {
 	__u64 slot = value ? (value - 1) / step : 0;
 
@@ -279,8 +284,9 @@ static __always_inline struct owner owner_of_current(void)
 	struct owner owner = {};
 
 	if (item_by >= BY_CONTAINER)
-		owner.cgroup = item_cgroup1 ? cgroup_of((struct task_struct *)bpf_get_current_task())
-					    : bpf_get_current_cgroup_id();
+		owner.cgroup = item_cgroup1
+				       ? cgroup_of((struct task_struct *)bpf_get_current_task())
+				       : bpf_get_current_cgroup_id();
 	if (item_by >= BY_PROCESS)
 		owner.pid = bpf_get_current_pid_tgid() >> 32;
 	return owner;

@@ -18,7 +18,7 @@
 
 struct kernel; /* the connection to the broker, and what is known of this kernel */
 struct object; /* one BPF object: opened, loaded, attached */
-struct ring;   /* one ring buffer that is read here */
+struct ring; /* one ring buffer that is read here */
 struct event_head {
 	uint16_t kind;
 	uint16_t size;
@@ -54,7 +54,7 @@ void object_free(struct object *object); /* detaches, closes everything; NULL is
 struct hook_choice {
 	const char *hook;
 	const char *section; /* of the chosen alternative; NULL = none */
-	const char *reason;  /* why the earlier ones were not taken ("" if none was refused) */
+	const char *reason; /* why the earlier ones were not taken ("" if none was refused) */
 };
 const struct hook_choice *object_hook(const struct object *object, size_t i);
 
@@ -62,8 +62,8 @@ const struct hook_choice *object_hook(const struct object *object, size_t i);
 struct program_cost {
 	const char *name;
 	uint32_t id, instructions; /* as the kernel counts verified instructions; 0 = unknown */
-	uint64_t runs, run_ns;	   /* sampled while bpf statistics are on, see kernel_stats() */
-	uint64_t missed;	   /* recursion_misses */
+	uint64_t runs, run_ns; /* sampled while bpf statistics are on, see kernel_stats() */
+	uint64_t missed; /* recursion_misses */
 };
 bool object_program(struct object *object, size_t i, struct program_cost *ret_cost);
 
@@ -107,11 +107,11 @@ typedef void (*ring_receiver)(void *ctx, const struct event_head *event, size_t 
 int ring_open(struct object *object, const char *map, ring_receiver receive, void *ctx,
 	      struct ring **ret_ring, struct err *why);
 void ring_close(struct ring *ring);
-int ring_fd(const struct ring *ring);			 /* for epoll */
-size_t ring_drain(struct ring *ring, size_t at_most);	 /* events read */
-uint64_t ring_read(const struct ring *ring);		 /* events read so far */
+int ring_fd(const struct ring *ring); /* for epoll */
+size_t ring_drain(struct ring *ring, size_t at_most); /* events read */
+uint64_t ring_read(const struct ring *ring); /* events read so far */
 uint64_t ring_bad(const struct ring *ring);
-size_t ring_bytes(const struct ring *ring);		 /* size of the ring */
+size_t ring_bytes(const struct ring *ring); /* size of the ring */
 
 /* Opens a file through the broker, read-only: below /proc or /sys. fd or -errno. */
 int kernel_open_file(struct kernel *kernel, const char *path);

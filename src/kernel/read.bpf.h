@@ -27,7 +27,8 @@ static __always_inline void read_sock_addrs(struct sock *sk, struct sock_addrs *
 	ret->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	ret->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (ret->family == AF_INET6) {
-		BPF_CORE_READ_INTO(&ret->local_addr, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&ret->local_addr, sk,
+				   __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
 		BPF_CORE_READ_INTO(&ret->remote_addr, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
 	} else {
 		read_ip4(ret->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));

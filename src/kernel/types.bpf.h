@@ -208,7 +208,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
-	u64 start_time;	    /* ns since boot, CLOCK_MONOTONIC */
+	u64 start_time; /* ns since boot, CLOCK_MONOTONIC */
 	u64 start_boottime; /* ns since boot, CLOCK_BOOTTIME (5.5, cf25e24db61c) */
 	const struct cred *cred;
 	char comm[16];

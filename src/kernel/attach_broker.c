@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * attach_broker - the broker's side of attaching: from a checked description to a descriptor.
+ *
+ * Everything hangs on descriptors: when the worker closes its copy, the kernel detaches. So a killed
+ * agent leaves nothing behind. The one exception are kretprobes made through tracefs ("r4096:"), whose
+ * event outlives its users: see remove_stale_events().
+ */
+#include "kernel/attach_broker.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/wire.h"
+
+struct place {
+	int *out;
+	uint32_t *count;
+	char *text;
+	size_t room;
+};
+
+static int why_not(struct place *place, int code, const char *text)
+{
+	snprintf(place->text, place->room, "%s", text);
+	return code;
+}
+
+static int keep(struct place *place, int fd)
+{
+	if (*place->count >= WIRE_FDS) {
+		close(fd);
+		return why_not(place, -E2BIG,
+			       "more CPUs than one message can carry descriptors for");
+	}
+	place->out[(*place->count)++] = fd;
+	return 0;
+}
+
+static long sys_bpf(uint32_t cmd, union bpf_attr *attr)
+{
+	long result = syscall(__NR_bpf, cmd, attr, sizeof(*attr));
+
+	return result < 0 ? -errno : result;
+}
+
+/* Names that become parts of paths or of tracefs commands: letters, digits, _ . : and nothing else. */
+static bool is_plain(const char *name, const char *also)
+{
+	if (!*name)
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && *name != '_' && *name != '.' &&
+		    !strchr(also, *name))
+			return false;
+	return true;
+}
+
+static int raw_tracepoint(struct place *place, const struct wire_attach *attach, int program)
+{
+	union bpf_attr attr = {};
+	long fd;
+
+	attr.raw_tracepoint.name = attach->name[0] ? (uintptr_t)attach->name : 0;
+	attr.raw_tracepoint.prog_fd = (uint32_t)program;
+	fd = sys_bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+	return fd < 0 ? (int)fd : keep(place, (int)fd);
+}
+
+static const char *tracefs(void)
+{
+	return access("/sys/kernel/tracing/events", F_OK) ? "/sys/kernel/debug/tracing"
+							  : "/sys/kernel/tracing";
+}
+
+static long read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return got > 0 ? strtol(text, NULL, 10) : -EIO;
+}
+
+static int perf_open(struct perf_event_attr *attr, int pid, int cpu)
+{
+	int fd = (int)syscall(__NR_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Lets `program` run on a perf event. With a cookie a link is needed (5.15, 82e6b1eee6a8). */
+static int perf_run(struct place *place, int event, int program, uint64_t cookie)
+{
+	union bpf_attr attr = {};
+	long link;
+
+	if (cookie) {
+		attr.link_create.prog_fd = (uint32_t)program;
+		attr.link_create.target_fd = (uint32_t)event;
+		attr.link_create.attach_type = BPF_PERF_EVENT;
+		attr.link_create.perf_event.bpf_cookie = cookie;
+		link = sys_bpf(BPF_LINK_CREATE, &attr);
+		if (link < 0) {
+			close(event);
+			return (int)link;
+		}
+		if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0)) {
+			close((int)link);
+			close(event);
+			return -errno;
+		}
+		close(event);
+		return keep(place, (int)link);
+	}
+	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, program) ||
+	    ioctl(event, PERF_EVENT_IOC_ENABLE, 0)) {
+		int error = -errno;
+
+		close(event);
+		return error;
+	}
+	return keep(place, event);
+}
+
+static int tracepoint(struct place *place, const struct wire_attach *attach, int program)
+{
+	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr)};
+	char path[WIRE_PATH_BYTES + 64];
+	long id;
+	int event;
+
+	if (!is_plain(attach->name, "/-") || strstr(attach->name, ".."))
+		return why_not(place, -EINVAL, "not a tracepoint's name");
+	snprintf(path, sizeof(path), "%s/events/%s/id", tracefs(), attach->name);
+	id = read_number(path);
+	if (id == -ENOENT && access(tracefs(), F_OK))
+		return why_not(place, -ENOENT,
+			       "tracefs is not mounted (mount -t tracefs tracefs "
+			       "/sys/kernel/tracing)");
+	if (id < 0)
+		return why_not(place, (int)id, "this kernel has no such tracepoint");
+	attr.config = (uint64_t)id;
+	attr.sample_period = 1;
+	attr.wakeup_events = 1;
+	event = perf_open(&attr, -1, 0);
+	return event < 0 ? event : perf_run(place, event, program, attach->cookie);
+}
+
+/*
+ * A kretprobe with room for 4096 waiting threads: the default (two a CPU) goes blind on functions that
+ * block. Only tracefs can say how many ("r4096:"), so the event gets a name of ours there; it is deleted as soon
+ * as the perf event holds it... which the kernel refuses while in use, so the next start removes it.
+ */
+static int kretprobe(struct place *place, const struct wire_attach *attach, int program)
+{
+	static unsigned serial;
+	char path[128], command[WIRE_PATH_BYTES + 128], name[64];
+	struct wire_attach event = {.cookie = attach->cookie};
+	int fd, error = 0;
+
+	if (!is_plain(attach->name, ""))
+		return why_not(place, -EINVAL, "not a function's name");
+	snprintf(name, sizeof(name), "sonde_%d_%u", (int)getpid(), ++serial);
+	snprintf(command, sizeof(command), "r4096:sonde/%s %s\n", name, attach->name);
+	snprintf(path, sizeof(path), "%s/kprobe_events", tracefs());
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, command, strlen(command)) < 0)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	snprintf(event.name, sizeof(event.name), "sonde/%s", name);
+	return tracepoint(place, &event, program);
+}
+
+static int probe(struct place *place, const struct wire_attach *attach, int program,
+		 const char *unit)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	char path[128];
+	long type;
+	int event;
+
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", unit);
+	type = read_number(path);
+	if (type < 0)
+		return why_not(place, -EOPNOTSUPP, "this kernel was built without such probes");
+	attr.type = (uint32_t)type;
+	attr.config = attach->flags & ATTACH_RETURN ? 1 : 0;
+	attr.config1 = (uintptr_t)attach->name;
+	attr.config2 = attach->number;
+	event = perf_open(&attr, attach->pid > 0 ? attach->pid : -1, attach->pid > 0 ? -1 : 0);
+	return event < 0 ? event : perf_run(place, event, program, attach->cookie);
+}
+
+static int kprobe(struct place *place, const struct wire_attach *attach, int program)
+{
+	if (attach->flags & ATTACH_RETURN)
+		return kretprobe(place, attach, program);
+	return probe(place, attach, program, "kprobe");
+}
+
+static int perf_event(struct place *place, const struct wire_attach *attach, int program)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .type = attach->type};
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	int opened = 0, error = -ENODEV;
+
+	attr.config = attach->config;
+	attr.sample_period = attach->number;
+	attr.freq = attach->flags & ATTACH_FREQUENCY ? 1 : 0;
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int event = perf_open(&attr, attach->pid, cpu);
+
+		if (event < 0) { /* a CPU that is off: ENODEV */
+			error = event;
+			continue;
+		}
+		error = perf_run(place, event, program, 0);
+		if (error)
+			return error;
+		opened++;
+	}
+	return opened ? 0 : error;
+}
+
+static int iterator(struct place *place, int program, int map)
+{
+	union bpf_iter_link_info info = {};
+	union bpf_attr attr = {};
+	long link;
+
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = BPF_TRACE_ITER;
+	if (map >= 0) {
+		info.map.map_fd = (uint32_t)map;
+		attr.link_create.iter_info = (uintptr_t)&info;
+		attr.link_create.iter_info_len = sizeof(info);
+	}
+	link = sys_bpf(BPF_LINK_CREATE, &attr);
+	return link < 0 ? (int)link : keep(place, (int)link);
+}
+
+/* The root of the v2 hierarchy: /sys/fs/cgroup, or its "unified" folder on hybrid hosts. */
+static int cgroup(struct place *place, const struct wire_attach *attach, int program)
+{
+	const char *root = access("/sys/fs/cgroup/cgroup.controllers", F_OK)
+				   ? "/sys/fs/cgroup/unified"
+				   : "/sys/fs/cgroup";
+	char path[WIRE_PATH_BYTES + 64];
+	union bpf_attr attr = {};
+	long link;
+	int target;
+
+	if (strstr(attach->name, ".."))
+		return why_not(place, -EINVAL, "not a cgroup's path");
+	snprintf(path, sizeof(path), "%s/%s", root, attach->name);
+	target = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0)
+		return -errno;
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.target_fd = (uint32_t)target;
+	attr.link_create.attach_type = attach->type;
+	link = sys_bpf(BPF_LINK_CREATE, &attr);
+	close(target);
+	return link < 0 ? (int)link : keep(place, (int)link);
+}
+
+int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
+		      uint32_t *out_count, char *text, size_t text_room)
+{
+	struct place place = {out, out_count, text, text_room};
+
+	if (program < 0)
+		return why_not(&place, -EBADF, "no program was sent along");
+	switch (attach->kind) {
+	case ATTACH_RAW_TRACEPOINT: return raw_tracepoint(&place, attach, program);
+	case ATTACH_TRACEPOINT: return tracepoint(&place, attach, program);
+	case ATTACH_KPROBE: return kprobe(&place, attach, program);
+	case ATTACH_UPROBE: return probe(&place, attach, program, "uprobe");
+	case ATTACH_PERF_EVENT: return perf_event(&place, attach, program);
+	case ATTACH_ITER: return iterator(&place, program, map);
+	case ATTACH_CGROUP: return cgroup(&place, attach, program);
+	default: return why_not(&place, -EOPNOTSUPP, "unknown kind of attachment");
+	}
+}

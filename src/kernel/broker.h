@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * broker - the small process that holds the privileges.
+ *
+ * It answers the worker's requests (wire.h): bpf(2) calls whose buffers it copied and checked,
+ * attachments, files below /proc and /sys (and a fixed list of container runtimes' state). It parses
+ * no ELF, no BTF, no packet and no configuration. docs/broker.md lists what it accepts and why.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct broker;
+
+/* `sock`: the broker's end of the pair; `area`: WIRE_AREA_BYTES shared with the worker. Both borrowed. */
+int broker_new(int sock, void *area, struct broker **ret_broker, struct err *why);
+void broker_free(struct broker *broker);
+
+/*
+ * Answers one request. 1 = go on, 0 = the worker has gone, -errno = the connection is broken.
+ * ret_ready (may be NULL) becomes true when the worker said that it serves.
+ */
+int broker_serve(struct broker *broker, bool *ret_ready);
+
+/* May the broker open this path for the worker? Exported for its test. */
+bool broker_path_allowed(const char *path);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * diag - dumps the sockets of a network namespace (NETLINK_SOCK_DIAG) for the worker.
+ *
+ * A netlink socket belongs to the namespace it was made in: a short-lived child enters the other one
+ * (setns changes the whole thread), makes the socket and sends it back. The messages are not looked
+ * at here beyond the end mark: the worker parses them.
+ */
+#include "kernel/diag.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The namespace of `pid` is entered and left again; the broker has one thread. */
+static int socket_in(int pid)
+{
+	char path[64];
+	int own, there, sock = -1, error = 0;
+
+	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (there < 0 || setns(there, CLONE_NEWNET)) {
+		error = -errno;
+	} else {
+		sock = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+		if (sock < 0)
+			error = -errno;
+		if (setns(own, CLONE_NEWNET)) /* can't happen: it was ours a moment ago */
+			_exit(1);
+	}
+	if (there >= 0)
+		close(there);
+	close(own);
+	return error ? error : sock;
+}
+
+static int ask(int sock, int family, int protocol)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 request;
+	} message = {
+		.head =
+			{
+				.nlmsg_len = sizeof(message),
+				.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			},
+		.request =
+			{
+				.sdiag_family = (uint8_t)family,
+				.sdiag_protocol = (uint8_t)protocol,
+				.idiag_states = UINT32_MAX,
+			},
+	};
+
+	return send(sock, &message, sizeof(message), 0) < 0 ? -errno : 0;
+}
+
+/* Does this datagram hold the end of the dump, or an error (negative errno in ret_error)? */
+static int is_last(const char *at, size_t len, int *ret_error)
+{
+	while (len >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr head;
+		size_t step;
+
+		memcpy(&head, at, sizeof(head));
+		if (head.nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (head.nlmsg_type == NLMSG_ERROR) {
+			struct nlmsgerr error = {.error = -EIO};
+
+			if (len >= sizeof(head) + sizeof(int))
+				memcpy(&error.error, at + sizeof(head), sizeof(int));
+			*ret_error = error.error;
+			return 1;
+		}
+		step = NLMSG_ALIGN(head.nlmsg_len);
+		if (step < sizeof(head) || step > len)
+			return 0;
+		at += step;
+		len -= step;
+	}
+	return 0;
+}
+
+int diag_dump(int pid, int family, int protocol, void *out, size_t room)
+{
+	char *at = out;
+	size_t used = 0;
+	int sock, error;
+
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	sock = socket_in(pid);
+	if (sock < 0)
+		return sock;
+	error = ask(sock, family, protocol);
+	while (!error) {
+		ssize_t got = recv(sock, at + used, room - used, MSG_TRUNC);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			error = got < 0 ? -errno : -EIO;
+		else if ((size_t)got > room - used)
+			error = -ENOSPC;
+		else if (is_last(at + used, (size_t)got, &error))
+			break;
+		else
+			used += (size_t)got;
+	}
+	close(sock);
+	return error ? error : (int)used;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* diag - dumps the sockets of a network namespace (NETLINK_SOCK_DIAG) for the worker. */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Writes the kernel's answers (struct nlmsghdr ...) about all sockets of `family` (AF_INET, AF_INET6,
+ * AF_UNIX is not served) and `protocol` (IPPROTO_TCP, IPPROTO_UDP) in the network namespace of process
+ * `pid` into `out`. Bytes written or -errno; -ENOSPC when they don't fit (nothing is cut silently).
+ */
+int diag_dump(int pid, int family, int protocol, void *out, size_t room);

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hooks - which programs of an object could serve which hook, read from its tags.
+ *
+ * A program without a tag (other people's objects) is a hook of its own name with one alternative.
+ */
+#include "kernel/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include "base/tag.h"
+
+static int find_or_add_hook(struct object *object, struct span name)
+{
+	uint32_t i;
+
+	for (i = 0; i < object->hooks; i++)
+		if (span_is(name, object->hook[i].name))
+			return (int)i;
+	if (object->hooks == OBJECT_HOOKS || name.len >= sizeof(object->hook[0].name))
+		return -E2BIG;
+	memcpy(object->hook[i].name, name.at, name.len);
+	object->hook[i].choice.hook = object->hook[i].name;
+	object->hook[i].choice.reason = "";
+	object->hook[i].chosen = -1;
+	object->hooks++;
+	return (int)i;
+}
+
+/* The tag that begins with "hook" on function `name`, NULL if it has none. */
+static const char *hook_tag(const struct btf *btf, const char *name)
+{
+	int function = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	uint32_t count = btf__type_cnt(btf);
+
+	if (function < 0)
+		return NULL;
+	for (uint32_t id = 1; id < count; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+		const char *text;
+
+		if (!btf_is_decl_tag(type) || type->type != (uint32_t)function)
+			continue;
+		text = btf__name_by_offset(btf, type->name_off);
+		if (text && span_is(tag_word(text), "hook"))
+			return text;
+	}
+	return NULL;
+}
+
+static char *copy_of(const char *tag, const char *key)
+{
+	struct span value;
+
+	return tag_value(tag, key, &value) ? strndup((const char *)value.at, value.len) : NULL;
+}
+
+static int add_alternative(struct object *object, const struct bpf_program *program,
+			   const char *tag)
+{
+	const char *name = bpf_program__name(program),
+		   *section = bpf_program__section_name(program);
+	struct alternative *alternative = &object->alternative[object->alternatives];
+	struct span hook_name = span_of(name), order = {}, optional;
+	int hook;
+
+	if (object->alternatives == OBJECT_ALTERNATIVES ||
+	    strlen(name) >= sizeof(alternative->program) ||
+	    strlen(section) >= sizeof(alternative->section))
+		return -E2BIG;
+	if (tag) {
+		tag_value(tag, "name", &hook_name);
+		tag_value(tag, "order", &order);
+	}
+	hook = find_or_add_hook(object, hook_name);
+	if (hook < 0)
+		return hook;
+	*alternative = (struct alternative){.hook = (uint32_t)hook};
+	memcpy(alternative->program, name, strlen(name));
+	memcpy(alternative->section, section, strlen(section));
+	for (size_t i = 0; i < order.len && order.at[i] >= '0' && order.at[i] <= '9'; i++)
+		alternative->order = alternative->order * 10 + (order.at[i] - '0');
+	if (tag) {
+		alternative->prototype = copy_of(tag, "proto");
+		alternative->perf = copy_of(tag, "perf");
+		object->hook[hook].optional |= tag_value(tag, "optional", &optional);
+	}
+	object->alternatives++;
+	return 0;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct alternative *left = a, *right = b;
+
+	if (left->hook != right->hook)
+		return left->hook < right->hook ? -1 : 1;
+	return left->order < right->order ? -1 : left->order > right->order;
+}
+
+int object_read_hooks(struct object *object, const struct bpf_object *bpf, struct err *why)
+{
+	const struct btf *btf = bpf_object__btf(bpf);
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, bpf)
+	{
+		const char *tag = btf ? hook_tag(btf, bpf_program__name(program)) : NULL;
+
+		if (add_alternative(object, program, tag))
+			return err_set(why, -E2BIG,
+				       "'%s' has more programs or longer names than sonde takes "
+				       "(%d hooks, "
+				       "%d programs)",
+				       object->name, OBJECT_HOOKS, OBJECT_ALTERNATIVES);
+	}
+	qsort(object->alternative, object->alternatives, sizeof(object->alternative[0]), by_order);
+	return 0;
+}
+
+/* "cpu-clock:99hz", "context-switches:1": event, then frequency or period. */
+static int perf_of(const char *spec, struct wire_attach *attach)
+{
+	static const struct {
+		const char *name;
+		uint32_t config;
+	} events[] = {
+		{"cpu-clock", 0},        {"task-clock", 1},     {"page-faults", 2},
+		{"context-switches", 3}, {"cpu-migrations", 4}, {"minor-faults", 5},
+		{"major-faults", 6},
+	};
+	const char *colon = strchr(spec, ':');
+	char *unit;
+
+	if (!colon)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (strlen(events[i].name) == (size_t)(colon - spec) &&
+		    !strncmp(spec, events[i].name, (size_t)(colon - spec))) {
+			attach->type = 1; /* PERF_TYPE_SOFTWARE */
+			attach->config = events[i].config;
+			attach->number = strtoull(colon + 1, &unit, 10);
+			if (!strcmp(unit, "hz"))
+				attach->flags |= ATTACH_FREQUENCY;
+			return attach->number ? 0 : -EINVAL;
+		}
+	return -EINVAL;
+}
+
+static int program_fd(const struct object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
+
+	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
+int object_attach(struct object *object, uint32_t index, struct err *why)
+{
+	struct alternative *alternative = &object->alternative[index];
+	struct wire_request request = {.op = WIRE_ATTACH};
+	struct bpf_program *program;
+	struct wire_reply reply;
+	int fds[WIRE_FDS], fd = program_fd(object, alternative->program), result;
+
+	result = attach_from_section(alternative->section, &request.attach, why);
+	if (result)
+		return result;
+	if (request.attach.kind == ATTACH_CGROUP) {
+		program = bpf_object__find_program_by_name(object->bpf, alternative->program);
+		request.attach.type = bpf_program__expected_attach_type(program);
+	}
+	if (request.attach.kind == ATTACH_PERF_EVENT &&
+	    (!alternative->perf || perf_of(alternative->perf, &request.attach)))
+		return err_set(why, -EINVAL,
+			       "'%s' does not say which perf event it wants (HOOK_PERF)",
+			       alternative->program);
+	result = kernel_ask(object->kernel, &request, &fd, 1, &reply, fds);
+	if (result < 0)
+		return err_set(why, result, "%s", reply.text[0] ? reply.text : err_name(result));
+	for (uint32_t i = 0; i < reply.fds; i++)
+		if (object->links < OBJECT_LINKS)
+			object->link[object->links++] = (struct object_link){fds[i], index};
+		else
+			close(fds[i]);
+	return 0;
+}

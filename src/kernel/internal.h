@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* internal - what the files of the kernel room share with each other, and with nobody else. */
+#pragma once
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "kernel/kernel.h"
+#include "kernel/wire.h"
+
+enum { KERNEL_READERS = 32 };
+
+/* An iterator program that writes out entries of one size. */
+struct map_reader {
+	uint32_t key_bytes, value_bytes;
+	int program; /* owned descriptor */
+};
+
+struct kernel {
+	int sock; /* owned: the worker's end */
+	uint8_t *area; /* borrowed: WIRE_AREA_BYTES */
+	uint32_t cpus; /* possible CPUs: parts of per-CPU values */
+	char *btf_path; /* owned: external BTF, NULL = /sys/kernel/btf/vmlinux */
+	struct btf *btf; /* owned, loaded on demand, see kernel_btf() */
+	uint32_t elem_iter; /* BTF id of bpf_iter_bpf_map_elem, 0 = not looked up yet */
+	struct map_reader reader[KERNEL_READERS];
+	uint32_t readers;
+	uint64_t requests; /* to the broker so far */
+	/* the last program that the kernel refused, and the words of the broker if it did */
+	char refused[16];
+	char reason[256];
+};
+
+/* One round trip. Descriptors of the reply are the caller's. >= 0 or -errno. */
+int kernel_ask(struct kernel *kernel, const struct wire_request *request, const int *fds,
+	       uint32_t fd_count, struct wire_reply *ret_reply, int ret_fds[WIRE_FDS]);
+
+/* Types of the running kernel (or of the external file). NULL with `why` when there are none. */
+struct btf *kernel_btf(struct kernel *kernel, struct err *why);
+
+/* Does the kernel itself have BTF (tp_btf, fentry and iterators need it)? */
+bool kernel_has_btf(struct kernel *kernel);
+
+/* Checks a tracepoint's arguments: `prototype` is a comma separated prefix of them. */
+int btf_check_prototype(struct kernel *kernel, const char *tracepoint, const char *prototype,
+			struct err *why);
+
+/* Is there a function / a tracepoint / an iterator of this name in the kernel's BTF? */
+bool btf_has_function(struct kernel *kernel, const char *name);
+bool btf_has_tracepoint(struct kernel *kernel, const char *name);
+
+/* A number from /proc/self/fdinfo: "run_cnt:\t5". false when there is no such line. */
+bool fdinfo_number(int fd, const char *key, uint64_t *ret_number);
+
+/* How a program is attached, as its section says. */
+int attach_from_section(const char *section, struct wire_attach *ret_attach, struct err *why);

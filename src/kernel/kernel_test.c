@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The whole room on the running kernel: a worker without privileges loads an object through the
+ * broker, counts its own system calls with it, and reads maps, rings and tables. Needs root.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cpus.h"
+#include "kernel/broker.h"
+#include "kernel/client.h"
+#include "kernel/split.h"
+#include "kernel/wire.h"
+
+/* The test is the worker; its broker is a child, so that cmocka stays in the first process. */
+static struct kernel *kernel;
+static pid_t broker_pid;
+
+static void *file_bytes(const char *path, size_t *ret_size)
+{
+	FILE *file = fopen(path, "re");
+	char *bytes;
+	long size;
+
+	assert_non_null(file);
+	fseek(file, 0, SEEK_END);
+	size = ftell(file);
+	rewind(file);
+	bytes = malloc((size_t)size);
+	assert_int_equal(fread(bytes, 1, (size_t)size, file), size);
+	fclose(file);
+	*ret_size = (size_t)size;
+	return bytes;
+}
+
+static int start(void **state)
+{
+	struct split split;
+	struct err why = {};
+
+	if (split_fork(&split, &why) < 0)
+		fail_msg("%s", why.text);
+	if (split.child == 0) { /* here the child is the broker: the pair is symmetric */
+		struct broker *broker;
+		int alive;
+
+		if (broker_new(split.sock, split.area, &broker, &why))
+			_exit(2);
+		do
+			alive = broker_serve(broker, NULL);
+		while (alive > 0);
+		broker_free(broker);
+		_exit(alive ? 3 : 0);
+	}
+	broker_pid = split.child;
+	assert_int_equal(kernel_connect(split.sock, split.area, NULL, &kernel, &why), 0);
+	if (split_drop(65534, 65534, &why))
+		fail_msg("%s", why.text);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	int status;
+
+	kernel_close(kernel);
+	waitpid(broker_pid, &status, 0);
+	return status;
+}
+
+static struct object *open_every(void)
+{
+	static void *bytes;
+	static size_t size;
+	struct object *object;
+	struct err why = {};
+
+	if (!bytes)
+		bytes = file_bytes(getenv("EVERY_BPF_O"), &size);
+	if (object_open(kernel, "every", bytes, size, &object, &why))
+		fail_msg("%s", why.text);
+	assert_int_equal(object_set(object, "only_pid", &(uint32_t){(uint32_t)getpid()}, 4), 0);
+	return object;
+}
+
+static struct object *load_every(void)
+{
+	struct object *object = open_every();
+	struct err why = {};
+
+	if (object_load(object, &why))
+		fail_msg("%s", why.text);
+	return object;
+}
+
+static const struct hook_choice *choice_of(struct object *object, const char *hook)
+{
+	const struct hook_choice *choice;
+
+	for (size_t i = 0; (choice = object_hook(object, i)); i++)
+		if (!strcmp(choice->hook, hook))
+			return choice;
+	fail_msg("no hook %s", hook);
+	return NULL;
+}
+
+static void takes_the_first_alternative_that_works(void **state)
+{
+	struct object *object = load_every();
+	const struct hook_choice *enter = choice_of(object, "enter");
+	const struct hook_choice *never = choice_of(object, "never");
+
+	assert_string_equal(enter->section, "tp_btf/sys_enter");
+	assert_non_null(strstr(enter->reason, "no such tracepoint"));
+	assert_non_null(strstr(enter->reason, "not 'struct sock *'"));
+	assert_non_null(strstr(enter->reason, "raw_tp/sys_enter: "));
+	assert_null(never->section);
+	assert_string_not_equal(never->reason, "");
+	object_free(object);
+}
+
+static void a_forced_alternative_is_the_only_one_tried(void **state)
+{
+	struct object *object = open_every();
+	struct err why = {};
+
+	assert_int_equal(object_force(object, "enter", "enter_raw", &why), 0);
+	assert_int_equal(object_load(object, &why), 0);
+	assert_string_equal(choice_of(object, "enter")->section, "raw_tp/sys_enter");
+	object_free(object);
+	object = open_every();
+	assert_int_equal(object_force(object, "enter", "enter_refused", &why), 0);
+	assert_true(object_load(object, &why) < 0);
+	assert_non_null(strstr(why.text, "hook 'enter'"));
+	object_free(object);
+	object = open_every();
+	assert_int_equal(object_force(object, "enter", "kprobe/x", &why), -ENOENT);
+	object_free(object);
+}
+
+struct tally {
+	uint64_t calls, events, rows, percpu;
+	bool saw_self;
+};
+
+static bool count_calls(void *ctx, const void *key, const void *value)
+{
+	uint32_t number;
+	uint64_t count;
+
+	memcpy(&number, key, sizeof(number));
+	memcpy(&count, value, sizeof(count));
+	if (number == SYS_getpid)
+		((struct tally *)ctx)->calls = count;
+	return true;
+}
+
+static bool count_rows(void *ctx, const void *row)
+{
+	struct tally *tally = ctx;
+	uint32_t pid;
+
+	memcpy(&pid, row, sizeof(pid));
+	tally->rows++;
+	tally->saw_self |= pid == (uint32_t)getpid();
+	return true;
+}
+
+static bool add_percpu(void *ctx, const void *key, const void *value)
+{
+	for (uint32_t cpu = 0; cpu < cpus_possible(); cpu++) {
+		uint64_t part;
+
+		memcpy(&part, (const uint8_t *)value + cpu * 24 + 16, sizeof(part));
+		((struct tally *)ctx)->percpu += part;
+	}
+	return true;
+}
+
+static void count_event(void *ctx, const struct event_head *event, size_t size)
+{
+	assert_int_equal(event->kind, 1);
+	assert_true(size >= 24);
+	((struct tally *)ctx)->events++;
+}
+
+static void counts_what_happened_exactly(void **state)
+{
+	struct object *object = load_every();
+	struct tally tally = {};
+	struct err why = {};
+	struct ring *ring;
+	uint64_t counts[7];
+
+	assert_int_equal(ring_open(object, "events", count_event, &tally, &ring, &why), 0);
+	for (int i = 0; i < 1000; i++)
+		syscall(SYS_getpid);
+	while (ring_drain(ring, 100))
+		;
+	assert_int_equal(tally.events, 1000);
+	assert_int_equal(ring_read(ring), 1000);
+	assert_true(object_read(object, "calls", count_calls, &tally) > 0);
+	assert_int_equal(tally.calls, 1000);
+	assert_int_equal(object_read(object, "percpu", add_percpu, &tally), 1);
+	assert_true(tally.percpu >= 1000);
+	assert_int_equal(object_read_counts(object, "counts", counts, 7), 0);
+	assert_int_equal(counts[0], 1000); /* COUNT_EMITTED */
+	assert_true(object_read_table(object, "tasks", 8, count_rows, &tally) > 0);
+	assert_true(tally.saw_self);
+	ring_close(ring);
+	object_free(object);
+}
+
+static void a_full_ring_counts_what_it_lost(void **state)
+{
+	struct object *object = load_every();
+	struct tally tally = {};
+	struct err why = {};
+	struct ring *ring;
+	uint64_t counts[7];
+
+	assert_int_equal(ring_open(object, "events", count_event, &tally, &ring, &why), 0);
+	for (int i = 0; i < 10000; i++)
+		syscall(SYS_getpid);
+	while (ring_drain(ring, 100))
+		;
+	assert_int_equal(object_read_counts(object, "counts", counts, 7), 0);
+	assert_true(counts[2] > 0); /* COUNT_LOST_RING */
+	assert_int_equal(counts[0] + counts[2], 10000);
+	assert_int_equal(tally.events, counts[0]);
+	ring_close(ring);
+	object_free(object);
+}
+
+static void a_mapped_filter_acts_at_once(void **state)
+{
+	struct object *object = load_every();
+	uint32_t *filter = object_mapped(object, "filter");
+	struct tally tally = {};
+
+	assert_non_null(filter);
+	filter[1] = 1; /* pid 1 is not us */
+	filter[0] = 1;
+	for (int i = 0; i < 10; i++)
+		syscall(SYS_getpid);
+	filter[0] = 0;
+	assert_true(object_read(object, "calls", count_calls, &tally) >= 0);
+	assert_int_equal(tally.calls, 0);
+	object_free(object);
+}
+
+static void deletes_and_shares(void **state)
+{
+	struct object *first = load_every(), *second;
+	struct tally tally = {};
+	struct err why = {};
+	uint32_t key = SYS_getpid;
+
+	for (int i = 0; i < 5; i++)
+		syscall(SYS_getpid);
+	second = open_every();
+	assert_int_equal(object_share(second, "calls", first), 0);
+	if (object_load(second, &why))
+		fail_msg("%s", why.text);
+	object_free(first);
+	for (int i = 0; i < 5; i++)
+		syscall(SYS_getpid);
+	assert_true(object_read(second, "calls", count_calls, &tally) > 0);
+	assert_int_equal(tally.calls, 10);
+	assert_int_equal(object_delete(second, "calls", &key, 1), 1);
+	tally.calls = 0;
+	object_read(second, "calls", count_calls, &tally);
+	assert_int_equal(tally.calls, 0);
+	object_free(second);
+}
+
+static void knows_its_cost(void **state)
+{
+	struct object *object = load_every();
+	struct program_cost program;
+	struct map_cost map;
+	size_t programs = 0, maps = 0;
+
+	while (object_program(object, programs, &program)) {
+		assert_non_null(program.name);
+		assert_true(program.id > 0);
+		programs++;
+	}
+	while (object_map(object, maps, &map))
+		maps++;
+	assert_int_equal(programs, 3);
+	assert_true(maps >= 5);
+	object_free(object);
+}
+
+static int open_fds(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += lseek(fd, 0, SEEK_CUR) >= 0 || errno != EBADF;
+	return count;
+}
+
+static void a_hundred_rounds_leave_no_descriptor(void **state)
+{
+	int before;
+
+	object_free(load_every());
+	before = open_fds();
+	for (int i = 0; i < 100; i++)
+		object_free(load_every());
+	assert_int_equal(open_fds(), before);
+}
+
+static void refuses_what_is_no_object(void **state)
+{
+	struct object *object;
+	struct err why = {};
+
+	assert_true(object_open(kernel, "junk", "not an ELF file at all", 22, &object, &why) < 0);
+	assert_non_null(strstr(why.text, "'junk'"));
+}
+
+static void the_broker_opens_only_its_list(void **state)
+{
+	char link[256], path[64];
+	uint64_t inode;
+	int fd = kernel_open_file(kernel, "/proc/1/status");
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(kernel_open_file(kernel, "/etc/shadow"), -EPERM);
+	assert_int_equal(kernel_open_file(kernel, "/proc/../etc/shadow"), -EPERM);
+	assert_int_equal(kernel_open_file(kernel, "/proc/1/mem"), -EPERM);
+	assert_int_equal(kernel_open_file(kernel, "/proc/1/environ"), -EPERM);
+	assert_int_equal(kernel_open_file(kernel, "/proc/1/root/etc/shadow"), -EPERM);
+	assert_int_equal(kernel_open_file(kernel, "/proc/self/root/etc/shadow"), -EPERM);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", getpid());
+	assert_true(kernel_read_link(kernel, path, link, sizeof(link)) > 0);
+	assert_int_equal(kernel_inode(kernel, "/proc/1/status", &inode), 0);
+}
+
+static void the_worker_may_nothing(void **state)
+{
+	assert_int_equal(getuid(), 65534);
+	assert_int_equal(setuid(0), -1);
+	assert_int_equal(execl("/bin/true", "true", NULL), -1);
+	assert_int_equal(errno, EPERM);
+}
+
+static void names_features(void **state)
+{
+	assert_true(kernel_can(kernel, "ringbuf"));
+	assert_true(kernel_can(kernel, "iter"));
+	assert_false(kernel_can(kernel, "no such feature"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_the_first_alternative_that_works),
+		cmocka_unit_test(a_forced_alternative_is_the_only_one_tried),
+		cmocka_unit_test(counts_what_happened_exactly),
+		cmocka_unit_test(a_full_ring_counts_what_it_lost),
+		cmocka_unit_test(a_mapped_filter_acts_at_once),
+		cmocka_unit_test(deletes_and_shares),
+		cmocka_unit_test(knows_its_cost),
+		cmocka_unit_test(a_hundred_rounds_leave_no_descriptor),
+		cmocka_unit_test(refuses_what_is_no_object),
+		cmocka_unit_test(the_broker_opens_only_its_list),
+		cmocka_unit_test(the_worker_may_nothing),
+		cmocka_unit_test(names_features),
+	};
+
+	if (getuid()) {
+		print_message("needs root\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, start, finish);
+}

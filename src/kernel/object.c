@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * object - from an ELF file to programs that run, by trying.
+ *
+ * What a kernel can is not guessed from its version. For each hook the alternatives are taken in
+ * order: first what can be known without loading (is the tracepoint there, are its arguments the expected
+ * ones), then everything chosen is loaded together; a program that the kernel refuses, or that does
+ * not attach, strikes its alternative out and the object is opened anew. So a round ends with all hooks
+ * served, or with a hook that has no alternative left.
+ *
+ *	choose -> open -> set constants, sizes -> load -> attach -> done
+ *	   ^                                        |        |
+ *	   +---- strike out, remember the reason <--+--------+
+ */
+#include "kernel/object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LOG_BYTES = 256 * 1024 };
+
+static struct bpf_object *open_elf(struct object *object, char *log, struct err *why)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = object->name, .kernel_log_buf = log,
+		    .kernel_log_size = log ? LOG_BYTES : 0);
+	struct bpf_object *bpf = bpf_object__open_mem(object->elf, object->elf_bytes, &opts);
+
+	if (!bpf)
+		err_set(why, -errno, "'%s' is not a BPF object that can be opened: %s",
+			object->name, err_name(errno));
+	return bpf;
+}
+
+int object_open(struct kernel *kernel, const char *name, const void *elf, size_t size,
+		struct object **ret_object, struct err *why)
+{
+	struct object *object = calloc(1, sizeof(*object));
+	struct bpf_object *bpf;
+	int error;
+
+	if (!object)
+		return err_set(why, -ENOMEM, "cannot open '%s': out of memory", name);
+	object->kernel = kernel;
+	snprintf(object->name, sizeof(object->name), "%s", name);
+	object->elf = elf;
+	object->elf_bytes = size;
+	bpf = open_elf(object, NULL, why);
+	error = bpf ? object_read_hooks(object, bpf, why) : -EINVAL;
+	bpf_object__close(bpf);
+	if (error) {
+		object_free(object);
+		return error;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+static void unload(struct object *object)
+{
+	for (uint32_t i = 0; i < object->links; i++)
+		close(object->link[i].fd);
+	for (uint32_t i = 0; i < object->readers; i++)
+		close(object->reader[i].link);
+	for (uint32_t i = 0; i < object->maps_mapped; i++)
+		munmap(object->mapped[i].at, object->mapped[i].bytes);
+	object->links = object->readers = object->maps_mapped = 0;
+	bpf_object__close(object->bpf);
+	object->bpf = NULL;
+}
+
+void object_free(struct object *object)
+{
+	if (!object)
+		return;
+	unload(object);
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		free(object->hook[i].section);
+		free(object->hook[i].reason);
+	}
+	for (uint32_t i = 0; i < object->alternatives; i++) {
+		free(object->alternative[i].prototype);
+		free(object->alternative[i].perf);
+	}
+	for (uint32_t i = 0; i < object->settings; i++)
+		if (object->setting[i].kind == SET_SHARE)
+			close(object->setting[i].fd);
+	free(object);
+}
+
+static struct setting *new_setting(struct object *object, const char *name)
+{
+	struct setting *setting;
+
+	if (object->settings == OBJECT_SETTINGS || strlen(name) >= sizeof(setting->name))
+		return NULL;
+	setting = &object->setting[object->settings++];
+	memset(setting, 0, sizeof(*setting));
+	memcpy(setting->name, name, strlen(name));
+	return setting;
+}
+
+int object_set(struct object *object, const char *variable, const void *value, size_t size)
+{
+	struct setting *setting = new_setting(object, variable);
+
+	if (!setting || size > sizeof(setting->value))
+		return -E2BIG;
+	setting->kind = SET_VARIABLE;
+	memcpy(setting->value, value, size);
+	setting->size = size;
+	return 0;
+}
+
+int object_resize(struct object *object, const char *map, uint32_t max_entries)
+{
+	struct setting *setting = new_setting(object, map);
+
+	if (!setting)
+		return -E2BIG;
+	setting->kind = SET_SIZE;
+	setting->entries = max_entries;
+	return 0;
+}
+
+int object_share(struct object *object, const char *map, struct object *with)
+{
+	int fd = object_map_fd(with, map);
+	struct setting *setting;
+
+	if (fd < 0)
+		return -ENOENT;
+	setting = new_setting(object, map);
+	if (!setting)
+		return -E2BIG;
+	setting->kind = SET_SHARE;
+	setting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return setting->fd < 0 ? -errno : 0;
+}
+
+int object_force(struct object *object, const char *hook, const char *wanted, struct err *why)
+{
+	struct span known = {};
+
+	for (uint32_t i = 0; i < object->alternatives; i++) {
+		struct alternative *alternative = &object->alternative[i];
+
+		if (strcmp(object->hook[alternative->hook].name, hook) != 0)
+			continue;
+		known = span_of(alternative->section);
+		if (strcmp(alternative->section + (alternative->section[0] == '?'), wanted) != 0 &&
+		    strcmp(alternative->program, wanted) != 0)
+			continue;
+		object->hook[alternative->hook].forced = i + 1;
+		return 0;
+	}
+	if (known.len)
+		return err_set(why, -ENOENT,
+			       "hook '%s' of '%s' has no alternative '%s' (one it has: '%s')", hook,
+			       object->name, wanted, (const char *)known.at);
+	return err_set(why, -ENOENT, "'%s' has no hook '%s'", object->name, hook);
+}
+
+/* The last line of a verifier log that says something: the verdict, not the statistics. */
+static void verdict_of(const char *log, char *out, size_t room)
+{
+	const char *end = log + strlen(log);
+
+	out[0] = 0;
+	while (end > log) {
+		const char *line = end - (end[-1] == '\n');
+		size_t len;
+
+		while (line > log && line[-1] != '\n')
+			line--;
+		len = (size_t)(end - line) - (end[-1] == '\n');
+		if (len && strncmp(line, "processed ", 10) &&
+		    strncmp(line, "verification time", 17) && strncmp(line, "stack depth", 11)) {
+			snprintf(out, room, "%.*s", (int)len, line);
+			return;
+		}
+		end = line;
+	}
+}
+
+static void strike_out(struct object *object, uint32_t index, const char *reason)
+{
+	struct alternative *alternative = &object->alternative[index];
+	struct err text;
+	char **said = &object->hook[alternative->hook].reason;
+
+	alternative->refused = true;
+	err_set(&text, 0, "%s%s%s: %s", *said ? *said : "", *said ? "; " : "", alternative->section,
+		reason);
+	free(*said);
+	*said = strdup(text.text);
+	object->hook[alternative->hook].choice.reason = *said ? *said : "";
+}
+
+/* What is known without loading. 0 = worth a try. */
+static int check_before_loading(struct object *object, const struct alternative *alternative,
+				struct err *why)
+{
+	const char *section = alternative->section, *target = strchr(section, '/');
+	struct wire_attach attach;
+	char function[160];
+	int error = attach_from_section(section, &attach, why);
+
+	if (error)
+		return error;
+	target = target ? target + 1 : "";
+	if (!strncmp(section, "tp_btf/", 7) || !strncmp(section, "fentry/", 7) ||
+	    !strncmp(section, "fexit/", 6) || !strncmp(section, "iter/", 5)) {
+		if (!kernel_has_btf(object->kernel))
+			return err_set(why, -EOPNOTSUPP, "kernel has no BTF");
+	}
+	if (!strncmp(section, "tp_btf/", 7) && !btf_has_tracepoint(object->kernel, target))
+		return err_set(why, -ENOENT, "this kernel has no such tracepoint");
+	if ((!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6)) &&
+	    !btf_has_function(object->kernel, target))
+		return err_set(why, -ENOENT, "this kernel has no such function");
+	if (!strncmp(section, "iter/", 5)) {
+		snprintf(function, sizeof(function), "bpf_iter_%s", target);
+		if (!btf_has_function(object->kernel, function))
+			return err_set(why, -ENOENT, "this kernel has no such iterator");
+	}
+	if (alternative->prototype)
+		return btf_check_prototype(object->kernel, target, alternative->prototype, why);
+	return 0;
+}
+
+/* Takes the first alternative that is left for each hook. */
+static int choose(struct object *object, struct err *why)
+{
+	for (uint32_t i = 0; i < object->hooks; i++)
+		object->hook[i].chosen = -1;
+	for (uint32_t i = 0; i < object->alternatives; i++) {
+		struct alternative *alternative = &object->alternative[i];
+		uint32_t forced = object->hook[alternative->hook].forced;
+		struct err reason;
+
+		if (alternative->refused || object->hook[alternative->hook].chosen >= 0)
+			continue;
+		if (forced && forced != i + 1)
+			continue;
+		if (check_before_loading(object, alternative, &reason)) {
+			strike_out(object, i, reason.text);
+			continue;
+		}
+		object->hook[alternative->hook].chosen = (int)i;
+	}
+	for (uint32_t i = 0; i < object->hooks; i++)
+		if (object->hook[i].chosen < 0 && !object->hook[i].optional)
+			return err_set(
+				why, -EOPNOTSUPP, "'%s' cannot run on this kernel: hook '%s': %s",
+				object->name, object->hook[i].name, object->hook[i].choice.reason);
+	return 0;
+}
+
+static const struct btf_var_secinfo *find_variable(const struct btf *btf, const char *section,
+						   const char *name)
+{
+	int id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
+	const struct btf_type *datasec = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+	for (uint32_t i = 0; datasec && i < btf_vlen(datasec); i++) {
+		const struct btf_var_secinfo *info = &btf_var_secinfos(datasec)[i];
+		const struct btf_type *var = btf__type_by_id(btf, info->type);
+
+		if (!strcmp(btf__name_by_offset(btf, var->name_off), name))
+			return info;
+	}
+	return NULL;
+}
+
+static struct bpf_map *rodata_of(const struct bpf_object *bpf)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, bpf)
+	{
+		const char *name = bpf_map__name(map), *dot = strrchr(name, '.');
+
+		if (bpf_map__is_internal(map) && dot && !strcmp(dot, ".rodata"))
+			return map;
+	}
+	return NULL;
+}
+
+static int apply_variable(const struct bpf_object *bpf, const struct setting *setting)
+{
+	const struct btf_var_secinfo *info =
+		find_variable(bpf_object__btf(bpf), ".rodata", setting->name);
+	struct bpf_map *map = rodata_of(bpf);
+	size_t bytes = 0;
+	uint8_t *at = map ? (uint8_t *)bpf_map__initial_value(map, &bytes) : NULL;
+
+	if (!info || !at)
+		return -ENOENT;
+	if (info->size < setting->size || info->offset + (size_t)info->size > bytes)
+		return -EINVAL;
+	memcpy(at + info->offset, setting->value, setting->size);
+	return 0;
+}
+
+static int apply_settings(struct object *object, struct bpf_object *bpf, struct err *why)
+{
+	for (uint32_t i = 0; i < object->settings; i++) {
+		const struct setting *setting = &object->setting[i];
+		struct bpf_map *map = NULL;
+		int error = 0;
+
+		if (setting->kind == SET_VARIABLE)
+			error = apply_variable(bpf, setting);
+		else
+			map = bpf_object__find_map_by_name(bpf, setting->name);
+		if (setting->kind == SET_SIZE)
+			error = map ? bpf_map__set_max_entries(map, setting->entries) : -ENOENT;
+		if (setting->kind == SET_SHARE)
+			error = map ? bpf_map__reuse_fd(map, setting->fd) : -ENOENT;
+		if (error)
+			return err_set(why, error, "cannot set '%s' of '%s': %s", setting->name,
+				       object->name, err_name(error));
+	}
+	return 0;
+}
+
+static void select_programs(struct object *object, struct bpf_object *bpf)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, bpf) bpf_program__set_autoload(program, false);
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		int chosen = object->hook[i].chosen;
+
+		if (chosen < 0)
+			continue;
+		program =
+			bpf_object__find_program_by_name(bpf, object->alternative[chosen].program);
+		bpf_program__set_autoload(program, true);
+	}
+}
+
+/* The chosen alternative whose program the kernel refused last: its name as the kernel saw it. */
+static int refused_alternative(const struct object *object)
+{
+	const char *refused = object->kernel->refused;
+
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		int chosen = object->hook[i].chosen;
+
+		if (chosen >= 0 && refused[0] &&
+		    !strncmp(object->alternative[chosen].program, refused, strlen(refused)))
+			return chosen;
+	}
+	return -1;
+}
+
+/* One round: 0 = done, 1 = an alternative was struck out, try again, -errno = hopeless. */
+static int load_round(struct object *object, char *log, struct err *why)
+{
+	char verdict[256] = "";
+	int error = choose(object, why), refused;
+
+	if (error)
+		return error;
+	log[0] = 0;
+	object->bpf = open_elf(object, log, why);
+	if (!object->bpf)
+		return -EINVAL;
+	select_programs(object, object->bpf);
+	error = apply_settings(object, object->bpf, why);
+	if (error)
+		return error;
+	object->kernel->refused[0] = 0;
+	error = bpf_object__load(object->bpf);
+	if (error) {
+		refused = refused_alternative(object);
+		verdict_of(log, verdict, sizeof(verdict));
+		if (refused < 0)
+			return err_set(why, error, "cannot load '%s': %s", object->name,
+				       object->kernel->reason[0] ? object->kernel->reason
+								 : err_name(error));
+		strike_out(object, (uint32_t)refused,
+			   object->kernel->reason[0] ? object->kernel->reason
+			   : verdict[0]              ? verdict
+						     : err_name(error));
+		return 1;
+	}
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		struct err reason;
+
+		if (object->hook[i].chosen < 0)
+			continue;
+		if (object_attach(object, (uint32_t)object->hook[i].chosen, &reason)) {
+			strike_out(object, (uint32_t)object->hook[i].chosen, reason.text);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int object_load(struct object *object, struct err *why)
+{
+	char *log = malloc(LOG_BYTES);
+	int result;
+
+	if (!log)
+		return err_set(why, -ENOMEM, "cannot load '%s': out of memory", object->name);
+	if (kernel_has_btf(object->kernel) || object->kernel->btf_path)
+		kernel_btf(object->kernel, NULL);
+	do {
+		unload(object);
+		result = load_round(object, log, why);
+	} while (result > 0);
+	free(log);
+	if (result) {
+		unload(object);
+		return result;
+	}
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		int chosen = object->hook[i].chosen;
+
+		if (chosen >= 0)
+			object->hook[i].choice.section = object->alternative[chosen].section;
+	}
+	object->elf = NULL;
+	return 0;
+}
+
+const struct hook_choice *object_hook(const struct object *object, size_t i)
+{
+	return i < object->hooks ? &object->hook[i].choice : NULL;
+}
+
+bool object_program(struct object *object, size_t i, struct program_cost *ret_cost)
+{
+	struct bpf_program *program;
+	size_t loaded = 0;
+
+	bpf_object__for_each_program(program, object->bpf)
+	{
+		int fd = bpf_program__fd(program);
+		uint64_t id = 0, instructions = 0;
+
+		if (fd < 0 || loaded++ != i)
+			continue;
+		*ret_cost = (struct program_cost){.name = bpf_program__name(program)};
+		fdinfo_number(fd, "prog_id", &id);
+		fdinfo_number(fd, "verified_insns", &instructions);
+		fdinfo_number(fd, "run_cnt", &ret_cost->runs);
+		fdinfo_number(fd, "run_time_ns", &ret_cost->run_ns);
+		fdinfo_number(fd, "recursion_misses", &ret_cost->missed);
+		ret_cost->id = (uint32_t)id;
+		ret_cost->instructions = (uint32_t)instructions;
+		return true;
+	}
+	return false;
+}
+
+bool object_map(struct object *object, size_t i, struct map_cost *ret_cost)
+{
+	struct bpf_map *map;
+	size_t seen = 0;
+
+	bpf_object__for_each_map(map, object->bpf)
+	{
+		if (bpf_map__fd(map) < 0 || seen++ != i)
+			continue;
+		*ret_cost = (struct map_cost){
+			.name = bpf_map__name(map),
+			.key_size = bpf_map__key_size(map),
+			.value_size = bpf_map__value_size(map),
+			.max_entries = bpf_map__max_entries(map),
+			.type = bpf_map__type(map),
+		};
+		fdinfo_number(bpf_map__fd(map), "memlock", &ret_cost->bytes);
+		return true;
+	}
+	return false;
+}
+
+int object_map_fd(struct object *object, const char *name)
+{
+	struct bpf_map *map = object->bpf ? bpf_object__find_map_by_name(object->bpf, name) : NULL;
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* object - the insides of struct object, for the files of the kernel room that work on it. */
+#pragma once
+
+#include "kernel/internal.h"
+
+enum {
+	OBJECT_HOOKS = 96,
+	OBJECT_ALTERNATIVES = 128,
+	OBJECT_LINKS = 256,
+	OBJECT_READERS = 32,
+	OBJECT_SETTINGS = 64,
+};
+
+/* One program that could serve a hook. */
+struct alternative {
+	char program[64], section[128];
+	char *prototype; /* owned, NULL = not checked */
+	char *perf; /* owned: "cpu-clock:99hz" for perf_event sections, else NULL */
+	uint32_t hook; /* index in object->hook */
+	uint32_t order;
+	bool refused;
+};
+
+/* What was set before loading; kept because an object may be opened several times until it loads. */
+struct setting {
+	enum { SET_VARIABLE, SET_SIZE, SET_SHARE } kind;
+	char name[64];
+	uint8_t value[16];
+	size_t size;
+	int fd; /* SET_SHARE: owned duplicate */
+	uint32_t entries;
+};
+
+struct object_link {
+	int fd; /* owned */
+	uint32_t alternative; /* whose program it keeps attached */
+};
+
+/* A map with an iterator over its entries. */
+struct object_reader {
+	char map[32];
+	int link; /* owned */
+	uint32_t key_bytes, value_bytes;
+};
+
+struct object {
+	struct kernel *kernel; /* borrowed */
+	char name[64];
+	const void *elf; /* borrowed until loaded */
+	size_t elf_bytes;
+	struct bpf_object *bpf; /* owned, NULL before loading */
+
+	struct {
+		struct hook_choice choice;
+		char *section, *reason; /* owned */
+		char name[64];
+		bool optional;
+		uint32_t forced; /* 1 + index of the only alternative to try, 0 = any */
+		int chosen; /* index of the alternative, -1 = none */
+	} hook[OBJECT_HOOKS];
+	uint32_t hooks;
+
+	struct alternative alternative[OBJECT_ALTERNATIVES];
+	uint32_t alternatives;
+	struct setting setting[OBJECT_SETTINGS];
+	uint32_t settings;
+	struct object_link link[OBJECT_LINKS];
+	uint32_t links;
+	struct object_reader reader[OBJECT_READERS];
+	uint32_t readers;
+	struct {
+		void *at;
+		size_t bytes;
+		char map[32];
+	} mapped[8];
+	uint32_t maps_mapped;
+};
+
+/* Reads programs, sections and hook tags out of the opened object into hook[] and alternative[]. */
+int object_read_hooks(struct object *object, const struct bpf_object *bpf, struct err *why);
+
+/* Attaches the chosen alternative of a hook. */
+int object_attach(struct object *object, uint32_t alternative, struct err *why);
