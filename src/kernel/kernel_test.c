@@ -23,6 +23,7 @@
 /* The test is the worker; its broker is a child, so that cmocka stays in the first process. */
 static struct kernel *kernel;
 static pid_t broker_pid;
+static uint32_t self; /* asked once: getpid is what the tests count */
 
 static void *file_bytes(const char *path, size_t *ret_size)
 {
@@ -46,6 +47,7 @@ static int start(void **state)
 	struct split split;
 	struct err why = {};
 
+	self = (uint32_t)getpid();
 	if (split_fork(&split, &why) < 0)
 		fail_msg("%s", why.text);
 	if (split.child == 0) { /* here the child is the broker: the pair is symmetric */
@@ -87,7 +89,7 @@ static struct object *open_every(void)
 		bytes = file_bytes(getenv("EVERY_BPF_O"), &size);
 	if (object_open(kernel, "every", bytes, size, &object, &why))
 		fail_msg("%s", why.text);
-	assert_int_equal(object_set(object, "only_pid", &(uint32_t){(uint32_t)getpid()}, 4), 0);
+	assert_int_equal(object_set(object, "only_pid", &self, 4), 0);
 	return object;
 }
 
@@ -170,7 +172,7 @@ static bool count_rows(void *ctx, const void *row)
 
 	memcpy(&pid, row, sizeof(pid));
 	tally->rows++;
-	tally->saw_self |= pid == (uint32_t)getpid();
+	tally->saw_self |= pid == self;
 	return true;
 }
 
@@ -344,7 +346,7 @@ static void the_broker_opens_only_its_list(void **state)
 	assert_int_equal(kernel_open_file(kernel, "/proc/1/environ"), -EPERM);
 	assert_int_equal(kernel_open_file(kernel, "/proc/1/root/etc/shadow"), -EPERM);
 	assert_int_equal(kernel_open_file(kernel, "/proc/self/root/etc/shadow"), -EPERM);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", getpid());
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", self);
 	assert_true(kernel_read_link(kernel, path, link, sizeof(link)) > 0);
 	assert_int_equal(kernel_inode(kernel, "/proc/1/status", &inode), 0);
 }
