@@ -13,14 +13,38 @@ struct task_struct___new {
 	unsigned int __state;
 } __attribute__((preserve_access_index));
 
-static __always_inline __u32 task_state(struct task_struct *task)
+static __always_inline __u32 task_state(bool typed, struct task_struct *task)
 {
 	struct task_struct___new *new_task = (void *)task;
 	struct task_struct___old *old_task = (void *)task;
 
 	if (bpf_core_field_exists(new_task->__state))
-		return BPF_CORE_READ(new_task, __state);
-	return (__u32)BPF_CORE_READ(old_task, state);
+		return typed ? new_task->__state : BPF_CORE_READ(new_task, __state);
+	return typed ? old_task->state : BPF_CORE_READ(old_task, state);
+}
+
+/*
+ * Is the task on a CPU now? `on_cpu` is an int, since 7.2 a byte with neighbours that are not 0; kernels without
+ * CONFIG_SMP may have none.
+ */
+struct task_struct___int {
+	int on_cpu;
+} __attribute__((preserve_access_index));
+
+struct task_struct___byte {
+	u8 on_cpu;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool task_on_cpu(bool typed, struct task_struct *task)
+{
+	struct task_struct___int *with_int = (void *)task;
+	struct task_struct___byte *with_byte = (void *)task;
+
+	if (!bpf_core_field_exists(with_int->on_cpu))
+		return task == (struct task_struct *)bpf_get_current_task();
+	if (bpf_core_field_size(with_int->on_cpu) == sizeof(with_byte->on_cpu))
+		return typed ? with_byte->on_cpu : BPF_CORE_READ(with_byte, on_cpu);
+	return typed ? with_int->on_cpu : BPF_CORE_READ(with_int, on_cpu);
 }
 
 /* f3d133ee0a17 / 99ed145f4862: `rq_disk` of struct request went with 5.17 (f3fa33acca9f); the disk is then in q->disk. */
