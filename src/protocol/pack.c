@@ -2,12 +2,17 @@
 /* pack - a message as one small run of bytes. */
 #include "protocol/pack.h"
 
+enum {
+	TARGET = 3,
+	SHAPE_MAX = 1024, /* SQL_TEXT_MAX */
+};
+
 /* What is kept of each text, in bytes; in the order of text_of(). */
 static const uint16_t text_max[PACKED_TEXTS] = {
 	64, /* operation */
 	64, /* status */
 	256, /* resource */
-	512, /* target */
+	512, /* target; a whole statement: SHAPE_MAX */
 	160, /* reason */
 	128, /* key */
 	128, /* host */
@@ -40,8 +45,9 @@ void message_bound(struct message *message, size_t budget)
 {
 	for (size_t i = 0; i < PACKED_TEXTS; i++) {
 		struct span *text = text_of(message, i);
+		size_t max = i == TARGET && message->shape ? SHAPE_MAX : text_max[i];
 
-		*text = span_first(*text, text_max[i] < budget ? text_max[i] : budget);
+		*text = span_first(*text, max < budget ? max : budget);
 		budget -= text->len;
 	}
 }
@@ -61,6 +67,7 @@ void message_pack(const struct message *message, struct packed *room)
 
 	*room = (struct packed){
 		.id = message->id,
+		.shape = message->shape,
 		.items = message->items,
 		.header_bytes = message->header_bytes,
 		.bytes = message->bytes,
@@ -90,6 +97,7 @@ void message_unpack(const struct packed *packed, struct message *ret_message)
 
 	*ret_message = (struct message){
 		.id = packed->id,
+		.shape = packed->shape,
 		.items = packed->items,
 		.header_bytes = packed->header_bytes,
 		.bytes = packed->bytes,

@@ -16,7 +16,7 @@ enum {
 };
 
 struct packed {
-	uint64_t id, items, header_bytes, bytes;
+	uint64_t id, shape, items, header_bytes, bytes;
 	const char *handover; /* static */
 	uint16_t len[PACKED_TEXTS];
 	uint8_t kind, answer, correlation, target_mask;

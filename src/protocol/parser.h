@@ -115,6 +115,11 @@ struct message {
 	uint64_t id; /* for CORRELATION_ID and _ORDER_ID; other bits of the message that a response
 		      * repeats may be mixed in (DNS: id and question) */
 
+	/* Requests: hash of `target` where that is the shape of a statement (sql.h), else 0. The
+	 * execution of a prepared statement often has this only, operation and target being empty:
+	 * who needs them remembers what came with that hash before (shapes.h). */
+	uint64_t shape;
+
 	struct span
 		operation; /* requests: GET, SELECT, HGET, A; upper case as far as the protocol says so */
 	struct span
