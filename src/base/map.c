@@ -13,7 +13,7 @@
 
 enum { FIRST_SLOTS = 16 };
 
-static uint64_t process_seed(void)
+uint64_t hash_seed(void)
 {
 	static uint64_t seed;
 
@@ -87,7 +87,7 @@ static void *value_at(const struct map *map, size_t slot)
 
 static size_t home_of(const struct map *map, const void *key)
 {
-	return hash_bytes(key, map->key_size, process_seed()) & (map->slots - 1);
+	return hash_bytes(key, map->key_size, hash_seed()) & (map->slots - 1);
 }
 
 /* The slot that holds the key, or the free slot where it belongs. Needs a free slot to exist. */

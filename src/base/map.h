@@ -14,13 +14,13 @@
 
 struct map {
 	size_t key_size, value_size; /* bytes */
-	size_t len;		     /* entries */
-	size_t cap;		     /* entries at most */
-	uint64_t refused;	     /* puts that found the table full (or memory out) */
-	size_t slots;		     /* power of two, 0 before the first put */
-	size_t stride;		     /* bytes from slot to slot */
-	uint8_t *taken;		     /* owned: one byte a slot */
-	uint8_t *at;		     /* owned: key and value (aligned to 8) of each slot */
+	size_t len; /* entries */
+	size_t cap; /* entries at most */
+	uint64_t refused; /* puts that found the table full (or memory out) */
+	size_t slots; /* power of two, 0 before the first put */
+	size_t stride; /* bytes from slot to slot */
+	uint8_t *taken; /* owned: one byte a slot */
+	uint8_t *at; /* owned: key and value (aligned to 8) of each slot */
 };
 
 void map_init(struct map *map, size_t key_size, size_t value_size, size_t cap);
@@ -45,3 +45,5 @@ size_t map_bytes(const struct map *map);
 
 /* 64-bit hash of any bytes (used by the table itself; good enough for sketches, not for secrets). */
 uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
+/* The same for the life of the process, unknown to others: for tables whose keys others may choose. */
+uint64_t hash_seed(void);

@@ -17,20 +17,27 @@
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum bucket_kind { BUCKETS_LOG2, BUCKETS_LINEAR, BUCKETS_EXPLICIT };
-enum { METRIC_NAME_BYTES = 96, METRIC_SLOTS = 36, METRIC_LABELS = 20, METRIC_SERIES = 20000 };
+enum {
+	METRIC_NAME_BYTES = 96,
+	METRIC_SLOTS = 36,
+	METRIC_LABELS = 20, /* of one series; further ones are left out */
+	METRIC_LABEL_BYTES = 512, /* of one label value; longer ones are cut */
+	METRIC_SERIES = 20000,
+};
 
 struct metric {
 	char name[METRIC_NAME_BYTES]; /* whole public name, with unit and _total */
 	enum metric_type type;
-	char unit[16];		      /* seconds, bytes ... or empty */
-	char *help;		      /* owned */
-	double scale;		      /* raw number * scale = number in the unit */
-	char *labels;		      /* owned: constant labels "direction=inbound,x=y", or NULL */
+	char unit[16]; /* seconds, bytes ... or empty */
+	char *help; /* owned */
+	double scale; /* raw number * scale = number in the unit */
+	char *labels; /* owned: constant labels "direction=inbound,x=y", or NULL */
 	enum bucket_kind buckets;
-	double step;		      /* BUCKETS_LINEAR, raw */
-	double bound[METRIC_SLOTS];   /* BUCKETS_EXPLICIT, raw; ascending */
+	double low, high; /* BUCKETS_LOG2, raw: bounds outside are not shown; 0 = all are */
+	double step; /* BUCKETS_LINEAR, raw */
+	double bound[METRIC_SLOTS]; /* BUCKETS_EXPLICIT, raw; ascending */
 	uint32_t bounds;
-	uint32_t offset, size;	      /* where the number lies in the map's value */
+	uint32_t offset, size; /* where the number lies in the map's value */
 };
 
 void metric_done(struct metric *metric);
@@ -71,8 +78,11 @@ size_t family_series(const struct family *family);
 uint64_t family_overflowed(const struct family *family); /* adds that found the family full */
 
 /* All families, sorted by name, as Prometheus text 0.0.4 or as OpenMetrics 1.0 (ends with # EOF). Families of
- * the same name (two items) are written under one TYPE line. */
-void families_write(struct family *const *families, size_t count, bool openmetrics, struct buf *out);
+ * the same name (two items) are written under one TYPE line, equal label sets as one sum. Returns how many
+ * families were left out because their type or buckets contradict one of the same name. When `out` is
+ * full the text is cut: do not send it. */
+size_t families_write(struct family *const *families, size_t count, bool openmetrics,
+		      struct buf *out);
 
-/* [{"labels":{...},"value":..}] or with "buckets","sum","count". */
+/* [{"labels":{...},"value":..}] or {"labels":{...},"count":..,"sum":..,"buckets":[{"le":..,"count":..}]}. */
 void family_json(const struct family *family, struct json *json);

@@ -37,7 +37,33 @@ struct resolver {
 	struct span node; /* name of this machine */
 };
 
-enum { LAYOUT_COLUMNS = 80 };
+enum { LAYOUT_COLUMNS = 80, NO_COLUMN = 0xffff };
+
+/* The columns every record begins with. */
+enum { LAYOUT_TIME, LAYOUT_ITEM, LAYOUT_KIND, LAYOUT_NODE, LAYOUT_FIRST };
+
+/* Whose it is: columns of a layout, in this order, as far as the layout has them. */
+enum who_column {
+	WHO_PID,
+	WHO_TID,
+	WHO_PROCESS,
+	WHO_EXE,
+	WHO_UID,
+	WHO_CONTAINER,
+	WHO_CONTAINER_ID,
+	WHO_IMAGE,
+	WHO_POD,
+	WHO_NAMESPACE,
+	WHO_SERVICE,
+	WHO_CGROUP,
+	WHO_COLUMNS,
+};
+/* Sets of them, as masks. */
+enum {
+	WHO_OF_CGROUP = 1 << WHO_CONTAINER | 1 << WHO_CONTAINER_ID | 1 << WHO_IMAGE | 1 << WHO_POD |
+			1 << WHO_NAMESPACE | 1 << WHO_SERVICE | 1 << WHO_CGROUP,
+	WHO_OF_PID = 1 << WHO_PID | 1 << WHO_PROCESS | 1 << WHO_EXE | 1 << WHO_UID | WHO_OF_CGROUP,
+};
 
 /* How a table or the page should print a value. */
 enum unit { UNIT_NONE, UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_PERCENT, UNIT_TIME, UNIT_TEXT };
@@ -53,12 +79,21 @@ struct layout {
 	const struct schema *schema; /* borrowed; NULL for layouts written in C */
 	uint32_t count;
 	struct layout_column column[LAYOUT_COLUMNS];
-	/* where each raw column's values go; private to record.c */
-	uint16_t target[SCHEMA_COLUMNS];
-	uint16_t who; /* first who column */
+	uint16_t who[WHO_COLUMNS]; /* where the who columns are, NO_COLUMN = not there */
+	/* private to record.c */
+	uint16_t target[SCHEMA_COLUMNS]; /* where each raw column goes, NO_COLUMN = only into who */
+	uint16_t raw_pid, raw_cgroup; /* raw columns that say who, or NO_COLUMN */
+	uint16_t raw_peer_addr, raw_peer_port, peer; /* remote_addr, remote_port -> remote_name */
+	uint32_t least; /* bytes a raw record has at least */
 };
 
 int layout_from_schema(struct layout *layout, const struct schema *schema, struct err *why);
+
+/* Layouts written in C: begin with the who columns of the mask, then add each own column. layout_add
+ * returns its index. */
+void layout_begin(struct layout *layout, unsigned who);
+int layout_add(struct layout *layout, const char *name, enum unit unit, const char *help,
+	       struct err *why);
 
 /* Index of a column by name, -1 if there is none. */
 int layout_find(const struct layout *layout, struct span name);
@@ -69,11 +104,24 @@ struct record {
 };
 
 /*
- * Makes a record of raw bytes. `ktime_ns` 0 = now. Texts are copied into `arena`; -ENOMEM when it is
- * full (the caller counts the record as dropped), -EINVAL when `size` is below the schema's.
+ * Makes a record of raw bytes. `ktime_ns` 0 = now. Texts are copied into `arena`; -ENOMEM when it is full
+ * (the caller counts the record as dropped), -EINVAL when `size` ends before the last column of known
+ * length does. A text at the end of the struct may be cut anywhere.
  */
 int record_fill(struct record *record, const struct layout *layout, const void *raw, size_t size,
 		uint64_t ktime_ns, const struct resolver *resolver, struct arena *arena);
+
+/*
+ * The parts of record_fill, for records made in C: all absent but time, item, kind and node (`item` and
+ * `kind` are borrowed); then who it is, copied into the arena, as far as the layout has columns for it and
+ * `parts` (a mask of who columns) asks; then the own values.
+ */
+void record_begin(struct record *record, const struct layout *layout, const char *item,
+		  const char *kind, uint64_t ktime_ns, const struct resolver *resolver);
+int record_set_who(struct record *record, const struct who *who, unsigned parts,
+		   struct arena *arena);
+/* A copy of the text in the arena; absent when it is empty. -ENOMEM as above. */
+int record_set_text(struct record *record, uint32_t column, struct span text, struct arena *arena);
 
 /* One JSON object; absent values are left out. */
 void record_json(const struct record *record, struct json *json);
@@ -81,6 +129,11 @@ void record_json(const struct record *record, struct json *json);
 /* Prints a value the way people read it: 12.3 ms, 4.1 MiB, 17, text with control bytes made visible. */
 void value_print(const struct value *value, enum unit unit, struct buf *out);
 void value_json(const struct value *value, struct json *json);
+/* The value as a plain text, as labels and regular expressions see it: decimal numbers, texts as they are.
+ * Borrowed from the value, or written into `scratch`. */
+enum { VALUE_TEXT_BYTES = 40 };
+struct span value_as_text(const struct value *value, char scratch[VALUE_TEXT_BYTES]);
 
 /* Descriptions of the columns: [{"name":..,"unit":..,"help":..}] for `sonde items show` and the page. */
 void layout_json(const struct layout *layout, struct json *json);
+const char *unit_name(enum unit unit);

@@ -16,8 +16,8 @@ struct stream *stream_new(void);
 void stream_free(struct stream *stream);
 
 /* item NULL = all items. The filter is taken over (freed by stream_unsubscribe). NULL on no memory or above the cap. */
-struct subscription *stream_subscribe(struct stream *stream, const char *item, struct filter *filter,
-				      stream_receiver receive, void *ctx);
+struct subscription *stream_subscribe(struct stream *stream, const char *item,
+				      struct filter *filter, stream_receiver receive, void *ctx);
 void stream_unsubscribe(struct subscription *subscription);
 
 /* Is anybody listening to this item? (If not, the record need not be made.) */
