@@ -362,3 +362,31 @@ bool json_node_double(const struct json_node *node, double *ret_value)
 	*ret_value = strtod(text, NULL);
 	return isfinite(*ret_value);
 }
+
+bool json_is_number(struct span text)
+{
+	struct reader reader = {.in = text};
+	struct json_node node;
+
+	return text.len && (text.at[0] == '-' || is_digit(text.at[0])) &&
+	       !read_number(&reader, &node) && reader.at == text.len;
+}
+
+/* No deeper than it was read: JSON_DEPTH. */
+void json_node_write(const struct json_node *node, struct json *json)
+{
+	switch (node->type) {
+	case JSON_NULL: json_null(json); return;
+	case JSON_BOOL: json_bool(json, node->truth); return;
+	case JSON_NUMBER: json_raw(json, node->text); return;
+	case JSON_TEXT: json_span(json, node->text); return;
+	case JSON_ARRAY: json_array(json); break;
+	case JSON_OBJECT: json_object(json); break;
+	}
+	for (const struct json_node *child = node->child; child; child = child->next) {
+		if (node->type == JSON_OBJECT)
+			json_key(json, (const char *)child->key.at);
+		json_node_write(child, json);
+	}
+	node->type == JSON_ARRAY ? json_array_end(json) : json_object_end(json);
+}

@@ -18,6 +18,8 @@ enum { JSON_DEPTH = 64 };
 struct json_node {
 	enum json_type type;
 	bool truth; /* JSON_BOOL */
+	uint32_t
+		line; /* where it stands (a member: its name), from 1; 0 = not known: yaml_read.h sets it */
 	struct span key; /* name within the object above; followed by a 0 */
 	struct span text; /* JSON_TEXT: decoded, followed by a 0. JSON_NUMBER: as it was written */
 	struct json_node *child, *next; /* elements of an array or object, in their order */
@@ -37,3 +39,10 @@ const char *json_get_text(const struct json_node *node, const char *key);
 bool json_node_u64(const struct json_node *node, uint64_t *ret_value);
 bool json_node_i64(const struct json_node *node, int64_t *ret_value);
 bool json_node_double(const struct json_node *node, double *ret_value);
+
+/* Is the whole of `text` a number as JSON writes it? */
+bool json_is_number(struct span text);
+
+/* Writes what was read. */
+struct json;
+void json_node_write(const struct json_node *node, struct json *json);
