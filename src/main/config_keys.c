@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* config_keys - every key of the configuration, once. Help is one line; a default is YAML as a person would write it. */
+#include "main/config.h"
+
+#define KIB (1ull << 10)
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{"listen", CONFIG_ADDRESSES, "[unix:/run/sonde/sonde.sock, 127.0.0.1:8470]",
+	 "addresses of API and page; those that are neither a unix socket nor loopback need the token", .needs_restart = true},
+	{"token_file", CONFIG_PATH, "/etc/sonde/token",
+	 "file with the token that lets a client change things over TCP; if it is missing, only the unix socket can"},
+	{"hosts", CONFIG_TEXTS, "[]",
+	 "further host names by which a browser or a proxy may call this agent over loopback"},
+	{"node", CONFIG_TEXT, "", "name of this machine in records; its host name if not set"},
+	{"user", CONFIG_TEXT, "nobody", "user that the worker process becomes", .needs_restart = true},
+	{"items_dir", CONFIG_PATH, "/etc/sonde/items.d", "folder of items that were brought in", .needs_restart = true},
+	{"btf", CONFIG_PATH, "", "BTF of the running kernel, where the kernel has none itself", .needs_restart = true},
+
+	{"limits.memory", CONFIG_SIZE, "64MiB", "memory of the agent, both processes",
+	 .least = 16 * MIB, .needs_restart = true},
+	{"limits.connections", CONFIG_COUNT, "256", "connections of API clients, per address", .least = 4, .most = 65536,
+	 .needs_restart = true},
+	{"limits.streams", CONFIG_COUNT, "64", "live streams of API clients, together", .most = 4096,
+	 .needs_restart = true},
+	{"limits.queued", CONFIG_SIZE, "16MiB", "bytes waiting for API clients that read slowly, together",
+	 .least = 256 * KIB, .most = 4 * GIB, .needs_restart = true},
+	{"limits.upload", CONFIG_SIZE, "16MiB", "an item that is brought in", .least = 4 * KIB, .most = 256 * MIB,
+	 .needs_restart = true},
+	{"limits.recent", CONFIG_SIZE, "4MiB", "last records kept in memory for /v1/records; 0 = none",
+	 .most = 1 * GIB, .needs_restart = true},
+
+	{"kubernetes.api", CONFIG_TEXT, "auto",
+	 "where pods are asked for: auto (inside a cluster), off, or the address of the API server"},
+
+	{"items.*.on", CONFIG_BOOL, "", "switch the item on or off; if not set, the item's own default"},
+	{"items.*.by", CONFIG_CHOICE, "", "how finely the item's metrics are split", "process|container|pod|service|host"},
+	{"items.*.where", CONFIG_TEXT, "", "filter: only what matches is seen"},
+	{"items.*.ring", CONFIG_SIZE, "", "size of the item's ring buffer", .least = 4 * KIB, .most = 1 * GIB},
+	{"items.*.cap", CONFIG_COUNT, "", "label sets of one metric; what is above goes into one series overflow=\"true\"",
+	 .least = 1, .most = 1000000},
+	{"items.*.pin", CONFIG_BOOL, "", "keep the item's maps over a restart of the agent"},
+	{"items.*.hook.*", CONFIG_TEXT, "", "take this alternative of a hook (a section, e.g. tp/sched/sched_switch) and no other"},
+	{"items.*.*", CONFIG_ANY, "", "a parameter of the item: see `sonde items show NAME`"},
+
+	{"store.path", CONFIG_PATH, "/var/lib/sonde", "folder of the history", .needs_restart = true},
+	{"store.size", CONFIG_SIZE, "2GiB", "disk space of the history; 0 = none is kept"},
+
+	{"outlets.prometheus.by", CONFIG_CHOICE, "container", "how finely metrics are split in /metrics",
+	 "process|container|pod|service|host"},
+	{},
+};
+/* clang-format on */
