@@ -3,9 +3,11 @@
 #include "protocol/protocols.h"
 
 extern const struct protocol http1;
+extern const struct protocol redis;
 
 const struct protocol *const protocols[] = {
 	&http1,
+	&redis,
 	NULL,
 };
 
