@@ -53,6 +53,8 @@ void collector_add_histogram(struct collector *out, size_t metric, const struct 
 const char *item_name(const struct item *item);
 struct world *item_world(struct item *item);
 struct stream *item_stream(struct item *item);
+struct object *item_object(struct item *item); /* loaded programs and maps; NULL when off */
+const struct resolver *item_resolver(struct item *item);
 const struct item_desc *item_description(const struct item *item); /* NULL without object */
 int64_t item_param(const struct item *item, const char *name);	   /* current value; 0 if unknown */
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount);

@@ -4,7 +4,7 @@
  *
  * Everything hangs on descriptors: when the worker closes its copy, the kernel detaches. So a killed
  * agent leaves nothing behind. The one exception are kretprobes made through tracefs ("r4096:"), whose
- * event outlives its users: see remove_stale_events().
+ * event outlives its users: see attach_cleanup().
  */
 #include "kernel/attach_broker.h"
 
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,7 +165,7 @@ static int tracepoint(struct place *place, const struct wire_attach *attach, int
 /*
  * A kretprobe with room for 4096 waiting threads: the default (two a CPU) goes blind on functions that
  * block. Only tracefs can say how many ("r4096:"), so the event gets a name of ours there; it is deleted as soon
- * as the perf event holds it... which the kernel refuses while in use, so the next start removes it.
+ * as nothing uses it: attach_cleanup().
  */
 static int kretprobe(struct place *place, const struct wire_attach *attach, int program)
 {
@@ -300,4 +301,34 @@ int attach_for_worker(const struct wire_attach *attach, int program, int map, in
 	case ATTACH_CGROUP: return cgroup(&place, attach, program);
 	default: return why_not(&place, -EOPNOTSUPP, "unknown kind of attachment");
 	}
+}
+
+/* Lines of kprobe_events: "r4096:sonde/sonde_PID_N func". The kernel refuses to remove what is in use. */
+void attach_cleanup(void)
+{
+	char path[128], line[512], command[128];
+	FILE *events;
+
+	snprintf(path, sizeof(path), "%s/kprobe_events", tracefs());
+	events = fopen(path, "re");
+	while (events && fgets(line, sizeof(line), events)) {
+		char name[64];
+		int pid, serial, fd;
+
+		if (sscanf(line, "%*[^:]:sonde/sonde_%d_%d", &pid, &serial) != 2)
+			continue;
+		if (pid != getpid() && !kill(pid, 0))
+			continue; /* another agent's */
+		snprintf(name, sizeof(name), "sonde_%d_%d", pid, serial);
+		snprintf(command, sizeof(command), "-:sonde/%s\n", name);
+		fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (write(fd, command, strlen(command)) < 0)
+			fd = (close(fd), -1); /* in use: its user removes it */
+		if (fd >= 0)
+			close(fd);
+	}
+	if (events)
+		fclose(events);
 }

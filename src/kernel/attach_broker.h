@@ -13,3 +13,7 @@ struct wire_attach;
  */
 int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
 		      uint32_t *out_count, char *text, size_t text_room);
+
+/* Removes kretprobe events of ours from tracefs: those of this process, and of agents that are gone. Called when
+ * nothing is attached any more, and at the start. */
+void attach_cleanup(void);

@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * item - the life of one item: opened, loaded, on, changed while on, off.
+ *
+ * Changing an item that is on (a parameter, another version) means: open the new object, let it share
+ * every map that has the same shape (so counters go on, and events stay in one ring), load and attach it, and only
+ * then let go of the old one. Between the two attachments both run for some microseconds.
+ */
+#include "items/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+static void on_ring_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct item *item = ctx;
+
+	ring_drain(item->ring, ITEM_EVENTS_A_ROUND);
+}
+
+static const char *by_name[] = {"host", "container", "process"};
+
+static int set_constants(struct item *item, struct object *object, struct err *why)
+{
+	uint32_t by = item->now.by, cgroup1 = item->registry->options.cgroup1;
+	int error = 0;
+
+	if (item->desc->has_by) {
+		error = object_set(object, "item_by", &by, sizeof(by));
+		if (!error)
+			error = object_set(object, "item_cgroup1", &cgroup1, sizeof(cgroup1));
+	}
+	for (uint32_t i = 0; !error && i < item->desc->params; i++) {
+		const struct item_param *param = &item->desc->param[i];
+
+		/* little endian, as all architectures sonde runs on: the low bytes come first */
+		error = object_set(object, param->name, &item->now.value[i], param->size);
+	}
+	if (!error && item->desc->has_ring && item->now.ring_bytes)
+		error = object_resize(object, "events", (uint32_t)item->now.ring_bytes);
+	if (error)
+		return err_set(why, error, "cannot set up '%s': %s", item->name, err_name(error));
+	for (uint32_t i = 0; i < item->now.forced_count; i++) {
+		error = object_force(object, item->now.forced[i].hook, item->now.forced[i].alternative, why);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Maps that keep their meaning over a change: metrics, counts, the ring, the filter. */
+static bool is_shared(const struct item *item, const char *map)
+{
+	if (!strcmp(map, "counts") || !strcmp(map, "filter") || !strcmp(map, "events"))
+		return true;
+	for (uint32_t i = 0; i < item->desc->maps; i++)
+		if (!item->desc->map[i].is_table && !strcmp(item->desc->map[i].name, map))
+			return true;
+	return false;
+}
+
+/* Maps of another shape never come here: then the numbers are folded and the new version starts anew. */
+static void share_maps(struct item *item, struct object *object, struct object *old)
+{
+	struct map_cost map;
+
+	for (size_t i = 0; object_map(old, i, &map); i++) {
+		if (!is_shared(item, map.name))
+			continue;
+		if (!strcmp(map.name, "events") && item->now.ring_bytes && map.max_entries != item->now.ring_bytes)
+			continue;
+		object_share(object, map.name, old);
+	}
+}
+
+static int open_ring(struct item *item, struct object *object, struct ring **ret_ring,
+		     struct event **ret_event, struct err *why)
+{
+	int error;
+
+	*ret_ring = NULL;
+	*ret_event = NULL;
+	if (!item->desc->has_ring)
+		return 0;
+	error = ring_open(object, "events", item_on_event, item, ret_ring, why);
+	if (error)
+		return error;
+	*ret_event = event_new(item->registry->options.loop, ring_fd(*ret_ring), EV_READ | EV_PERSIST,
+			       on_ring_readable, item);
+	if (*ret_event && !event_add(*ret_event, NULL))
+		return 0;
+	ring_close(*ret_ring);
+	return err_set(why, -ENOMEM, "cannot watch the ring of '%s': out of memory", item->name);
+}
+
+static void close_ring(struct item *item)
+{
+	if (item->ring_event)
+		event_free(item->ring_event);
+	item->ring_event = NULL;
+	if (item->ring) {
+		ring_drain(item->ring, SIZE_MAX);
+		item->tally.bad += ring_bad(item->ring);
+	}
+	ring_close(item->ring);
+	item->ring = NULL;
+}
+
+/* Adds what the old version counted: its maps are about to go. */
+static void remember_counts(struct item *item, bool shared)
+{
+	uint64_t kernel[COUNTS], missed;
+
+	item_read_counts(item, kernel, &missed);
+	item->tally.missed = missed;
+	if (!shared)
+		memcpy(item->tally.kernel, kernel, sizeof(kernel));
+}
+
+/* Opens and loads a version; shares maps with `old` if there is one. */
+static int load_version(struct item *item, struct object *old, struct object **ret_object,
+			struct err *why)
+{
+	struct object *object;
+	int error = object_open(item->registry->options.kernel, item->name, item->object_bytes.at,
+				item->object_bytes.len, &object, why);
+
+	if (error)
+		return error;
+	error = set_constants(item, object, why);
+	if (!error && old)
+		share_maps(item, object, old);
+	if (!error)
+		error = object_load(object, why);
+	if (error) {
+		object_free(object);
+		return error;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+static int start(struct item *item, struct err *why)
+{
+	struct object *object = NULL;
+	int error = 0;
+
+	if (item->desc) {
+		error = load_version(item, NULL, &object, why);
+		if (!error)
+			error = open_ring(item, object, &item->ring, &item->ring_event, why);
+	}
+	item->object = object;
+	if (!error && item->ops && item->ops->start)
+		error = item->ops->start(item, &item->state_of_ops, why);
+	if (error) {
+		close_ring(item);
+		object_free(object);
+		item->object = NULL;
+		return error;
+	}
+	item->started = true;
+	return 0;
+}
+
+static void stop(struct item *item)
+{
+	if (!item->started)
+		return;
+	close_ring(item);
+	item_poll(item, 0);
+	item_fold(item);
+	remember_counts(item, false);
+	if (item->ops && item->ops->stop)
+		item->ops->stop(item, item->state_of_ops);
+	item->state_of_ops = NULL;
+	object_free(item->object);
+	item->object = NULL;
+	item->started = false;
+}
+
+static bool should_run(const struct item *item)
+{
+	return item->wanted || item->holds;
+}
+
+static int follow_wish(struct item *item, struct err *why)
+{
+	int error;
+
+	if (should_run(item) == item->started)
+		return 0;
+	if (!should_run(item)) {
+		stop(item);
+		item->state = ITEM_OFF;
+		return 0;
+	}
+	item->good = item->now;
+	item->changed = false;
+	error = start(item, &item->why);
+	item->state = error ? ITEM_SKIPPED : ITEM_ON;
+	if (!error)
+		item->why = (struct err){};
+	else if (why)
+		*why = item->why;
+	return error;
+}
+
+int item_switch(struct item *item, bool on, struct err *why)
+{
+	item->wanted = on;
+	if (!on && item->state == ITEM_SKIPPED)
+		item->state = ITEM_OFF;
+	return follow_wish(item, why);
+}
+
+int item_hold(struct item *item, struct err *why)
+{
+	int error;
+
+	item->holds++;
+	error = follow_wish(item, why);
+	if (error)
+		item->holds--;
+	return error;
+}
+
+void item_release(struct item *item)
+{
+	if (item->holds)
+		item->holds--;
+	follow_wish(item, NULL);
+}
+
+/* Replaces what runs by a version with the current settings and bytes. On failure nothing has changed. */
+static int replace(struct item *item, bool fold, struct err *why)
+{
+	struct object *object, *old = item->object;
+	struct ring *ring;
+	struct event *ring_event;
+	int error;
+
+	if (!item->started || !item->desc)
+		return 0;
+	error = load_version(item, fold ? NULL : old, &object, why);
+	if (error)
+		return error;
+	error = open_ring(item, object, &ring, &ring_event, why);
+	if (error) {
+		object_free(object);
+		return error;
+	}
+	if (fold) {
+		item_poll(item, 0);
+		item_fold(item);
+	}
+	remember_counts(item, !fold);
+	close_ring(item);
+	item->ring = ring;
+	item->ring_event = ring_event;
+	item->object = object;
+	object_free(old);
+	return 0;
+}
+
+int item_apply(struct item *item, struct err *why)
+{
+	int error;
+
+	if (!item->changed)
+		return 0;
+	item->changed = false;
+	error = replace(item, false, why);
+	if (error)
+		item->now = item->good;
+	else
+		item->good = item->now;
+	return error;
+}
+
+void item_forget_changes(struct item *item)
+{
+	item->now = item->good;
+	item->changed = false;
+}
+
+static int set_by(struct item *item, struct span value, struct err *why)
+{
+	for (int i = LEVEL_HOST; i <= LEVEL_PROCESS; i++)
+		if (span_is(value, by_name[i])) {
+			item->changed |= item->now.by != (enum by_level)i;
+			item->now.by = (enum by_level)i;
+			return 0;
+		}
+	return err_set(why, -EINVAL, "'by' of item '%s' is host, container or process, not '%.*s'",
+		       item->name, (int)value.len, (const char *)value.at);
+}
+
+static int set_ring(struct item *item, struct span value, struct err *why)
+{
+	double bytes;
+	uint64_t power = 4096;
+
+	if (!item->desc || !item->desc->has_ring)
+		return err_set(why, -EINVAL, "item '%s' has no ring", item->name);
+	if (!parse_quantity(value, &bytes) || bytes < 4096 || bytes > 1 << 30)
+		return err_set(why, -EINVAL, "'ring' of item '%s' is 4KiB to 1GiB, not '%.*s'", item->name,
+			       (int)value.len, (const char *)value.at);
+	while (power < (uint64_t)bytes)
+		power *= 2;
+	item->changed |= item->now.ring_bytes != power;
+	item->now.ring_bytes = power;
+	return 0;
+}
+
+static int set_where(struct item *item, struct span value, struct err *why)
+{
+	const struct layout *layout[ITEM_EVENTS + ITEM_MAPS];
+	struct filter *filter = NULL;
+	size_t count = 0;
+	int error = filter_parse(value, &filter, why);
+
+	while (count < ITEM_EVENTS + ITEM_MAPS && (layout[count] = item_layout(item, count)))
+		count++;
+	if (!error && filter)
+		error = filter_check(filter, layout, count, why);
+	if (error) {
+		filter_free(filter);
+		return error;
+	}
+	filter_free(item->where);
+	free(item->where_text);
+	item->where = filter;
+	item->where_text = strndup((const char *)value.at, value.len);
+	return 0;
+}
+
+static int set_hook(struct item *item, struct span hook, struct span value, struct err *why)
+{
+	struct forced_hook *forced = NULL;
+	bool known = false;
+
+	for (uint32_t i = 0; item->desc && i < item->desc->hooks; i++)
+		known |= span_is(hook, item->desc->hook[i].hook);
+	if (!known)
+		return err_set(why, -EINVAL, "item '%s' has no hook '%.*s'", item->name, (int)hook.len,
+			       (const char *)hook.at);
+	for (uint32_t i = 0; i < item->now.forced_count; i++)
+		if (span_is(hook, item->now.forced[i].hook))
+			forced = &item->now.forced[i];
+	if (!forced) {
+		if (item->now.forced_count == ITEM_FORCED)
+			return err_set(why, -E2BIG, "at most %d hooks of an item can be forced",
+				       ITEM_FORCED);
+		forced = &item->now.forced[item->now.forced_count++];
+	}
+	snprintf(forced->hook, sizeof(forced->hook), "%.*s", (int)hook.len, (const char *)hook.at);
+	snprintf(forced->alternative, sizeof(forced->alternative), "%.*s", (int)value.len,
+		 (const char *)value.at);
+	item->changed = true;
+	return 0;
+}
+
+/* "10ms" for a parameter in microseconds: its name's ending says the unit that the program counts in. */
+static double unit_of_param(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 3 && !strcmp(name + len - 3, "_us"))
+		return 1e3;
+	if (len > 3 && !strcmp(name + len - 3, "_ms"))
+		return 1e6;
+	return 1;
+}
+
+static bool has_time_unit(struct span value)
+{
+	return value.len && value.at[value.len - 1] == 's' && value.len > 1;
+}
+
+static int set_param(struct item *item, uint32_t i, struct span value, struct err *why)
+{
+	const struct item_param *param = &item->desc->param[i];
+	double number;
+	int64_t now;
+
+	if (!strcmp(param->type, "bool")) {
+		if (span_is(value, "true") || span_is(value, "on") || span_is(value, "1"))
+			number = 1;
+		else if (span_is(value, "false") || span_is(value, "off") || span_is(value, "0"))
+			number = 0;
+		else
+			return err_set(why, -EINVAL, "'%s' of item '%s' is true or false, not '%.*s'",
+				       param->name, item->name, (int)value.len, (const char *)value.at);
+	} else if (!parse_quantity(value, &number)) {
+		return err_set(why, -EINVAL, "'%s' of item '%s' is a number, not '%.*s'", param->name,
+			       item->name, (int)value.len, (const char *)value.at);
+	}
+	if (has_time_unit(value))
+		number /= unit_of_param(param->name);
+	if ((number < 0 && param->type[0] != 's') ||
+	    (param->size == 4 && (number > UINT32_MAX || number < INT32_MIN)) || number > 9.2e18)
+		return err_set(why, -ERANGE, "'%s' of item '%s' does not fit %s", param->name, item->name,
+			       param->type);
+	now = (int64_t)number;
+	item->changed |= item->now.value[i] != now;
+	item->now.value[i] = now;
+	return 0;
+}
+
+int item_set(struct item *item, struct span key, struct span value, struct err *why)
+{
+	if (span_is(key, "by"))
+		return set_by(item, value, why);
+	if (span_is(key, "ring"))
+		return set_ring(item, value, why);
+	if (span_is(key, "where"))
+		return set_where(item, value, why);
+	if (span_starts(key, "hook."))
+		return set_hook(item, span_from(key, 5), value, why);
+	for (uint32_t i = 0; item->desc && i < item->desc->params; i++) {
+		const char *name = item->desc->param[i].name;
+
+		if (span_is(key, name))
+			return set_param(item, i, value, why);
+	}
+	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'; see 'sonde items show %s'",
+		       item->name, (int)key.len, (const char *)key.at, item->name);
+}
+
+static void unforce(struct item *item, struct span hook)
+{
+	for (uint32_t i = 0; i < item->now.forced_count; i++)
+		if (span_is(hook, item->now.forced[i].hook)) {
+			item->now.forced[i] = item->now.forced[--item->now.forced_count];
+			item->changed = true;
+			return;
+		}
+}
+
+int item_set_default(struct item *item, struct span key, struct err *why)
+{
+	if (span_is(key, "by"))
+		return set_by(item, span_of("process"), why);
+	if (span_is(key, "where"))
+		return set_where(item, (struct span){}, why);
+	if (span_starts(key, "hook.")) {
+		unforce(item, span_from(key, 5));
+		return 0;
+	}
+	if (span_is(key, "ring")) {
+		item->changed |= item->now.ring_bytes != 0;
+		item->now.ring_bytes = 0;
+		return 0;
+	}
+	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
+		if (span_is(key, item->desc->param[i].name)) {
+			item->changed |= item->now.value[i] != item->desc->param[i].value;
+			item->now.value[i] = item->desc->param[i].value;
+			return 0;
+		}
+	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'", item->name, (int)key.len,
+		       (const char *)key.at);
+}
+
+int item_get(const struct item *item, struct span key, struct buf *out)
+{
+	if (span_is(key, "on"))
+		return buf_str(out, item->wanted ? "true" : "false");
+	if (span_is(key, "by"))
+		return buf_str(out, by_name[item->now.by]);
+	if (span_is(key, "where"))
+		return buf_str(out, item->where_text ? item->where_text : "");
+	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
+		if (span_is(key, item->desc->param[i].name)) {
+			if (!strcmp(item->desc->param[i].type, "bool"))
+				return buf_str(out, item->now.value[i] ? "true" : "false");
+			return buf_f(out, "%lld", (long long)item->now.value[i]);
+		}
+	return -ENOENT;
+}
+
+int64_t item_param(const struct item *item, const char *name)
+{
+	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
+		if (!strcmp(item->desc->param[i].name, name))
+			return item->now.value[i];
+	return 0;
+}
+
+/* Do both versions keep their numbers in maps of the same shape? */
+static bool same_maps(const struct item_desc *a, const struct item_desc *b)
+{
+	if (a->maps != b->maps || a->metrics != b->metrics)
+		return false;
+	for (uint32_t i = 0; i < a->maps; i++)
+		if (strcmp(a->map[i].name, b->map[i].name) || a->map[i].key_size != b->map[i].key_size ||
+		    a->map[i].value_size != b->map[i].value_size ||
+		    a->map[i].max_entries != b->map[i].max_entries)
+			return false;
+	return true;
+}
+
+/* Parameters keep their values where the new version has them too. */
+static void carry_params(struct item *item, const struct item_desc *from, const struct item_desc *to)
+{
+	int64_t old[ITEM_PARAMS];
+
+	memcpy(old, item->now.value, sizeof(old));
+	for (uint32_t i = 0; i < to->params; i++) {
+		item->now.value[i] = to->param[i].value;
+		for (uint32_t n = 0; n < from->params; n++)
+			if (!strcmp(from->param[n].name, to->param[i].name))
+				item->now.value[i] = old[n];
+	}
+}
+
+int item_upgrade(struct item *item, struct span elf, struct err *why)
+{
+	struct choice before = item->now;
+	struct item_desc *desc, *old_desc = item->desc;
+	struct span old_bytes = item->object_bytes;
+	uint8_t *copy, *old_copy = item->elf;
+	int error;
+
+	if (!old_desc)
+		return err_set(why, -EOPNOTSUPP, "item '%s' has no object to upgrade", item->name);
+	error = item_describe(item->name, elf.at, elf.len, &desc, why);
+	if (error)
+		return error;
+	copy = malloc(elf.len);
+	if (!copy) {
+		item_desc_free(desc);
+		return err_set(why, -ENOMEM, "cannot upgrade '%s': out of memory", item->name);
+	}
+	memcpy(copy, elf.at, elf.len);
+	carry_params(item, old_desc, desc);
+	item->desc = desc;
+	item->elf = copy;
+	item->object_bytes = (struct span){copy, elf.len};
+	error = replace(item, !same_maps(old_desc, desc), why);
+	if (error) {
+		item->desc = old_desc;
+		item->elf = old_copy;
+		item->object_bytes = old_bytes;
+		item->now = before;
+		item_desc_free(desc);
+		free(copy);
+		return error;
+	}
+	error = item_make_families(item, why);
+	item_desc_free(old_desc);
+	free(old_copy);
+	return error;
+}

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * poll - from the maps and tables of an item to its metrics and rows.
+ *
+ * An entry's key (or a row's columns) is turned into a record, so that pids and control groups get their
+ * names, and the label columns of that record name the series. Nothing is kept per entry but what is
+ * needed when an entry goes: the numbers of a dead process are folded into the series they belonged to, and only
+ * then its key is deleted.
+ */
+#include "items/private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { POLL_NS = 200000000, SWEEP_KEYS = 4096 };
+
+/* The entry at hand: key and value, or a row, side by side. */
+struct walk {
+	struct item *item;
+	uint32_t map; /* index in the description */
+	struct buf *row;
+	bool (*each)(void *ctx, const struct record *record); /* rows; NULL when polling */
+	void *ctx;
+	struct buf *keys; /* sweeping: keys to delete */
+	struct map next;  /* sweeping: the dying of the next sweep */
+	bool enough;
+};
+
+static const struct item_map *map_of(const struct walk *walk)
+{
+	return &walk->item->desc->map[walk->map];
+}
+
+/* ---- families ---- */
+
+static void choose_labels(struct item *item, uint32_t map_index)
+{
+	const struct item_map *map = &item->desc->map[map_index];
+	static const uint8_t of_process[] = {WHO_PROCESS, WHO_CONTAINER, WHO_POD, WHO_NAMESPACE, WHO_SERVICE};
+	struct source *source = &item->source[map_index];
+	bool who = false;
+
+	source->labels = 0;
+	for (uint32_t i = 0; i < map->key.count; i++) {
+		const struct column *column = &map->key.column[i];
+		int at = layout_find(&map->layout, span_of(column->name));
+
+		if (column->type == COLUMN_PID || column->type == COLUMN_CGROUP_ID) {
+			who = true;
+			continue;
+		}
+		if (at >= 0 && source->labels < METRIC_LABELS)
+			source->label[source->labels++] = (uint16_t)at;
+	}
+	for (size_t i = 0; who && i < sizeof(of_process); i++) {
+		uint16_t at = map->layout.who[of_process[i]];
+
+		if (at != NO_COLUMN && source->labels < METRIC_LABELS)
+			source->label[source->labels++] = at;
+	}
+}
+
+static struct family *take_family(struct family **old, uint32_t count, const struct metric *metric)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct metric *had = old[i] ? family_metric(old[i]) : NULL;
+		struct family *family = old[i];
+
+		if (had && !strcmp(had->name, metric->name) && had->type == metric->type &&
+		    had->buckets == metric->buckets && had->scale == metric->scale) {
+			old[i] = NULL;
+			return family;
+		}
+	}
+	return NULL;
+}
+
+/* Bytes of a row's label columns, side by side: what tells rows apart. */
+static uint32_t label_bytes(const struct item_map *map)
+{
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < map->key.count; i++)
+		bytes += map->key.column[i].size;
+	return bytes;
+}
+
+static void done_sources(struct item *item)
+{
+	for (uint32_t i = 0; i < ITEM_MAPS; i++) {
+		map_done(&item->source[i].last);
+		map_done(&item->source[i].dying);
+	}
+}
+
+int item_make_families(struct item *item, struct err *why)
+{
+	uint32_t count = (item->desc ? item->desc->metrics : 0) +
+			 (item->ops ? (uint32_t)item->ops->metric_count : 0);
+	struct family **old = item->family, **family = calloc(count + 1, sizeof(*family));
+	uint32_t old_count = item->families, cap = item->cap ? item->cap : METRIC_SERIES;
+
+	if (!family)
+		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory", item->name);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t own = item->desc ? item->desc->metrics : 0;
+		const struct metric *metric =
+			i < own ? &item->desc->metric[i] : &item->ops->metrics[i - own];
+
+		family[i] = take_family(old, old_count, metric);
+		if (!family[i])
+			family[i] = family_new(metric, cap);
+	}
+	for (uint32_t i = 0; i < old_count; i++)
+		family_free(old[i]);
+	free(old);
+	item->family = family;
+	item->families = count;
+	done_sources(item);
+	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
+		const struct item_map *map = &item->desc->map[i];
+
+		choose_labels(item, i);
+		map_init(&item->source[i].last, label_bytes(map), 8 + map->row.size, 65536);
+		map_init(&item->source[i].dying, map->key_size ? map->key_size : 1, 0, 65536);
+	}
+	return 0;
+}
+
+void item_drop_families(struct item *item)
+{
+	for (uint32_t i = 0; i < item->families; i++)
+		family_free(item->family[i]);
+	free(item->family);
+	item->family = NULL;
+	item->families = 0;
+	done_sources(item);
+}
+
+void item_fold(struct item *item)
+{
+	for (uint32_t i = 0; i < item->families; i++)
+		family_fold(item->family[i]);
+	for (uint32_t i = 0; i < ITEM_MAPS; i++)
+		map_clear(&item->source[i].last);
+}
+
+struct family *const *item_families(const struct item *item, size_t *ret_count)
+{
+	*ret_count = item->families;
+	return item->family;
+}
+
+/* ---- one entry ---- */
+
+static int fill(const struct walk *walk, const void *row, struct record *record)
+{
+	struct item *item = walk->item;
+
+	arena_clear(&item->arena);
+	return record_fill(record, &map_of(walk)->layout, row, map_of(walk)->row.size, 0,
+			   item->registry->options.resolver, &item->arena);
+}
+
+static size_t labels_of(const struct walk *walk, const struct record *record,
+			struct label label[METRIC_LABELS], char scratch[METRIC_LABELS][VALUE_TEXT_BYTES])
+{
+	const struct source *source = &walk->item->source[walk->map];
+
+	for (uint32_t i = 0; i < source->labels; i++) {
+		label[i].name = record->layout->column[source->label[i]].name;
+		label[i].value = value_as_text(&record->value[source->label[i]], scratch[i]);
+	}
+	return source->labels;
+}
+
+static double number_at(const uint8_t *at, const struct metric *metric)
+{
+	uint64_t wide = 0;
+	uint32_t narrow;
+
+	if (metric->size == 4) {
+		memcpy(&narrow, at, 4);
+		return metric->type == METRIC_GAUGE ? (double)(int32_t)narrow : (double)narrow;
+	}
+	memcpy(&wide, at, 8);
+	return metric->type == METRIC_GAUGE ? (double)(int64_t)wide : (double)wide;
+}
+
+static void give_histogram(struct family *family, const struct label *label, size_t count,
+			   const uint8_t *at, bool retire)
+{
+	uint64_t slot[METRIC_SLOTS], sum;
+
+	memcpy(slot, at, sizeof(slot));
+	memcpy(&sum, at + sizeof(slot), sizeof(sum));
+	if (retire)
+		family_retire_histogram(family, label, count, slot, sum);
+	else
+		family_add_histogram(family, label, count, slot, sum);
+}
+
+/* Gives the numbers of one entry to the families; `retire`: because the entry goes. */
+static void give(const struct walk *walk, const uint8_t *row, bool retire)
+{
+	const struct item_map *map = map_of(walk);
+	char scratch[METRIC_LABELS][VALUE_TEXT_BYTES];
+	struct label label[METRIC_LABELS];
+	struct record record;
+	size_t count;
+
+	if (fill(walk, row, &record)) {
+		walk->item->tally.dropped++;
+		return;
+	}
+	count = labels_of(walk, &record, label, scratch);
+	for (uint32_t i = 0; i < map->metrics; i++) {
+		uint32_t index = map->first_metric + i;
+		const struct metric *metric = &walk->item->desc->metric[index];
+		struct family *family = walk->item->family[index];
+		const uint8_t *at = row + map->key_size + metric->offset;
+
+		if (!family || (retire && metric->type == METRIC_GAUGE))
+			continue;
+		if (metric->type == METRIC_HISTOGRAM)
+			give_histogram(family, label, count, at, retire);
+		else if (retire)
+			family_retire(family, label, count, number_at(at, metric));
+		else
+			family_add(family, label, count, number_at(at, metric));
+	}
+}
+
+/* ---- polling ---- */
+
+/* Copies key and value side by side; the arena of records comes later, so this is the walk's own buffer. */
+static const uint8_t *side_by_side(struct walk *walk, const void *key, const void *value)
+{
+	const struct item_map *map = map_of(walk);
+
+	buf_clear(walk->row);
+	buf_add(walk->row, key, map->key_size);
+	buf_add(walk->row, value, map->value_size);
+	return (const uint8_t *)walk->row->at;
+}
+
+static bool poll_entry(void *ctx, const void *key, const void *value)
+{
+	struct walk *walk = ctx;
+
+	give(walk, side_by_side(walk, key, value), false);
+	return true;
+}
+
+static void label_key(const struct item_map *map, const uint8_t *row, struct buf *out)
+{
+	buf_clear(out);
+	for (uint32_t i = 0; i < map->key.count; i++)
+		buf_add(out, row + map->key.column[i].offset, map->key.column[i].size);
+}
+
+static bool poll_row(void *ctx, const void *bytes)
+{
+	struct walk *walk = ctx;
+	struct source *source = &walk->item->source[walk->map];
+	uint8_t *kept;
+
+	give(walk, bytes, false);
+	if (map_of(walk)->gone_drop || !source->last.key_size)
+		return true;
+	label_key(map_of(walk), bytes, walk->row);
+	kept = map_put(&source->last, walk->row->at, NULL);
+	if (!kept)
+		return true; /* counted as refused; its numbers go with its process */
+	memcpy(kept, &walk->item->polls, 8);
+	memcpy(kept + 8, bytes, map_of(walk)->row.size);
+	return true;
+}
+
+/* Rows that were there at the last poll and are not now: what they had stays in the sums. */
+static void retire_gone_rows(struct walk *walk)
+{
+	struct source *source = &walk->item->source[walk->map];
+	const void *key;
+	uint8_t *kept;
+	size_t at = 0;
+
+	buf_clear(walk->row);
+	while (map_next(&source->last, &at, &key, (void **)&kept)) {
+		uint64_t poll;
+
+		memcpy(&poll, kept, 8);
+		if (poll == walk->item->polls)
+			continue;
+		give(walk, kept + 8, true);
+		buf_add(walk->row, key, source->last.key_size);
+	}
+	for (size_t i = 0; i + source->last.key_size <= walk->row->len; i += source->last.key_size)
+		map_del(&source->last, walk->row->at + i);
+}
+
+static int walk_source(struct walk *walk, map_entry entry, table_row row)
+{
+	const struct item_map *map = map_of(walk);
+
+	if (map->is_table)
+		return object_read_table(walk->item->object, map->name, map->row.size, row, walk);
+	return object_read(walk->item->object, map->name, entry, walk);
+}
+
+void item_poll(struct item *item, uint64_t now_ns)
+{
+	struct buf row;
+
+	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
+		return;
+	item->polled_ns = now_ns ? now_ns : item->polled_ns;
+	item->polls++;
+	buf_init(&row, 1 << 20);
+	for (uint32_t i = 0; i < item->families; i++)
+		family_begin(item->family[i]);
+	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
+		struct walk walk = {.item = item, .map = i, .row = &row};
+
+		if (walk_source(&walk, poll_entry, poll_row) < 0)
+			item->tally.unread++;
+		else if (item->desc->map[i].is_table && !item->desc->map[i].gone_drop)
+			retire_gone_rows(&walk);
+	}
+	if (item->ops && item->ops->collect)
+		item->ops->collect(item, item->state_of_ops, (struct collector *)item);
+	for (uint32_t i = 0; i < item->families; i++)
+		family_end(item->family[i], now_ns ? now_ns : clock_wall_ns());
+	buf_done(&row);
+}
+
+/* A collector is the item itself: its families after those of the object. */
+static struct family *collected(struct collector *out, size_t metric)
+{
+	struct item *item = (struct item *)out;
+	uint32_t own = item->desc ? item->desc->metrics : 0;
+
+	return metric < item->ops->metric_count ? item->family[own + metric] : NULL;
+}
+
+void collector_add(struct collector *out, size_t metric, const struct label *labels, size_t count,
+		   double value)
+{
+	struct family *family = collected(out, metric);
+
+	if (family)
+		family_add(family, labels, count, value);
+}
+
+void collector_add_histogram(struct collector *out, size_t metric, const struct label *labels,
+			     size_t count, const uint64_t slot[METRIC_SLOTS], uint64_t sum)
+{
+	struct family *family = collected(out, metric);
+
+	if (family)
+		family_add_histogram(family, labels, count, slot, sum);
+}
+
+/* ---- rows ---- */
+
+static bool show_row(void *ctx, const void *row)
+{
+	struct walk *walk = ctx;
+	struct record record;
+
+	if (fill(walk, row, &record)) {
+		walk->item->tally.dropped++;
+		return true;
+	}
+	walk->enough = !walk->each(walk->ctx, &record);
+	return !walk->enough;
+}
+
+static bool show_entry(void *ctx, const void *key, const void *value)
+{
+	return show_row(ctx, side_by_side(ctx, key, value));
+}
+
+int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *row), void *ctx,
+	      struct err *why)
+{
+	struct buf row;
+	int result = 0;
+
+	if (!item->started)
+		return err_set(why, -EBUSY, "item '%s' is off; switch it on with 'sonde items on %s'",
+			       item->name, item->name);
+	buf_init(&row, 1 << 20);
+	for (uint32_t i = 0; result >= 0 && item->desc && i < item->desc->maps; i++) {
+		struct walk walk = {.item = item, .map = i, .row = &row, .each = each, .ctx = ctx};
+
+		result = walk_source(&walk, show_entry, show_row);
+		if (walk.enough)
+			break;
+	}
+	buf_done(&row);
+	if (result < 0)
+		return err_set(why, result, "cannot read the maps of '%s': %s", item->name,
+			       err_name(result));
+	return 0;
+}
+
+/* ---- the dead ---- */
+
+static bool is_dead(uint32_t pid)
+{
+	return pid && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static const struct column *pid_column(const struct item_map *map)
+{
+	for (uint32_t i = 0; i < map->key.count; i++)
+		if (map->key.column[i].type == COLUMN_PID)
+			return &map->key.column[i];
+	return NULL;
+}
+
+/* Dead now and at the last sweep: nothing adds to it any more. Dead only now: look again. */
+static bool sweep_entry(void *ctx, const void *key, const void *value)
+{
+	struct walk *walk = ctx;
+	const struct item_map *map = map_of(walk);
+	uint32_t pid;
+
+	memcpy(&pid, (const uint8_t *)key + pid_column(map)->offset, sizeof(pid));
+	if (!is_dead(pid))
+		return true;
+	if (!map_get(&walk->item->source[walk->map].dying, key)) {
+		map_put(&walk->next, key, NULL);
+		return true;
+	}
+	if (walk->keys->len / map->key_size >= SWEEP_KEYS)
+		return true; /* the rest at the next sweep */
+	give(walk, side_by_side(walk, key, value), true);
+	buf_add(walk->keys, key, map->key_size);
+	return true;
+}
+
+void item_sweep(struct item *item)
+{
+	struct buf row, keys;
+
+	if (!item->started || !item->desc)
+		return;
+	buf_init(&row, 1 << 20);
+	buf_init(&keys, 16 << 20);
+	for (uint32_t i = 0; i < item->desc->maps; i++) {
+		const struct item_map *map = &item->desc->map[i];
+		struct walk walk = {.item = item, .map = i, .row = &row, .keys = &keys};
+
+		if (map->is_table || !pid_column(map))
+			continue;
+		buf_clear(&keys);
+		map_init(&walk.next, map->key_size, 0, 65536);
+		if (object_read(item->object, map->name, sweep_entry, &walk) < 0)
+			item->tally.unread++;
+		if (keys.len)
+			object_delete(item->object, map->name, keys.at, keys.len / map->key_size);
+		map_done(&item->source[i].dying);
+		item->source[i].dying = walk.next;
+	}
+	buf_done(&row);
+	buf_done(&keys);
+}
+
+/* ---- accounting ---- */
+
+void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed)
+{
+	struct program_cost program;
+
+	memcpy(ret_count, item->tally.kernel, sizeof(item->tally.kernel));
+	*ret_missed = item->tally.missed;
+	if (!item->object)
+		return;
+	if (object_map_fd(item->object, "counts") >= 0) {
+		uint64_t now[COUNTS];
+
+		if (object_read_counts(item->object, "counts", now, COUNTS))
+			item->tally.unread++;
+		else
+			for (int i = 0; i < COUNTS; i++)
+				ret_count[i] += now[i];
+	}
+	for (size_t i = 0; object_program(item->object, i, &program); i++)
+		*ret_missed += program.missed;
+}

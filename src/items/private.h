@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* private - what the files of the registry share: the insides of an item. */
+#pragma once
+
+#include <event2/event.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "items/builtin.h"
+#include "items/registry.h"
+
+enum {
+	REGISTRY_ITEMS = 256,
+	ITEM_FORCED = 8,
+	ITEM_ARENA_BYTES = 64 * 1024,
+	ITEM_EVENTS_A_ROUND = 4096, /* then the loop looks at others */
+	COUNTS = 7,		    /* enum count of item.bpf.h */
+};
+
+/* A setting that chooses one alternative of a hook. */
+struct forced_hook {
+	char hook[COLUMN_NAME_BYTES];
+	char alternative[96];
+};
+
+/* Settings that programs are loaded with. */
+struct choice {
+	enum by_level by;
+	uint64_t ring_bytes; /* 0 = as the object says */
+	int64_t value[ITEM_PARAMS];
+	struct forced_hook forced[ITEM_FORCED];
+	uint32_t forced_count;
+};
+
+/* What an item did and did not, since the agent runs: over all its versions. */
+struct item_tally {
+	uint64_t kernel[COUNTS]; /* of versions that are gone */
+	uint64_t missed;	 /* recursion_misses of versions that are gone */
+	uint64_t read, bad;	 /* events out of rings */
+	uint64_t published, unwanted, dropped;
+	uint64_t unread; /* maps or tables that could not be read */
+};
+
+/* Where metrics come from, beside the description: what must be remembered between polls. */
+struct source {
+	struct map last;  /* tables with gone=keep: labels' bytes -> poll number, row */
+	struct map dying; /* keys whose process was dead at the last sweep */
+	uint16_t label[METRIC_LABELS]; /* columns of the layout that are labels */
+	uint32_t labels;
+};
+
+struct item {
+	struct registry *registry; /* borrowed */
+	char name[ITEM_NAME_BYTES];
+	const struct item_ops *ops; /* static, NULL without user half */
+	struct item_desc *desc;	    /* owned, NULL without object */
+	uint8_t *elf;		    /* owned copy for items of others, NULL for builtin ones */
+	struct span object_bytes;
+	bool builtin;
+
+	enum item_state state;
+	bool wanted; /* switched on by somebody (holds come on top) */
+	uint32_t holds;
+	struct err why;
+
+	struct choice now;    /* as set */
+	struct choice good;   /* as loaded: what a failed change goes back to */
+	bool changed;	      /* `now` waits for item_apply */
+	uint32_t cap;	      /* series a metric */
+	struct filter *where; /* owned */
+	char *where_text;     /* owned */
+
+	struct object *object; /* owned, NULL when off */
+	struct ring *ring;     /* owned */
+	struct event *ring_event;
+	void *state_of_ops;
+	bool started;
+
+	struct family **family; /* owned: desc->metrics, then ops->metric_count */
+	uint32_t families;
+	struct source source[ITEM_MAPS];
+	uint64_t polled_ns;
+	uint64_t polls;
+
+	struct item_tally tally;
+	struct map counted; /* item_count: "stage\0reason" -> u64 */
+	struct arena arena; /* for one record */
+};
+
+struct registry {
+	struct registry_options options;
+	struct item *item[REGISTRY_ITEMS]; /* owned, by name */
+	uint32_t items;
+	struct family *self[8]; /* owned */
+	uint64_t swept_ns;
+	bool sweeping;
+};
+
+/* poll.c */
+int item_make_families(struct item *item, struct err *why);
+void item_drop_families(struct item *item);
+void item_fold(struct item *item); /* live numbers become base: maps are about to go */
+void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed);
+void item_sweep(struct item *item);
+
+/* registry.c */
+void item_on_event(void *ctx, const struct event_head *event, size_t size);

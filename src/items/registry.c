@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* registry - all items of this agent: found, described, found again, ticked, told about. */
+#include "items/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { SWEEP_NS = 1000000000ull * 10 };
+
+/* Commands of the program: the command line would never reach an item of such a name. */
+static const char *const reserved[] = {
+	"run",	"status", "items", "top",  "trace",    "query", "self", "config",  "caps",
+	"help", "version", "features", "completion", "agent", "host", "all",
+};
+
+bool registry_reserved(struct span name)
+{
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++)
+		if (span_is(name, reserved[i]))
+			return true;
+	return false;
+}
+
+static void free_item(struct item *item)
+{
+	if (!item)
+		return;
+	item->holds = 0;
+	item_switch(item, false, NULL);
+	item_drop_families(item);
+	item_desc_free(item->desc);
+	filter_free(item->where);
+	free(item->where_text);
+	free(item->elf);
+	map_done(&item->counted);
+	arena_done(&item->arena);
+	free(item);
+}
+
+static void take_defaults(struct item *item)
+{
+	item->now.by = LEVEL_PROCESS;
+	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
+		item->now.value[i] = item->desc->param[i].value;
+	item->good = item->now;
+}
+
+static int new_item(struct registry *registry, const char *name, struct span object,
+		    const struct item_ops *ops, struct item **ret_item, struct err *why)
+{
+	struct item *item = calloc(1, sizeof(*item));
+	int error = 0;
+
+	if (!item)
+		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
+	item->registry = registry;
+	item->ops = ops;
+	item->object_bytes = object;
+	snprintf(item->name, sizeof(item->name), "%s", name);
+	arena_init(&item->arena, ITEM_ARENA_BYTES);
+	map_init(&item->counted, 64, 8, 64);
+	if (object.len)
+		error = item_describe(name, object.at, object.len, &item->desc, why);
+	if (!error)
+		error = item_make_families(item, why);
+	if (error) {
+		free_item(item);
+		return error;
+	}
+	take_defaults(item);
+	*ret_item = item;
+	return 0;
+}
+
+/* Two items may not have a metric of one name and different meaning. */
+static int check_metric_names(struct registry *registry, const struct item *item, struct err *why)
+{
+	for (uint32_t i = 0; i < registry->items; i++)
+		for (uint32_t n = 0; n < registry->item[i]->families; n++)
+			for (uint32_t m = 0; m < item->families; m++) {
+				const char *own = family_metric(item->family[m])->name;
+
+				if (!strcmp(own, family_metric(registry->item[i]->family[n])->name))
+					return err_set(why, -EEXIST,
+						       "item '%s' has a metric '%s', which item '%s' "
+						       "has already; rename it",
+						       item->name, own, registry->item[i]->name);
+			}
+	return 0;
+}
+
+static int insert(struct registry *registry, struct item *item, struct err *why)
+{
+	uint32_t at = registry->items;
+
+	if (registry->items == REGISTRY_ITEMS)
+		return err_set(why, -ENOSPC, "an agent has at most %d items", REGISTRY_ITEMS);
+	while (at && strcmp(registry->item[at - 1]->name, item->name) > 0) {
+		registry->item[at] = registry->item[at - 1];
+		at--;
+	}
+	registry->item[at] = item;
+	registry->items++;
+	return 0;
+}
+
+static int add_builtin(struct registry *registry, const struct builtin *builtin, struct err *why)
+{
+	struct span object = {builtin->from, builtin->from ? (size_t)(builtin->to - builtin->from) : 0};
+	struct item *item;
+	int error = new_item(registry, builtin->name, object, builtin->ops, &item, why);
+
+	if (error)
+		return error;
+	item->builtin = true;
+	error = insert(registry, item, why);
+	if (error)
+		free_item(item);
+	return error;
+}
+
+/* The agent's own metrics about items. */
+static const struct metric self_metrics[] = {
+	{.name = "sonde_item_events_total", .type = METRIC_COUNTER, .scale = 1,
+	 .help = "Events of an item by stage: what was seen, sent, lost, read, made into records"},
+	{.name = "sonde_item_on", .type = METRIC_GAUGE, .scale = 1,
+	 .help = "1 while the item runs, 0 when it is off or skipped"},
+	{.name = "sonde_item_program_seconds_total", .type = METRIC_COUNTER, .scale = 1e-9, .unit = "seconds",
+	 .help = "Time spent in an item's programs, while bpf run statistics were on"},
+	{.name = "sonde_item_series", .type = METRIC_GAUGE, .scale = 1,
+	 .help = "Series that an item's metrics have now"},
+};
+
+enum { SELF_EVENTS, SELF_ON, SELF_SECONDS, SELF_SERIES, SELF_METRICS };
+
+int registry_new(const struct registry_options *options, struct registry **ret_registry,
+		 struct err *why)
+{
+	struct registry *registry = calloc(1, sizeof(*registry));
+	int error = 0;
+
+	if (!registry)
+		return err_set(why, -ENOMEM, "cannot start: out of memory");
+	registry->options = *options;
+	for (int i = 0; i < SELF_METRICS; i++)
+		registry->self[i] = family_new(&self_metrics[i], METRIC_SERIES);
+	for (const struct builtin *builtin = builtin_items; !error && builtin->name; builtin++)
+		error = add_builtin(registry, builtin, why);
+	if (error) {
+		registry_free(registry);
+		return error;
+	}
+	*ret_registry = registry;
+	return 0;
+}
+
+void registry_free(struct registry *registry)
+{
+	if (!registry)
+		return;
+	for (uint32_t i = 0; i < registry->items; i++)
+		free_item(registry->item[i]);
+	for (int i = 0; i < SELF_METRICS; i++)
+		family_free(registry->self[i]);
+	free(registry);
+}
+
+struct item *registry_at(struct registry *registry, size_t i)
+{
+	return i < registry->items ? registry->item[i] : NULL;
+}
+
+struct item *registry_find(struct registry *registry, const char *name)
+{
+	for (uint32_t i = 0; i < registry->items; i++)
+		if (!strcmp(registry->item[i]->name, name))
+			return registry->item[i];
+	return NULL;
+}
+
+int registry_add(struct registry *registry, const char *name, struct span elf, struct item **ret_item,
+		 struct err *why)
+{
+	struct item *item;
+	uint8_t *copy;
+	int error;
+
+	if (registry_reserved(span_of(name)))
+		return err_set(why, -EINVAL, "an item cannot be called '%s': that is a command; rename it",
+			       name);
+	if (registry_find(registry, name))
+		return err_set(why, -EEXIST,
+			       "there is an item '%s' already; upgrade it with 'sonde items upgrade %s FILE'",
+			       name, name);
+	copy = malloc(elf.len ? elf.len : 1);
+	if (!copy)
+		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
+	memcpy(copy, elf.at, elf.len);
+	error = new_item(registry, name, (struct span){copy, elf.len}, NULL, &item, why);
+	if (error) {
+		free(copy);
+		return error;
+	}
+	item->elf = copy;
+	error = check_metric_names(registry, item, why);
+	if (!error)
+		error = insert(registry, item, why);
+	if (error) {
+		free_item(item);
+		return error;
+	}
+	*ret_item = item;
+	return 0;
+}
+
+int registry_remove(struct registry *registry, struct item *item, struct err *why)
+{
+	uint32_t at = 0;
+
+	if (item->builtin)
+		return err_set(why, -EPERM,
+			       "item '%s' belongs to sonde and can't be removed; switch it off with "
+			       "'sonde items off %s'",
+			       item->name, item->name);
+	while (registry->item[at] != item)
+		at++;
+	registry->items--;
+	memmove(&registry->item[at], &registry->item[at + 1],
+		(registry->items - at) * sizeof(registry->item[0]));
+	free_item(item);
+	return 0;
+}
+
+/* ---- what others ask of an item ---- */
+
+const char *item_name(const struct item *item)
+{
+	return item->name;
+}
+
+struct world *item_world(struct item *item)
+{
+	return item->registry->options.world;
+}
+
+struct stream *item_stream(struct item *item)
+{
+	return item->registry->options.stream;
+}
+
+const struct item_desc *item_description(const struct item *item)
+{
+	return item->desc;
+}
+
+struct object *item_object(struct item *item)
+{
+	return item->object;
+}
+
+const struct resolver *item_resolver(struct item *item)
+{
+	return item->registry->options.resolver;
+}
+
+int item_open(struct item *item, const char *path)
+{
+	return kernel_open_file(item->registry->options.kernel, path);
+}
+
+enum item_state item_state(const struct item *item)
+{
+	return item->state;
+}
+
+const char *item_reason(const struct item *item)
+{
+	return item->state == ITEM_SKIPPED ? item->why.text : "";
+}
+
+bool item_is_builtin(const struct item *item)
+{
+	return item->builtin;
+}
+
+const char *item_wing(const struct item *item)
+{
+	return item->desc ? item->desc->wing : item->ops->wing;
+}
+
+const char *item_help(const struct item *item)
+{
+	return item->desc ? item->desc->help : item->ops->help;
+}
+
+bool item_on_by_default(const struct item *item)
+{
+	return item->builtin && (item->desc ? item->desc->on_by_default : item->ops->on_by_default);
+}
+
+bool item_has_rows(const struct item *item)
+{
+	return item->desc && item->desc->maps;
+}
+
+bool item_has_events(const struct item *item)
+{
+	return item->desc && item->desc->events;
+}
+
+const struct layout *item_layout(const struct item *item, size_t i)
+{
+	if (!item->desc)
+		return NULL;
+	if (i < item->desc->events)
+		return &item->desc->event[i].layout;
+	i -= item->desc->events;
+	return i < item->desc->maps ? &item->desc->map[i].layout : NULL;
+}
+
+int item_run_verb(struct item *item, const char *verb, int argc, char **argv, struct buf *out,
+		  struct err *why)
+{
+	const struct item_verb *known = item->ops ? item->ops->verbs : NULL;
+
+	for (; known && known->name; known++)
+		if (!strcmp(known->name, verb))
+			return known->run(item, item->state_of_ops, argc, argv, out, why);
+	return err_set(why, -ENOENT, "item '%s' has no verb '%s'; see 'sonde %s --help'", item->name, verb,
+		       item->name);
+}
+
+void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount)
+{
+	char key[64] = "";
+	uint64_t *count;
+
+	snprintf(key, sizeof(key), "%s", stage);
+	if (reason && strlen(stage) + 1 < sizeof(key))
+		snprintf(key + strlen(stage) + 1, sizeof(key) - strlen(stage) - 1, "%s", reason);
+	count = map_put(&item->counted, key, NULL);
+	if (count)
+		*count += amount;
+}
+
+void item_publish(struct item *item, const struct record *record)
+{
+	if (item->where && !filter_match(item->where, record)) {
+		item->tally.unwanted++;
+		return;
+	}
+	item->tally.published++;
+	stream_publish(item->registry->options.stream, record);
+}
+
+static const struct item_event *event_of(const struct item *item, uint16_t number)
+{
+	for (uint32_t i = 0; i < item->desc->events; i++)
+		if (item->desc->event[i].number == number)
+			return &item->desc->event[i];
+	return NULL;
+}
+
+void item_on_event(void *ctx, const struct event_head *event, size_t size)
+{
+	struct item *item = ctx;
+	const struct item_event *kind;
+	struct record record;
+
+	item->tally.read++;
+	if (item->ops && item->ops->event) {
+		item->ops->event(item, item->state_of_ops, event, size);
+		return;
+	}
+	kind = event_of(item, event->kind);
+	if (!kind) {
+		item->tally.bad++;
+		return;
+	}
+	if (!stream_wanted(item->registry->options.stream, item->name)) {
+		item->tally.unwanted++;
+		return;
+	}
+	arena_clear(&item->arena);
+	if (record_fill(&record, &kind->layout, event, size, event->ktime_ns,
+			item->registry->options.resolver, &item->arena)) {
+		item->tally.dropped++;
+		return;
+	}
+	item_publish(item, &record);
+}
+
+void registry_tick(struct registry *registry, uint64_t now_ns)
+{
+	bool sweep = now_ns - registry->swept_ns >= SWEEP_NS;
+
+	for (uint32_t i = 0; i < registry->items; i++) {
+		struct item *item = registry->item[i];
+
+		if (!item->started)
+			continue;
+		if (item->ops && item->ops->tick)
+			item->ops->tick(item, item->state_of_ops, now_ns);
+		if (sweep)
+			item_sweep(item);
+	}
+	if (sweep)
+		registry->swept_ns = now_ns;
+}
+
+void registry_drain(struct registry *registry)
+{
+	for (uint32_t i = 0; i < registry->items; i++)
+		if (registry->item[i]->ring)
+			ring_drain(registry->item[i]->ring, ITEM_EVENTS_A_ROUND);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* agent - the wiring: kernel -> items -> records -> stream -> API, in the worker's one loop. */
+#include "main/agent_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	DRAIN_MS = 100,	     /* how long an event may lie in a ring that is nearly empty */
+	STATS_EVERY_S = 60,  /* bpf run statistics are on for one second of so many: they cost ~40 ns a run */
+	DRAIN_PATIENCE_MS = 2000,
+};
+
+static void on_drain(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *agent = ctx;
+
+	world_drain(agent->world);
+	registry_drain(agent->registry);
+}
+
+static void sample_costs(struct agent *agent, uint64_t now_ns)
+{
+	if (agent->stats_fd >= 0) {
+		agent->stats_ns += now_ns - agent->stats_since_ns;
+		close(agent->stats_fd);
+		agent->stats_fd = -1;
+	} else if (agent->ticks % STATS_EVERY_S == 2) {
+		agent->stats_fd = kernel_stats(agent->options.kernel);
+		agent->stats_since_ns = now_ns;
+	}
+}
+
+static void become_ready(struct agent *agent)
+{
+	agent->ready = true;
+	agent->first_data_ns = clock_monotonic_ns() - agent->started_ns;
+	kernel_ready(agent->options.kernel);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *agent = ctx;
+	uint64_t now_ns = clock_monotonic_ns();
+
+	agent->ticks++;
+	world_tick(agent->world, now_ns);
+	registry_tick(agent->registry, now_ns);
+	sample_costs(agent, now_ns);
+}
+
+static void stop_now(void *ctx)
+{
+	event_base_loopbreak(((struct agent *)ctx)->loop);
+}
+
+static void on_stop(evutil_socket_t signal, short what, void *ctx)
+{
+	struct agent *agent = ctx;
+
+	if (agent->stopping) { /* the second Ctrl-C does not wait for clients */
+		stop_now(agent);
+		return;
+	}
+	agent->stopping = true;
+	if (agent->serve)
+		serve_drain(agent->serve, DRAIN_PATIENCE_MS, stop_now, agent);
+	else
+		stop_now(agent);
+}
+
+static void on_reload(evutil_socket_t signal, short what, void *ctx)
+{
+	struct err why = {};
+
+	if (agent_reload(ctx, NULL, &why))
+		log_error("configuration not reloaded, the old one serves on: %s", why.text);
+	else
+		log_info("configuration reloaded");
+}
+
+static struct event *add_timer(struct agent *agent, unsigned ms, event_callback_fn call)
+{
+	struct timeval period = {ms / 1000, ms % 1000 * 1000};
+	struct event *event = event_new(agent->loop, -1, EV_PERSIST, call, agent);
+
+	if (event)
+		event_add(event, &period);
+	return event;
+}
+
+static struct event *add_signal(struct agent *agent, int number, event_callback_fn call)
+{
+	struct event *event = evsignal_new(agent->loop, number, call, agent);
+
+	if (event)
+		event_add(event, NULL);
+	return event;
+}
+
+static int start_rooms(struct agent *agent, struct err *why)
+{
+	struct registry_options registry = {.kernel = agent->options.kernel, .loop = agent->loop};
+	struct world_config world = {};
+	int error;
+
+	agent->stream = stream_new();
+	if (!agent->stream || agent_make_own(agent))
+		return err_set(why, -ENOMEM, "cannot start: out of memory");
+	world.node = config_text(agent->config, "node");
+	error = world_new(agent->options.kernel, &world, &agent->world, why);
+	if (error)
+		return error;
+	registry.stream = agent->stream;
+	registry.resolver = world_resolver(agent->world);
+	registry.world = agent->world;
+	registry.cgroup1 = world_cgroup1(agent->world);
+	return registry_new(&registry, &agent->registry, why);
+}
+
+static int start_serving(struct agent *agent, struct err *why)
+{
+	struct serve_options options = {
+		.version = SONDE_VERSION,
+		.connections = config_number(agent->config, "limits.connections"),
+		.streams = config_number(agent->config, "limits.streams"),
+		.queued_bytes = config_number(agent->config, "limits.queued"),
+		.upload_bytes = config_number(agent->config, "limits.upload"),
+		.recent_bytes = config_number(agent->config, "limits.recent"),
+	};
+	int error = 0;
+
+	agent_answers(agent);
+	agent->serve = serve_new(agent->loop, &agent->api, &options);
+	if (!agent->serve)
+		return err_set(why, -ENOMEM, "cannot serve the API: out of memory");
+	if (agent->options.token.len)
+		error = serve_set_token(agent->serve, agent->options.token, why);
+	for (size_t i = 0; !error && i < agent->options.listener_count; i++)
+		error = serve_listen(agent->serve, agent->options.listeners[i], why);
+	return error;
+}
+
+static void stop_rooms(struct agent *agent)
+{
+	struct event *events[] = {agent->drain, agent->tick, agent->stop[0], agent->stop[1],
+				  agent->reload};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (agent->serve)
+		serve_free(agent->serve);
+	registry_free(agent->registry);
+	world_free(agent->world);
+	if (agent->stream)
+		stream_free(agent->stream);
+	for (int i = 0; i < OWN_METRICS; i++)
+		family_free(agent->own[i]);
+	if (agent->stats_fd >= 0)
+		close(agent->stats_fd);
+	if (agent->loop)
+		event_base_free(agent->loop);
+	config_free(agent->config);
+}
+
+int agent_run(const struct agent_options *options, struct err *why)
+{
+	struct agent agent = {
+		.options = *options,
+		.config = options->config,
+		.started_ns = clock_monotonic_ns(),
+		.stats_fd = -1,
+	};
+	struct buf problems;
+	int error;
+
+	buf_init(&problems, 64 * 1024);
+	agent.loop = event_base_new();
+	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
+	if (!error)
+		error = agent_check_items(&agent, agent.config, &problems, why);
+	if (!error) {
+		agent.stop[0] = add_signal(&agent, SIGTERM, on_stop);
+		agent.stop[1] = add_signal(&agent, SIGINT, on_stop);
+		agent.reload = add_signal(&agent, SIGHUP, on_reload);
+		agent_configure_items(&agent);
+		kernel_forget_btf(options->kernel);
+		error = start_serving(&agent, why);
+	}
+	if (!error) {
+		agent.drain = add_timer(&agent, DRAIN_MS, on_drain);
+		agent.tick = add_timer(&agent, 1000, on_tick);
+		become_ready(&agent);
+		event_base_dispatch(agent.loop);
+	}
+	buf_done(&problems);
+	stop_rooms(&agent);
+	return error;
+}

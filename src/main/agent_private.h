@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* agent_private - the insides of the agent, for the files that answer for it. */
+#pragma once
+
+#include <event2/event.h>
+
+#include "items/registry.h"
+#include "main/agent.h"
+#include "serve/serve.h"
+#include "world/world.h"
+
+enum { OWN_BUILD, OWN_CPU, OWN_MEMORY, OWN_ENTRIES, OWN_LIMIT, OWN_REFUSED, OWN_METRICS };
+
+struct agent {
+	struct agent_options options;
+	struct config *config; /* owned */
+	struct event_base *loop; /* owned */
+	struct event *drain, *tick, *stop[2], *reload; /* owned */
+	struct stream *stream; /* owned */
+	struct world *world;   /* owned */
+	struct registry *registry; /* owned */
+	struct serve *serve;   /* owned */
+	struct agent_api api;
+	struct family *own[OWN_METRICS]; /* owned: the agent's metrics about itself */
+	uint64_t started_ns;   /* CLOCK_MONOTONIC */
+	uint64_t ticks;
+	uint64_t first_data_ns; /* from start until items ran */
+	int stats_fd;	       /* >= 0 while bpf run statistics are on */
+	uint64_t stats_since_ns, stats_ns; /* and how long they were on altogether */
+	bool ready, stopping;
+};
+
+/* answers.c */
+void agent_answers(struct agent *agent); /* fills agent->api */
+int agent_make_own(struct agent *agent);
+struct family *const *agent_own(struct agent *agent, uint64_t now_ns);
+
+/* settings.c */
+/* Gives every item what the configuration says. Items that fail are skipped, not the agent. */
+void agent_configure_items(struct agent *agent);
+int agent_check_items(struct agent *agent, struct config *config, struct buf *problems, struct err *why);
+int agent_reload(struct agent *agent, struct json *out, struct err *why);

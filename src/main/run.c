@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* run - starts an agent: listening sockets, the split into broker and worker, signals, the end. */
+#include "main/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "kernel/attach_broker.h"
+#include "kernel/broker.h"
+#include "kernel/split.h"
+#include "kernel/wire.h"
+#include "main/agent.h"
+#include "main/listen.h"
+
+enum { LISTENERS = 16, TOKEN_BYTES = 4096, WORKER_PATIENCE_S = 10 };
+
+/* What is made before the split, by the process that may. */
+struct start {
+	const struct run_options *options;
+	struct config *config; /* owned until the worker takes it */
+	int listener[LISTENERS];
+	size_t listeners;
+	char token[TOKEN_BYTES];
+	size_t token_bytes;
+};
+
+static int load_config(struct start *start, struct err *why)
+{
+	const struct run_options *options = start->options;
+	const char *path = options->config_path ? options->config_path : CONFIG_PATH_DEFAULT;
+	struct config_sources sources = {.environment = (const char *const *)environ,
+					 .sets = options->sets};
+	struct buf text, problems;
+	int error;
+
+	buf_init(&text, CONFIG_FILE_BYTES);
+	buf_init(&problems, 64 * 1024);
+	error = config_read_file(path, &text, why);
+	if (error == -ENOENT && !options->config_path)
+		error = 0;
+	else if (!error) {
+		sources.file = path;
+		sources.text = buf_as_span(&text);
+	}
+	if (!error)
+		error = config_load(&sources, &start->config, &problems, why);
+	if (error && problems.len)
+		fputs(buf_text(&problems), stderr);
+	if (!error && config_warnings(start->config)[0])
+		fputs(config_warnings(start->config), stderr);
+	buf_done(&text);
+	buf_done(&problems);
+	return error;
+}
+
+static int read_token(struct start *start, struct err *why)
+{
+	const char *path = config_text(start->config, "token_file");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t got;
+
+	if (fd < 0)
+		return !path || errno == ENOENT
+			       ? 0
+			       : err_set(why, -errno, "cannot read the token file '%s': %s", path, err_name(errno));
+	got = read(fd, start->token, sizeof(start->token));
+	close(fd);
+	start->token_bytes = got > 0 ? (size_t)got : 0;
+	return 0;
+}
+
+static int open_listeners(struct start *start, struct err *why)
+{
+	const char *address;
+
+	if (start->options->listener >= 0) {
+		start->listener[start->listeners++] = start->options->listener;
+		return 0;
+	}
+	for (size_t i = 0; (address = config_list(start->config, "listen", i)); i++) {
+		int sock;
+
+		if (start->listeners == LISTENERS)
+			return err_set(why, -E2BIG, "an agent listens on at most %d addresses", LISTENERS);
+		if (!listen_is_local(address) && !start->token_bytes)
+			return err_set(why, -EACCES,
+				       "'%s' is reachable from other machines: that needs a token in '%s' (e.g. "
+				       "openssl rand -hex 32)",
+				       address, config_text(start->config, "token_file"));
+		sock = listen_on(address, why);
+		if (sock < 0)
+			return sock;
+		start->listener[start->listeners++] = sock;
+	}
+	return 0;
+}
+
+static void close_listeners(struct start *start, bool unlink_paths)
+{
+	const char *address;
+
+	for (size_t i = 0; i < start->listeners; i++)
+		close(start->listener[i]);
+	for (size_t i = 0; unlink_paths && i < start->listeners && start->options->listener < 0 &&
+			   (address = config_list(start->config, "listen", i));
+	     i++)
+		if (listen_path(address))
+			unlink(listen_path(address));
+	start->listeners = 0;
+}
+
+/* ---- the worker ---- */
+
+static int work(struct start *start, const struct split *split)
+{
+	struct agent_options agent = {
+		.config = start->config,
+		.config_path = start->options->config_path ? start->options->config_path
+							   : CONFIG_PATH_DEFAULT,
+		.sets = start->options->sets,
+		.listeners = start->listener,
+		.listener_count = start->listeners,
+		.token = {(const uint8_t *)start->token, start->token_bytes},
+		.only = start->options->only,
+	};
+	struct err why = {};
+	uint32_t uid, gid;
+	int error;
+
+	signal(SIGPIPE, SIG_IGN);
+	split_user(&uid, &gid);
+	error = kernel_connect(split->sock, split->area, config_text(start->config, "btf"), &agent.kernel, &why);
+	if (!error)
+		error = split_drop(getuid() ? 0 : uid, gid, &why);
+	if (!error)
+		error = agent_run(&agent, &why);
+	if (error)
+		log_error("%s", why.text);
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* ---- the broker ---- */
+
+static void notify_systemd(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = path ? strlen(path) : 0;
+	int sock;
+
+	if (!len || len >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, len);
+	if (address.sun_path[0] == '@')
+		address.sun_path[0] = 0;
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return;
+	sendto(sock, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	close(sock);
+}
+
+/* Tells the terminal where API and page are. */
+static void say_ready(const struct start *start)
+{
+	char line[1024] = "ready";
+	const char *address;
+	size_t used = strlen(line);
+
+	notify_systemd("READY=1");
+	if (start->options->ready_fd >= 0) {
+		if (write(start->options->ready_fd, "1", 1) != 1)
+			return;
+		return;
+	}
+	for (size_t i = 0; used < sizeof(line) && (address = config_list(start->config, "listen", i)); i++) {
+		bool unix_socket = listen_path(address);
+
+		used += (size_t)snprintf(line + used, sizeof(line) - used, " %s%s%s",
+					 unix_socket ? "" : "http://",
+					 !unix_socket && address[0] == ':' ? "localhost" : "", address);
+		if (used < sizeof(line) && !unix_socket)
+			used += (size_t)snprintf(line + used, sizeof(line) - used, "/");
+	}
+	dprintf(STDERR_FILENO, "%s\n", line);
+}
+
+static int end_of_worker(pid_t worker, bool *told)
+{
+	int status;
+
+	while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status)) {
+		if (WTERMSIG(status) != SIGKILL || !*told)
+			log_error("the worker died of %s; please report this with the lines above",
+				  strsignal(WTERMSIG(status)));
+		return EXIT_FAILED;
+	}
+	return WEXITSTATUS(status);
+}
+
+static void pass_signal(const struct signalfd_siginfo *info, pid_t worker, bool *told)
+{
+	if (info->ssi_signo == SIGHUP) {
+		kill(worker, SIGHUP);
+	} else if (info->ssi_signo == SIGINT || info->ssi_signo == SIGTERM) {
+		/* a terminal's Ctrl-C went to the worker too: SIGTERM twice would cut its farewell short */
+		if (info->ssi_signo == SIGTERM || info->ssi_code != SI_KERNEL)
+			kill(worker, SIGTERM);
+		if (!*told)
+			alarm(WORKER_PATIENCE_S);
+		*told = true;
+	} else if (info->ssi_signo == SIGALRM) {
+		kill(worker, SIGKILL);
+	}
+}
+
+static int broke(struct start *start, const struct split *split, int signals)
+{
+	struct pollfd wait[] = {{split->sock, POLLIN, 0}, {signals, POLLIN, 0}};
+	struct broker *broker;
+	struct err why = {};
+	bool told = false;
+	int alive = broker_new(split->sock, split->area, &broker, &why) ? -1 : 1;
+
+	while (alive > 0) {
+		struct signalfd_siginfo info;
+		bool ready = false;
+
+		if (poll(wait, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (wait[1].revents & POLLIN && read(signals, &info, sizeof(info)) == sizeof(info))
+			pass_signal(&info, split->child, &told);
+		if (wait[0].revents)
+			alive = broker_serve(broker, &ready);
+		if (ready)
+			say_ready(start);
+	}
+	broker_free(broker);
+	notify_systemd("STOPPING=1");
+	return end_of_worker(split->child, &told);
+}
+
+static int block_signals(sigset_t *ret_before)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_BLOCK, &set, ret_before);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Is there anything at all that we may do? One sentence instead of a row of failures. */
+static int check_privilege(struct err *why)
+{
+	if (geteuid() != 0)
+		return err_set(why, -EPERM,
+			       "sonde needs privileges to load BPF programs: run it as root (sudo sonde run)");
+	return 0;
+}
+
+int run_agent(const struct run_options *options)
+{
+	struct start start = {.options = options};
+	struct split split;
+	struct err why = {};
+	sigset_t before;
+	int error, signals, status;
+
+	error = load_config(&start, &why);
+	if (error) {
+		log_error("%s", why.text);
+		return error == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	}
+	if (check_privilege(&why)) {
+		log_error("%s", why.text);
+		config_free(start.config);
+		return EXIT_CANT;
+	}
+	error = read_token(&start, &why);
+	if (!error)
+		error = open_listeners(&start, &why);
+	signals = block_signals(&before);
+	if (!error && (signals < 0 || split_fork(&split, &why) < 0))
+		error = signals < 0 ? -errno : why.code;
+	if (error) {
+		log_error("%s", why.text);
+		close_listeners(&start, true);
+		config_free(start.config);
+		return EXIT_FAILED;
+	}
+	if (!split.child) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		close(signals);
+		_exit(work(&start, &split));
+	}
+	status = broke(&start, &split, signals);
+	close_listeners(&start, true);
+	attach_cleanup();
+	config_free(start.config);
+	close(signals);
+	return status;
+}
+
+/* ---- an agent for one command ---- */
+
+int run_private(const char *only, const char *const *sets, pid_t *ret_pid, char ret_socket[108])
+{
+	char folder[] = "/tmp/sonde-XXXXXX", address[160], byte;
+	struct run_options options = {.only = only, .sets = sets, .ready_fd = -1};
+	struct err why = {};
+	int pipe_fds[2], listener;
+	pid_t parent = getpid();
+
+	if (check_privilege(&why)) {
+		log_error("no agent is running, and %s", why.text);
+		return EXIT_CANT;
+	}
+	if (!mkdtemp(folder) || pipe2(pipe_fds, O_CLOEXEC)) {
+		log_error("cannot make a private socket: %s", err_name(errno));
+		return EXIT_FAILED;
+	}
+	snprintf(ret_socket, 108, "%s/sonde.sock", folder);
+	snprintf(address, sizeof(address), "unix:%s", ret_socket);
+	listener = listen_on(address, &why);
+	if (listener < 0) {
+		log_error("%s", why.text);
+		rmdir(folder);
+		return EXIT_FAILED;
+	}
+	*ret_pid = fork();
+	if (*ret_pid < 0) {
+		log_error("cannot start an agent: %s", err_name(errno));
+		return EXIT_FAILED;
+	}
+	if (!*ret_pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(EXIT_FAILED);
+		/* Ctrl-C is the command's business: it asks this agent to end */
+		setpgid(0, 0);
+		options.listener = listener;
+		options.ready_fd = pipe_fds[1];
+		close(pipe_fds[0]);
+		_exit(run_agent(&options));
+	}
+	close(listener);
+	close(pipe_fds[1]);
+	if (read(pipe_fds[0], &byte, 1) != 1) {
+		int status;
+
+		close(pipe_fds[0]);
+		run_private_end(0, ret_socket);
+		if (waitpid(*ret_pid, &status, 0) > 0 && WIFEXITED(status) && WEXITSTATUS(status))
+			return WEXITSTATUS(status);
+		return EXIT_FAILED;
+	}
+	close(pipe_fds[0]);
+	return EXIT_DONE;
+}
+
+void run_private_end(pid_t pid, const char *socket_path)
+{
+	char folder[108];
+	char *slash;
+
+	if (pid > 0) {
+		kill(pid, SIGTERM);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	unlink(socket_path);
+	snprintf(folder, sizeof(folder), "%s", socket_path);
+	slash = strrchr(folder, '/');
+	if (slash) {
+		*slash = 0;
+		rmdir(folder);
+	}
+}
