@@ -22,10 +22,10 @@ enum {
 
 struct item_param {
 	char name[COLUMN_NAME_BYTES]; /* C name: min_us; on the command line --min-us */
-	char type[8];		      /* u32, u64, s64, bool */
-	uint32_t size;		      /* bytes */
-	int64_t value;		      /* default (u64 as two's complement) */
-	char *help;		      /* owned */
+	char type[8]; /* u32, u64, s32, s64, bool */
+	uint32_t size; /* bytes */
+	int64_t value; /* default (u64 as two's complement) */
+	char *help; /* owned */
 };
 
 struct item_event {
@@ -37,23 +37,26 @@ struct item_event {
 /* Where metrics come from: a hash map's entries, or the rows of a table (an iterator's output). */
 struct item_map {
 	char name[COLUMN_NAME_BYTES]; /* of the map; for a table its kind */
-	bool is_table;		      /* then key_size is 0 and `key` are the label columns of the row */
-	bool gone_drop;		      /* TABLE option gone=drop */
-	uint16_t number;	      /* of the table */
-	struct schema key;    /* columns of the key: labels */
-	struct schema row;    /* key and value side by side, as a record: value columns offset by key size */
+	bool is_table; /* then key_size is 0 and `key` are the label columns of the row */
+	bool gone_drop; /* TABLE option gone=drop */
+	uint16_t number; /* of the table */
+	struct schema key; /* columns of the key: labels */
+	struct schema
+		row; /* key and value side by side, as a record: value columns offset by key size */
 	struct layout layout; /* of `row` */
 	uint32_t key_size, value_size, max_entries;
+	uint32_t type; /* BPF_MAP_TYPE_*; 0 for a table */
 	uint32_t first_metric, metrics; /* its metrics in item_desc.metric */
 };
 
 struct item_hook {
-	char program[64];	      /* function name in the object */
-	char section[96];	      /* tp_btf/sched_switch */
+	char program[64]; /* function name in the object */
+	char section[96]; /* tp_btf/sched_switch */
 	char hook[COLUMN_NAME_BYTES]; /* alternatives share it */
 	uint32_t order;
 	bool optional;
 	char *prototype; /* owned, NULL = not checked */
+	char *perf; /* owned, HOOK_PERF's "cpu-clock:99hz", else NULL */
 };
 
 struct item_desc {
@@ -61,7 +64,8 @@ struct item_desc {
 	char wing[8]; /* cpu mem disk net app sec */
 	bool on_by_default;
 	char *help; /* owned */
-	bool has_ring, has_filter, has_by;
+	bool has_ring, has_filter; /* it has the map `events`, `filter` */
+	bool has_by; /* its code looks at item_by */
 	uint32_t params, events, maps, metrics, hooks;
 	struct item_param param[ITEM_PARAMS];
 	struct item_event event[ITEM_EVENTS];
@@ -72,7 +76,8 @@ struct item_desc {
 
 /*
  * `name`: the item's name (the file's name without .bpf.o); lower case letters, digits and _, and no
- * name of a command. On failure nothing is left behind and `why` names what in the object is wrong.
+ * name of a command. The bytes are looked at during the call only. On failure nothing is left behind and
+ * `why` names what in the object is wrong.
  */
 int item_describe(const char *name, const void *elf, size_t size, struct item_desc **ret_desc,
 		  struct err *why);

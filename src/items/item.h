@@ -10,7 +10,7 @@
 
 #include "items/describe.h"
 
-struct item;	  /* the registry's */
+struct item; /* the registry's */
 struct collector; /* takes samples between family_begin and family_end */
 struct event_head;
 
@@ -18,7 +18,8 @@ struct event_head;
 struct item_verb {
 	const char *name, *usage, *help;
 	/* Runs in the agent; writes JSON lines or text to `out`. */
-	int (*run)(struct item *item, void *state, int argc, char **argv, struct buf *out, struct err *why);
+	int (*run)(struct item *item, void *state, int argc, char **argv, struct buf *out,
+		   struct err *why);
 };
 
 struct item_ops {
@@ -56,7 +57,7 @@ struct stream *item_stream(struct item *item);
 struct object *item_object(struct item *item); /* loaded programs and maps; NULL when off */
 const struct resolver *item_resolver(struct item *item);
 const struct item_desc *item_description(const struct item *item); /* NULL without object */
-int64_t item_param(const struct item *item, const char *name);	   /* current value; 0 if unknown */
+int64_t item_param(const struct item *item, const char *name); /* current value; 0 if unknown */
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount);
 void item_publish(struct item *item, const struct record *record);
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.

@@ -38,6 +38,7 @@ struct metric {
 	double bound[METRIC_SLOTS]; /* BUCKETS_EXPLICIT, raw; ascending */
 	uint32_t bounds;
 	uint32_t offset, size; /* where the number lies in the map's value */
+	bool is_signed;
 };
 
 void metric_done(struct metric *metric);

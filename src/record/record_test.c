@@ -240,7 +240,8 @@ static void every_type_has_its_value(void **state)
 		"read+0x5\","
 		"\"user_addr\":\"main+0x10\",\"dev\":\"sda1\",\"ifindex\":\"eth0\",\"path\":\"/etc/"
 		"passwd\","
-		"\"wait\":1500,\"size\":0,\"count\":0,\"number\":3,\"share\":12.5,\"args\":\"app "
+		"\"wait_ns\":1500,\"size_bytes\":0,\"count\":0,\"number\":3,\"share\":12.5,"
+		"\"args\":\"app "
 		"--token=***\","
 		"\"truth\":true,\"state\":\"syn_sent\",\"hex\":\"0xbeef\",\"slots\":{\"count\":4,"
 		"\"sum\":5000,"
@@ -259,7 +260,7 @@ static void what_is_not_known_is_left_out(void **state)
 	s.resolver.node = (struct span){};
 	assert_string_equal(
 		fill(&s, &raw, sizeof(raw)),
-		"{\"item\":\"test\",\"kind\":\"sample\",\"size\":0,\"count\":0,\"share\":0,"
+		"{\"item\":\"test\",\"kind\":\"sample\",\"size_bytes\":0,\"count\":0,\"share\":0,"
 		"\"hex\":\"0x0\",\"slots\":{\"count\":0,\"sum\":0,\"buckets\":[]}}");
 	tear_down(&s);
 }
@@ -280,14 +281,15 @@ static void without_an_answer_the_number_stays(void **state)
 
 	set_up(&s, columns, sizeof(columns) / sizeof(*columns));
 	raw.local_addr[0] = 0xfe;
-	assert_string_equal(fill(&s, &raw, sizeof(raw)),
-			    "{\"item\":\"test\",\"kind\":\"sample\",\"node\":\"host1\",\"pid\":"
-			    "4711,\"process\":\"gone\",\"uid\":0,"
-			    "\"local_addr\":\"fe00::\",\"error\":\"9999\",\"syscall\":\"read\","
-			    "\"signal\":\"70\",\"stack\":0,"
-			    "\"kernel_addr\":\"0x2000\",\"dev\":\"9:3\",\"ifindex\":\"5\",\"size\":"
-			    "0,\"count\":0,\"share\":0,"
-			    "\"hex\":\"0x0\",\"slots\":{\"count\":0,\"sum\":0,\"buckets\":[]}}");
+	assert_string_equal(
+		fill(&s, &raw, sizeof(raw)),
+		"{\"item\":\"test\",\"kind\":\"sample\",\"node\":\"host1\",\"pid\":"
+		"4711,\"process\":\"gone\",\"uid\":0,"
+		"\"local_addr\":\"fe00::\",\"error\":\"9999\",\"syscall\":\"read\","
+		"\"signal\":\"70\",\"stack\":0,"
+		"\"kernel_addr\":\"0x2000\",\"dev\":\"9:3\",\"ifindex\":\"5\",\"size_bytes\":"
+		"0,\"count\":0,\"share\":0,"
+		"\"hex\":\"0x0\",\"slots\":{\"count\":0,\"sum\":0,\"buckets\":[]}}");
 	memset(&s.resolver, 0, sizeof(s.resolver));
 	fill(&s, &raw, sizeof(raw)); /* a resolver that knows nothing at all */
 	tear_down(&s);

@@ -146,6 +146,23 @@ static bool is_labels(const char *labels)
 	}
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(text + len - end_len, end);
+}
+
+/* Durations and sizes say their unit in their name, wherever the name stands. */
+static const char *suffix_of(enum column_type type, const char *name)
+{
+	if (type == COLUMN_NS && !ends_with(name, "_ns"))
+		return "_ns";
+	if (type == COLUMN_BYTES && !ends_with(name, "_bytes") && strcmp(name, "bytes") != 0)
+		return "_bytes";
+	return "";
+}
+
 static int check_column(const struct schema *schema, const struct column *column, struct err *why)
 {
 	if (!is_name(span_of(column->name), COLUMN_NAME_BYTES))
@@ -169,12 +186,19 @@ static int check_column(const struct schema *schema, const struct column *column
 
 int schema_add(struct schema *schema, const struct column *column, struct err *why)
 {
-	struct column *added = &schema->column[schema->count];
-	int error = check_column(schema, column, why);
+	struct column named = *column, *added;
+	const char *suffix = suffix_of(column->type, column->name);
+	size_t len = strlen(column->name);
+	int error;
 
+	if (len + strlen(suffix) >= sizeof(named.name))
+		return err_set(why, -EINVAL, "column name '%s' is too long", column->name);
+	memcpy(named.name + len, suffix, strlen(suffix) + 1);
+	error = check_column(schema, &named, why);
 	if (error)
 		return error;
-	*added = *column;
+	added = &schema->column[schema->count];
+	*added = named;
 	added->help = column->help ? strdup(column->help) : NULL;
 	added->labels = column->labels ? strdup(column->labels) : NULL;
 	schema->count++; /* schema_done frees it from here on */
@@ -237,36 +261,6 @@ static bool fits(const struct rule *rule, const struct field *field)
 	}
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && !strcmp(text + len - end_len, end);
-}
-
-/* Durations and sizes say their unit in their name, wherever the name stands. */
-static const char *suffix_of(enum column_type type, const char *name)
-{
-	if (type == COLUMN_NS && !ends_with(name, "_ns"))
-		return "_ns";
-	if (type == COLUMN_BYTES && !ends_with(name, "_bytes") && strcmp(name, "bytes") != 0)
-		return "_bytes";
-	return "";
-}
-
-static int name_column(struct column *column, const char *name, uint32_t index, uint32_t count,
-		       struct err *why)
-{
-	const char *suffix = suffix_of(column->type, name);
-	int len = count == 1 ? snprintf(column->name, sizeof(column->name), "%s%s", name, suffix)
-			     : snprintf(column->name, sizeof(column->name), "%s_%u%s", name, index,
-					suffix);
-
-	if (len < 0 || (size_t)len >= sizeof(column->name))
-		return err_set(why, -EINVAL, "column name '%.60s' is too long", name);
-	return 0;
-}
-
 /* The field and all elements of it (one, if it is no array). */
 static int add_elements(struct walk *walk, const struct field *field, const char *name,
 			uint32_t offset, const char *tag, enum column_type type)
@@ -290,9 +284,14 @@ static int add_elements(struct walk *walk, const struct field *field, const char
 			.labels = labels,
 		};
 
-		error = name_column(&column, name, i, field->count, walk->why);
-		if (!error)
-			error = schema_add(walk->schema, &column, walk->why);
+		int len = field->count == 1
+				  ? snprintf(column.name, sizeof(column.name), "%s", name)
+				  : snprintf(column.name, sizeof(column.name), "%s_%u", name, i);
+
+		error = len < 0 || (size_t)len >= sizeof(column.name)
+				? err_set(walk->why, -EINVAL, "column name '%.60s' is too long",
+					  name)
+				: schema_add(walk->schema, &column, walk->why);
 	}
 	free(help);
 	free(labels);
