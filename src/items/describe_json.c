@@ -47,10 +47,25 @@ static const char *type_word(enum metric_type type)
 	return type == METRIC_COUNTER ? "counter" : type == METRIC_GAUGE ? "gauge" : "histogram";
 }
 
-static void metric_json(const struct metric *metric, struct json *json)
+/* The column of a row that holds the metric's number: "" when it is not printed. */
+static const char *column_of(const struct item_map *map, const struct metric *metric)
+{
+	uint32_t at = map->key_size + metric->offset;
+
+	for (uint32_t i = map->key.count; i < map->row.count; i++)
+		if (map->row.column[i].offset == at)
+			return map->row.column[i].name;
+	for (uint32_t i = 0; i < map->row.count; i++)
+		if (map->row.column[i].offset == at)
+			return map->row.column[i].name;
+	return "";
+}
+
+static void metric_json(const struct item_map *map, const struct metric *metric, struct json *json)
 {
 	json_object(json);
 	json_key_str(json, "name", metric->name);
+	json_key_str(json, "column", column_of(map, metric));
 	json_key_str(json, "type", type_word(metric->type));
 	if (metric->unit[0])
 		json_key_str(json, "unit", metric->unit);
@@ -70,7 +85,7 @@ static void map_json(const struct item_desc *desc, const struct item_map *map, s
 	json_key(json, "metrics");
 	json_array(json);
 	for (uint32_t i = 0; i < map->metrics; i++)
-		metric_json(&desc->metric[map->first_metric + i], json);
+		metric_json(map, &desc->metric[map->first_metric + i], json);
 	json_array_end(json);
 	json_key(json, "columns");
 	layout_json(&map->layout, json);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* command - the commands of `sonde`: one table drives dispatch, --help, completion and the man page. */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/about.h"
+#include "cli/client.h"
+#include "cli/help.h"
+#include "cli/items.h"
+#include "cli/watch.h"
+#include "items/registry.h"
+#include "main/run.h"
+
+enum { RUN_SETS = 128 };
+
+static int run_help(int argc, char **argv);
+
+static int run_version(int argc, char **argv)
+{
+	printf("sonde %s\n", SONDE_VERSION);
+	return EXIT_DONE;
+}
+
+static int run_run(int argc, char **argv)
+{
+	struct run_options options = {.listener = -1, .ready_fd = -1};
+	const char *sets[RUN_SETS + 1] = {};
+	size_t count = 0;
+
+	for (int i = 1; i < argc; i++) {
+		const char **into = NULL, *set = NULL;
+
+		if (!strcmp(argv[i], "-c") || !strcmp(argv[i], "--config"))
+			into = &options.config_path;
+		else if (!strcmp(argv[i], "--set"))
+			into = &set;
+		if (!into || i + 1 >= argc || count == RUN_SETS) {
+			log_error("usage: sonde run [-c FILE] [--set KEY=VALUE]...");
+			return EXIT_USAGE;
+		}
+		*into = argv[++i];
+		if (set)
+			sets[count++] = set;
+	}
+	options.sets = sets;
+	return run_agent(&options);
+}
+
+static const struct option_help run_options[] = {
+	{"-c, --config FILE", "configuration (default " CONFIG_PATH_DEFAULT "; missing = defaults)"},
+	{"--set KEY=VALUE", "one setting, e.g. --set items.syscalls.on=true; wins over file and environment"},
+	{NULL, NULL},
+};
+
+static const struct option_help json_options[] = {
+	{"--json", "one JSON object a line"},
+	{"--socket PATH", "the agent's socket ($SONDE_SOCKET, " SOCKET_PATH_DEFAULT ")"},
+	{NULL, NULL},
+};
+
+const struct command commands[] = {
+	{"run", "run [-c FILE] [--set KEY=VALUE]...", "the agent in the foreground",
+	 "Prints `ready` with its addresses on stderr once data flows. Ctrl-C ends it and leaves nothing behind: no\n"
+	 "program, no map, no socket. SIGHUP reads the configuration again.",
+	 run_options, run_run},
+	{"status", "status [--json]", "one screen: version, uptime, items, losses, memory", NULL, json_options,
+	 about_status},
+	{"items", "items [on|off|show|check|add|remove|upgrade NAME|FILE [PARAM=VALUE]...] [--json]",
+	 "every item: on or off, hooks, cost, loss; switch, bring in, replace",
+	 "sonde items                      all items\n"
+	 "sonde items on NAME [PARAM=VALUE]...  switch on; parameters take effect at once\n"
+	 "sonde items off NAME             switch off\n"
+	 "sonde items show NAME            its documentation\n"
+	 "sonde items check FILE           what an object of others would do, without loading it\n"
+	 "sonde items add FILE             bring it in (NAME.bpf.o); it is off\n"
+	 "sonde items upgrade NAME FILE    replace it while it runs; counters continue\n"
+	 "sonde items remove NAME          take it out",
+	 json_options, items_command},
+	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL, json_options, about_self},
+	{"config", "config [show|check FILE|reload|reference] [--json]",
+	 "effective configuration with the origin of each value", NULL, json_options, about_config},
+	{"caps", "caps [--json]", "which capabilities each item needs", NULL, json_options, about_caps},
+	{"features", "features [--json]", "what this kernel can", NULL, json_options, about_features},
+	{"completion", "completion bash", "completion for the shell", NULL, NULL, help_completion},
+	{"help", "help [COMMAND|ITEM] [--man]", "this text, or that of a command or item", NULL, NULL, run_help},
+	{"version", "version", "the version", NULL, NULL, run_version},
+	{},
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (!strcmp(command->name, name))
+			return command;
+	return NULL;
+}
+
+static int run_help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2)
+		return help_all();
+	if (!strcmp(argv[1], "--man"))
+		return help_man(argc, argv);
+	command = find_command(argv[1]);
+	return command ? help_command(command) : help_item(argv[1]);
+}
+
+/* A word that is neither command nor one of our items may be an item that the agent was given. */
+static bool is_foreign_item(const char *word)
+{
+	struct client client;
+	struct err why = {};
+	struct buf path;
+	bool known = false;
+
+	if (client_open_quietly(&client))
+		return false;
+	buf_init(&path, 1024);
+	buf_str(&path, "/v1/items/");
+	url_encode(&path, word);
+	known = client_ask(&client, "GET", buf_text(&path), (struct span){}, &why) == 200;
+	buf_done(&path);
+	client_close(&client);
+	return known;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
+int command_run(int argc, char **argv)
+{
+	const struct command *command;
+	const char *near;
+
+	if (argc < 2) {
+		help_all();
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help_all();
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		return run_version(argc, argv);
+	command = find_command(argv[1]);
+	if (command && wants_help(argc - 1, argv + 1))
+		return help_command(command);
+	if (command)
+		return command->run(argc - 1, argv + 1);
+	if (help_is_item(argv[1]) || is_foreign_item(argv[1]))
+		return watch_item(argc - 1, argv + 1);
+	near = help_suggest(argv[1]);
+	if (near)
+		log_error("there is no command or item '%s'; did you mean '%s'?", argv[1], near);
+	else
+		log_error("there is no command or item '%s'; 'sonde --help' lists them", argv[1]);
+	return EXIT_USAGE;
+}

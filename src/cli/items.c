@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* items - `sonde items`: what is there, on, off, brought in, replaced, taken out. */
+#include "cli/items.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/client.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/table.h"
+#include "items/describe.h"
+#include "main/run.h"
+
+enum { OBJECT_BYTES = 64 << 20 };
+
+static void print_json_lines(const struct json_node *list)
+{
+	struct buf line;
+
+	buf_init(&line, 16 << 20);
+	for (const struct json_node *node = list ? list->child : NULL; node; node = node->next) {
+		struct json json = {.out = &line};
+
+		buf_clear(&line);
+		json_node_write(node, &json);
+		puts(buf_text(&line));
+	}
+	buf_done(&line);
+}
+
+static const char *text_or(const struct json_node *node, const char *key, const char *otherwise)
+{
+	const char *text = json_get_text(node, key);
+
+	return text ? text : otherwise;
+}
+
+static uint64_t number_at(const struct json_node *node, const char *key)
+{
+	const struct json_node *number = json_get(node, key);
+	uint64_t value = 0;
+
+	if (number)
+		json_node_u64(number, &value);
+	return value;
+}
+
+/* The chosen sections, each once: "tp_btf/sched_switch, tp_btf/sched_wakeup". */
+static void hooks_cell(struct table *table, const struct json_node *item)
+{
+	const struct json_node *hooks = json_get(item, "hooks");
+	struct buf text;
+
+	buf_init(&text, 4096);
+	for (const struct json_node *hook = hooks ? hooks->child : NULL; hook; hook = hook->next) {
+		const char *section = json_get_text(hook, "section");
+
+		if (!section || (text.len && strstr(text.at, section)))
+			continue;
+		buf_f(&text, "%s%s", text.len ? ", " : "", section);
+	}
+	if (!text.len)
+		buf_str(&text, text_or(item, "reason", ""));
+	table_cell(table, buf_as_span(&text));
+	buf_done(&text);
+}
+
+static void print_items(const struct json_node *items)
+{
+	static const char *const heads[] = {"item", "wing", "state", "events", "lost", "ns/run", "series", "hooks"};
+	struct table table;
+
+	table_init(&table);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
+		table_head(&table, heads[i]);
+	table.right[3] = table.right[4] = table.right[5] = table.right[6] = true;
+	for (const struct json_node *item = items ? items->child : NULL; item; item = item->next) {
+		const struct json_node *events = json_get(item, "events"), *ns = json_get(item, "ns_per_run");
+		double cost = 0;
+
+		table_cell(&table, span_of(text_or(item, "name", "?")));
+		table_cell(&table, span_of(text_or(item, "wing", "")));
+		table_cell(&table, span_of(text_or(item, "state", "")));
+		table_cell_f(&table, "%llu", (unsigned long long)number_at(events, "emitted"));
+		table_cell_f(&table, "%llu", (unsigned long long)number_at(events, "lost"));
+		if (ns && json_node_double(ns, &cost))
+			table_cell_f(&table, "%.0f", cost);
+		else
+			table_cell(&table, span_of("-"));
+		table_cell_f(&table, "%llu", (unsigned long long)number_at(item, "series"));
+		hooks_cell(&table, item);
+	}
+	table_print(&table, terminal_width());
+	table_done(&table);
+}
+
+static int list(struct client *client, const struct options *options)
+{
+	int status = EXIT_DONE;
+	const struct json_node *answer = client_get(client, "/v1/items", &status);
+
+	if (!answer)
+		return status;
+	if (options->json)
+		print_json_lines(json_get(answer, "items"));
+	else
+		print_items(json_get(answer, "items"));
+	return EXIT_DONE;
+}
+
+static void item_path(struct buf *path, const char *name)
+{
+	buf_str(path, "/v1/items/");
+	url_encode(path, name);
+}
+
+static int send_change(struct client *client, const char *name, struct span body)
+{
+	struct err why = {};
+	struct buf path;
+	int status;
+
+	buf_init(&path, 4096);
+	item_path(&path, name);
+	status = client_ask(client, "PATCH", buf_text(&path), body, &why);
+	buf_done(&path);
+	return status < 0 || status >= 400 ? client_fail(client, status, &why) : EXIT_DONE;
+}
+
+static int switch_item(struct client *client, const struct options *options, bool on)
+{
+	struct buf body;
+	struct json json = {.out = &body};
+	int status;
+
+	if (options->words < 2) {
+		log_error("usage: sonde items %s NAME%s", on ? "on" : "off", on ? " [PARAM=VALUE]..." : "");
+		return EXIT_USAGE;
+	}
+	buf_init(&body, 1 << 20);
+	json_object(&json);
+	json_key_bool(&json, "on", on);
+	if (options->words > 2) {
+		json_key(&json, "params");
+		json_object(&json);
+		for (size_t i = 2; i < options->words; i++) {
+			const char *equals = strchr(options->word[i], '=');
+
+			if (!equals) {
+				log_error("'%s' is no PARAM=VALUE", options->word[i]);
+				buf_done(&body);
+				return EXIT_USAGE;
+			}
+			json_span(&json, (struct span){(const uint8_t *)options->word[i],
+						      (size_t)(equals - options->word[i])});
+			buf_char(&body, ':');
+			json.need_comma = false;
+			json_str(&json, equals + 1);
+		}
+		json_object_end(&json);
+	}
+	json_object_end(&json);
+	status = send_change(client, options->word[1], buf_as_span(&body));
+	buf_done(&body);
+	return status;
+}
+
+static int show(struct client *client, const struct options *options)
+{
+	const struct json_node *item;
+	struct buf path;
+	int status = EXIT_DONE;
+
+	if (options->words < 2) {
+		log_error("usage: sonde items show NAME");
+		return EXIT_USAGE;
+	}
+	if (!options->json && help_is_item(options->word[1]))
+		return help_item(options->word[1]);
+	buf_init(&path, 4096);
+	item_path(&path, options->word[1]);
+	item = client_get(client, buf_text(&path), &status);
+	buf_done(&path);
+	if (!item)
+		return status;
+	buf_init(&path, 16 << 20);
+	struct json json = {.out = &path};
+	json_node_write(item, &json);
+	puts(buf_text(&path));
+	buf_done(&path);
+	return EXIT_DONE;
+}
+
+static int read_object(const char *path, struct buf *out)
+{
+	FILE *file = fopen(path, "re");
+	char piece[65536];
+	size_t got;
+
+	if (!file) {
+		log_error("cannot open '%s': %s", path, err_name(errno));
+		return EXIT_FAILED;
+	}
+	while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
+		if (buf_add(out, piece, got)) {
+			fclose(file);
+			log_error("'%s' is larger than %d MiB: that is no item", path, OBJECT_BYTES >> 20);
+			return EXIT_FAILED;
+		}
+	fclose(file);
+	return EXIT_DONE;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "x/runqlat.bpf.o" -> "runqlat" */
+static bool item_of_file(const char *path, char name[ITEM_NAME_BYTES])
+{
+	const char *base = base_name(path), *end = strstr(base, ".bpf.o");
+
+	if (!end || end[6] || end == base || end - base >= ITEM_NAME_BYTES)
+		return false;
+	snprintf(name, ITEM_NAME_BYTES, "%.*s", (int)(end - base), base);
+	return true;
+}
+
+/* What an object of others would do: described here, in the process of who asks; nothing is loaded. */
+static int check(const struct options *options)
+{
+	char name[ITEM_NAME_BYTES];
+	struct item_desc *desc;
+	struct err why = {};
+	struct buf bytes, text;
+	struct json json = {.out = &text};
+	int status;
+
+	if (options->words < 2 || !item_of_file(options->word[1], name)) {
+		log_error("usage: sonde items check NAME.bpf.o");
+		return EXIT_USAGE;
+	}
+	buf_init(&bytes, OBJECT_BYTES);
+	buf_init(&text, 16 << 20);
+	status = read_object(options->word[1], &bytes);
+	if (status == EXIT_DONE && item_describe(name, bytes.at, bytes.len, &desc, &why)) {
+		log_error("%s", why.text);
+		status = EXIT_FAILED;
+	} else if (status == EXIT_DONE) {
+		item_desc_json(desc, &json);
+		puts(buf_text(&text));
+		item_desc_free(desc);
+	}
+	buf_done(&bytes);
+	buf_done(&text);
+	return status;
+}
+
+static int add_or_upgrade(struct client *client, const struct options *options, bool upgrade)
+{
+	const char *file = options->word[options->words - 1];
+	char name[ITEM_NAME_BYTES];
+	struct buf bytes, path;
+	struct err why = {};
+	int status;
+
+	if (options->words != (upgrade ? 3u : 2u) || !item_of_file(file, name)) {
+		log_error("usage: sonde items %s NAME.bpf.o", upgrade ? "upgrade NAME" : "add");
+		return EXIT_USAGE;
+	}
+	buf_init(&bytes, OBJECT_BYTES);
+	buf_init(&path, 4096);
+	if (upgrade)
+		item_path(&path, options->word[1]);
+	else
+		buf_f(&path, "/v1/items?name=%s", base_name(file));
+	status = read_object(file, &bytes);
+	if (status == EXIT_DONE) {
+		status = client_upload(client, upgrade ? "PUT" : "POST", buf_text(&path),
+				       buf_as_span(&bytes), &why);
+		status = status < 0 || status >= 400 ? client_fail(client, status, &why) : EXIT_DONE;
+	}
+	buf_done(&bytes);
+	buf_done(&path);
+	return status;
+}
+
+static int remove_item(struct client *client, const struct options *options)
+{
+	struct buf path;
+	struct err why = {};
+	int status;
+
+	if (options->words < 2) {
+		log_error("usage: sonde items remove NAME");
+		return EXIT_USAGE;
+	}
+	buf_init(&path, 4096);
+	item_path(&path, options->word[1]);
+	status = client_ask(client, "DELETE", buf_text(&path), (struct span){}, &why);
+	buf_done(&path);
+	return status < 0 || status >= 400 ? client_fail(client, status, &why) : EXIT_DONE;
+}
+
+static int dispatch(struct client *client, const struct options *options)
+{
+	const char *verb = options->words ? options->word[0] : "list";
+
+	if (!strcmp(verb, "list"))
+		return list(client, options);
+	if (!strcmp(verb, "on") || !strcmp(verb, "off"))
+		return switch_item(client, options, !strcmp(verb, "on"));
+	if (!strcmp(verb, "show"))
+		return show(client, options);
+	if (!strcmp(verb, "add") || !strcmp(verb, "upgrade"))
+		return add_or_upgrade(client, options, !strcmp(verb, "upgrade"));
+	if (!strcmp(verb, "remove"))
+		return remove_item(client, options);
+	log_error("there is no 'sonde items %s'; see sonde items --help", verb);
+	return EXIT_USAGE;
+}
+
+int items_command(int argc, char **argv)
+{
+	struct options options;
+	struct client client;
+	int status = options_parse(&options, argc, argv, false);
+
+	if (status != EXIT_DONE) {
+		options_done(&options);
+		return status;
+	}
+	if (options.words && !strcmp(options.word[0], "check")) {
+		status = check(&options);
+		options_done(&options);
+		return status;
+	}
+	/* without an agent the list is what could run here: one with nothing on tells it */
+	status = client_open(&client, options.socket, options.words ? NULL : "", NULL);
+	if (status == EXIT_DONE)
+		status = dispatch(&client, &options);
+	client_close(&client);
+	options_done(&options);
+	return status;
+}
