@@ -5,8 +5,10 @@
  *	status >= 500 and service = shop and path ~ "^/api" and not port in (22, 8470)
  *
  * = != < <= > >= ~ !~ in (...), and or not ( ), values with units (100ms, 4KiB), texts bare or quoted,
- * `port` and `addr` match either end, `*` and `?` glob in a bare or quoted text after =. A comparison with an
- * absent value is false (and its `!=`, `!~` true).
+ * `port` and `addr` match either end, `*` and `?` glob in a bare or quoted text after = (in quotes, \* and \?
+ * mean themselves). A comparison with an absent value is false (and its `!=`, `!~` true). A column alone
+ * (`error and not tls`) asks whether it is there and not false. An address compared with a network
+ * (`addr = 10.0.0.0/8`) asks whether it lies in it. ~ is a Perl-compatible regular expression, found anywhere.
  */
 #pragma once
 
@@ -24,6 +26,13 @@ int filter_check(const struct filter *filter, const struct layout *const *layout
 
 /* NULL filter matches. */
 bool filter_match(const struct filter *filter, const struct record *record);
+
+/* Does everything that matches have exactly this value there ("pid = 17 and ...")? Then the kernel or an
+ * index can sort out the rest before. The text is borrowed from the filter. */
+bool filter_requires(const struct filter *filter, const char *column, struct span *ret_value);
+
+/* Texts on which a regular expression gave up at its limit (they count as not matching). */
+uint64_t filter_gave_up(const struct filter *filter);
 
 /* "100ms" -> ns, "4KiB" -> bytes, "12" -> 12; false if it is no number. Shared with configuration. */
 bool parse_quantity(struct span text, double *ret_value);
