@@ -95,7 +95,8 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 	if (m->items)
 		buf_f(&drive->out, " items=%llu", (unsigned long long)m->items);
 	if (m->id)
-		buf_f(&drive->out, " id=%llx", (unsigned long long)m->id);
+		buf_f(&drive->out, " id=%llx",
+		      (unsigned long long)m->id & 0xffff); /* the rest may be a hash */
 	buf_f(&drive->out, "%s%s%s%s", m->is_error ? " error" : "",
 	      m->is_complete ? "" : " incomplete", m->is_unasked ? " unasked" : "",
 	      m->ends_stream ? " last" : "");

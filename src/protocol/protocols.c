@@ -2,10 +2,14 @@
 /* protocols - the list of all parsers there are. Adding one: declare it here and list it below. */
 #include "protocol/protocols.h"
 
+extern const struct protocol dns;
+extern const struct protocol dns_stream;
 extern const struct protocol http1;
 extern const struct protocol redis;
 
 const struct protocol *const protocols[] = {
+	&dns,
+	&dns_stream,
 	&http1,
 	&redis,
 	NULL,
