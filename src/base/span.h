@@ -37,8 +37,10 @@ static inline bool span_starts(struct span span, const char *text)
 
 static inline struct span span_from(struct span span, size_t from)
 {
-	return from >= span.len ? (struct span){span.at + span.len, 0}
-				: (struct span){span.at + from, span.len - from};
+	if (from > span.len)
+		from = span.len;
+	/* an empty span may have no bytes at all, and NULL + 0 is undefined in C */
+	return (struct span){from ? span.at + from : span.at, span.len - from};
 }
 
 static inline struct span span_first(struct span span, size_t len)

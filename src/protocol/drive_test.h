@@ -41,36 +41,42 @@ struct drive_case {
 	const char *out; /* lines of drive_write_down() */
 };
 
-static inline bool is_same(const struct drive_case *c, char *got, const char *how, size_t at)
+static inline bool is_same(const char *what, const char *out, char *got, const char *how, size_t at)
 {
-	bool same = !strcmp(got, c->out);
+	bool same = !strcmp(got, out);
 
 	if (!same)
-		print_error("%s, %s %zu:\n%s\ninstead of\n%s\n", c->what, how, at, got, c->out);
+		print_error("%s, %s %zu:\n%s\ninstead of\n%s\n", what, how, at, got, out);
 	free(got);
 	return same;
 }
 
 /* Whole, cut in two at every place of every step, and in pieces of one to five bytes. */
+static inline bool check_steps(const struct protocol *protocol, const char *what,
+			       const struct drive_step *steps, size_t n, const char *out)
+{
+	bool same = is_same(what, out, drive_all(protocol, steps, n, SIZE_MAX, 0, 0, false),
+			    "whole", 0);
+
+	if (protocol->is_datagram)
+		return same;
+	for (size_t i = 0; i < n; i++)
+		for (size_t at = 1; same && steps[i].what == 'b' && at < steps[i].bytes.len; at++)
+			same = is_same(what, out, drive_all(protocol, steps, n, i, at, 0, false),
+				       "cut at", at);
+	for (size_t piece = 1; same && piece < 6; piece++)
+		same = is_same(what, out, drive_all(protocol, steps, n, SIZE_MAX, 0, piece, false),
+			       "pieces of", piece);
+	return same;
+}
+
 static inline bool check_case(const struct protocol *protocol, const struct drive_case *c)
 {
-	bool same;
 	size_t n = 0;
 
 	while (n < COUNT(c->steps) && c->steps[n].what)
 		n++;
-	same = is_same(c, drive_all(protocol, c->steps, n, SIZE_MAX, 0, 0, false), "whole", 0);
-	if (protocol->is_datagram)
-		return same;
-	for (size_t i = 0; i < n; i++)
-		for (size_t at = 1; same && c->steps[i].what == 'b' && at < c->steps[i].bytes.len;
-		     at++)
-			same = is_same(c, drive_all(protocol, c->steps, n, i, at, 0, false),
-				       "cut at", at);
-	for (size_t piece = 1; same && piece < 6; piece++)
-		same = is_same(c, drive_all(protocol, c->steps, n, SIZE_MAX, 0, piece, false),
-			       "pieces of", piece);
-	return same;
+	return check_steps(protocol, c->what, c->steps, n, c->out);
 }
 
 /* With SONDE_SEEDS=folder in the environment: the cases as input for the fuzz target, one file each, in

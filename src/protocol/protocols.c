@@ -6,12 +6,14 @@ extern const struct protocol dns;
 extern const struct protocol dns_stream;
 extern const struct protocol http1;
 extern const struct protocol redis;
+extern const struct protocol tls;
 
 const struct protocol *const protocols[] = {
 	&dns,
 	&dns_stream,
 	&http1,
 	&redis,
+	&tls,
 	NULL,
 };
 
