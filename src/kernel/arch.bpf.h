@@ -32,6 +32,9 @@ enum {
 	ARCH_NR_execveat = 322,
 };
 
+/* TS_COMPAT of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call */
+#define ARCH_IS_32BIT(thread_info) ((thread_info)->status & 0x0002)
+
 #elif defined(__TARGET_ARCH_arm64)
 
 struct user_pt_regs {
@@ -64,6 +67,9 @@ enum {
 	ARCH_NR_execve = 221,
 	ARCH_NR_execveat = 281,
 };
+
+/* TIF_32BIT of arch/arm64/include/asm/thread_info.h: the task is a 32-bit program */
+#define ARCH_IS_32BIT(thread_info) ((thread_info)->flags & 1UL << 22)
 
 #else
 #error "sonde knows x86-64 and arm64"

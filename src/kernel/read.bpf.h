@@ -28,6 +28,36 @@ static __always_inline struct owner read_owner(bool typed, struct task_struct *t
 	return owner;
 }
 
+/* 3ca1032ab7ab ("bpf: Introduce bpf_get_current_task_btf"), 5.11: "current" with its type. */
+static __always_inline bool has_typed_current(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
+static __always_inline struct owner read_owner_of_current(void)
+{
+	if (has_typed_current())
+		return read_owner(true, bpf_get_current_task_btf());
+	return owner_of_current();
+}
+
+/* Is the running task in a system call of a 32-bit program, with another table of numbers? */
+static __always_inline bool read_current_is_32bit(void)
+{
+	struct thread_info info = {};
+	struct task_struct *task;
+
+	if (has_typed_current()) {
+		task = bpf_get_current_task_btf();
+		return ARCH_IS_32BIT(&task->thread_info);
+	}
+	task = (struct task_struct *)bpf_get_current_task();
+	info.flags = BPF_CORE_READ(task, thread_info.flags);
+	if (bpf_core_field_exists(task->thread_info.status))
+		info.status = BPF_CORE_READ(task, thread_info.status);
+	return ARCH_IS_32BIT(&info);
+}
+
 /* An address in 16 bytes: IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one column holds both. */
 struct sock_addrs {
 	__u8 local_addr[16];
