@@ -181,11 +181,35 @@ struct mm_struct {
 	unsigned long env_start, env_end;
 };
 
+struct task_io_accounting {
+	u64 read_bytes;
+	u64 write_bytes;
+	u64 cancelled_write_bytes;
+};
+
+struct rlimit {
+	unsigned long rlim_cur;
+	unsigned long rlim_max;
+};
+
+/* What the threads of a process share; sums are of threads that are dead. */
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
+	struct list_head thread_head; /* of task_struct.thread_node */
 	int group_exit_code;
+	unsigned int flags;
 	struct pid *pids[4];
+	u64 utime, stime; /* ns */
+	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;
+	struct task_io_accounting ioac;
+	unsigned long long sum_sched_runtime; /* ns */
+	struct rlimit rlim[16];
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime; /* ns */
 };
 
 struct fs_struct {
@@ -214,6 +238,12 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct list_head thread_node;
+	struct sched_entity se;
+	u64 utime, stime; /* ns */
+	unsigned long nvcsw, nivcsw;
+	unsigned long min_flt, maj_flt;
+	struct task_io_accounting ioac;
 	u64 start_time; /* ns since boot, CLOCK_MONOTONIC */
 	u64 start_boottime; /* ns since boot, CLOCK_BOOTTIME (5.5, cf25e24db61c) */
 	const struct cred *cred;
