@@ -66,3 +66,111 @@ static __always_inline struct gendisk *request_disk(struct request *request)
 	queue = (void *)BPF_CORE_READ(request, q);
 	return BPF_CORE_READ(queue, disk);
 }
+
+/*
+ * Resident pages of a process: f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2. Before, mm_struct has
+ * sums and each thread keeps up to 64 pages that it has not added yet; since then, each CPU does.
+ */
+enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KINDS }; /* MM_FILEPAGES ... */
+
+struct rss {
+	s64 pages[RSS_KINDS];
+};
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+struct mm_rss_stat___old {
+	atomic_long_t count[RSS_KINDS];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___old {
+	struct mm_rss_stat___old rss_stat;
+} __attribute__((preserve_access_index));
+
+struct task_rss_stat___old {
+	int count[RSS_KINDS];
+} __attribute__((preserve_access_index));
+
+struct task_struct___rss {
+	struct task_rss_stat___old rss_stat;
+} __attribute__((preserve_access_index));
+
+struct percpu_counter {
+	s64 count;
+	s32 *counters; /* per CPU */
+} __attribute__((preserve_access_index));
+
+struct mm_struct___new {
+	struct percpu_counter rss_stat[RSS_KINDS];
+} __attribute__((preserve_access_index));
+
+static __always_inline void rss_add_thread(struct rss *rss, struct task_struct *thread)
+{
+	struct task_struct___rss *old_task = (void *)thread;
+	int pages[RSS_KINDS] = {};
+
+	if (!bpf_core_field_exists(old_task->rss_stat))
+		return;
+	BPF_CORE_READ_INTO(&pages, old_task, rss_stat.count);
+	for (int kind = 0; kind < RSS_KINDS; kind++)
+		rss->pages[kind] += pages[kind];
+}
+
+/* The address behind a pointer, as a number: the verifier forbids most arithmetic with pointers, but the
+ * difference of two is a number, and one pointer is known as a number too. */
+static __always_inline u64 address_of(const void *pointer)
+{
+	u64 address = (u64)pointer;
+
+	asm volatile("%0 -= %1" : "+r"(address) : "r"(bpf_get_current_task_btf()));
+	return address + bpf_get_current_task();
+}
+
+struct bpf_array {
+	void *pptrs[1]; /* per CPU */
+} __attribute__((preserve_access_index));
+
+/*
+ * How far from a per-CPU pointer the copy of `cpu` lies: the same for all of them, so it is taken from one of
+ * which both is known, the first element of a per-CPU map. False when there is no such CPU.
+ */
+static __always_inline bool percpu_offset(u32 cpu, s64 *ret_offset)
+{
+	u64 pointer, place = address_of(&counts) + bpf_core_field_offset(struct bpf_array, pptrs);
+	u32 first = 0;
+	void *copy = bpf_map_lookup_percpu_elem(&counts, &first, cpu);
+
+	if (!copy || bpf_probe_read_kernel(&pointer, sizeof(pointer), (void *)place))
+		return false;
+	*ret_offset = address_of(copy) - pointer;
+	return true;
+}
+
+enum { CPUS_MAX = 1024 };
+
+static __always_inline void rss_add_mm(struct rss *rss, struct mm_struct *mm)
+{
+	struct mm_struct___old *old_mm = (void *)mm;
+	struct mm_struct___new *new_mm = (void *)mm;
+	struct percpu_counter *counter;
+	s32 *counters[RSS_KINDS], part;
+	s64 offset;
+
+	if (bpf_core_field_exists(old_mm->rss_stat.count)) {
+		for (int kind = 0; kind < RSS_KINDS; kind++)
+			rss->pages[kind] += BPF_CORE_READ(old_mm, rss_stat.count[kind].counter);
+		return;
+	}
+	for (int kind = 0; kind < RSS_KINDS; kind++) {
+		/* not rss_stat[kind]: the compiler would step by the size of our short struct */
+		counter = (void *)new_mm->rss_stat + kind * bpf_core_type_size(struct percpu_counter);
+		rss->pages[kind] += BPF_CORE_READ(counter, count);
+		counters[kind] = BPF_CORE_READ(counter, counters);
+	}
+	for (int cpu = 0; cpu < CPUS_MAX && percpu_offset(cpu, &offset); cpu++)
+		for (int kind = 0; kind < RSS_KINDS; kind++)
+			if (!bpf_probe_read_kernel(&part, sizeof(part), (void *)counters[kind] + offset))
+				rss->pages[kind] += part;
+}

@@ -58,6 +58,21 @@ static __always_inline bool read_current_is_32bit(void)
 	return ARCH_IS_32BIT(&info);
 }
 
+/*
+ * The kernel's page size. No constant of the kernel says it; but the two positions of its ring buffer lie
+ * on pages of their own, one after the other (kernel/bpf/ringbuf.c, since 5.8).
+ */
+struct bpf_ringbuf {
+	unsigned long consumer_pos;
+	unsigned long producer_pos;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 read_page_size(void)
+{
+	return bpf_core_field_offset(struct bpf_ringbuf, producer_pos) -
+	       bpf_core_field_offset(struct bpf_ringbuf, consumer_pos);
+}
+
 /* An address in 16 bytes: IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one column holds both. */
 struct sock_addrs {
 	__u8 local_addr[16];

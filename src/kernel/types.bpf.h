@@ -179,6 +179,7 @@ struct mm_struct {
 	struct file *exe_file;
 	unsigned long arg_start, arg_end;
 	unsigned long env_start, env_end;
+	unsigned long total_vm; /* pages */
 };
 
 struct task_io_accounting {
@@ -228,6 +229,10 @@ struct files_struct {
 struct thread_info {
 	unsigned long flags;
 	u32 status; /* x86 */
+};
+
+enum {
+	PF_KTHREAD = 0x00200000, /* task_struct.flags: a thread of the kernel */
 };
 
 struct task_struct {
