@@ -71,6 +71,9 @@ struct item_desc {
 	struct item_event event[ITEM_EVENTS];
 	struct item_map map[ITEM_MAPS];
 	struct metric metric[ITEM_METRICS];
+	/* Metrics with one name and the same constant labels are one family: what a table says of those that
+	 * are there (gone=drop) and a map of those that are gone. metric -> family, counted from 0. */
+	uint32_t family[ITEM_METRICS], families;
 	struct item_hook hook[ITEM_HOOKS];
 };
 

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <bpf/btf.h>
 
+enum { NESTED_STRUCTS = 4 };
+
 static const struct btf_member *map_member(const struct btf *btf, uint32_t variable_id,
 					   const char *name)
 {
@@ -279,23 +281,45 @@ static int add_row_column(struct describing *d, struct item_map *map, const stru
 	return schema_add(&map->row, &column, d->why);
 }
 
-/* Two metrics of one name must differ in their constant labels, and agree in all else. */
-static int check_twins(struct describing *d, const struct metric *metric)
+/* A table that drops what is gone and a map of what is gone, counting the same. */
+static bool count_together(const struct item_desc *desc, uint32_t twin, const struct item_map *map,
+			   const struct metric *metric)
 {
-	for (uint32_t i = 0; i < d->desc->metrics; i++) {
-		const struct metric *twin = &d->desc->metric[i];
+	const struct item_map *other = desc->map;
 
-		if (twin == metric || strcmp(twin->name, metric->name) != 0)
+	while (twin >= other->first_metric + other->metrics)
+		other++;
+	return metric->type == METRIC_COUNTER && other->is_table != map->is_table &&
+	       (other->is_table ? other : map)->gone_drop &&
+	       desc->metric[twin].scale == metric->scale;
+}
+
+/* Two metrics of one name must differ in their constant labels, and agree in all else; or count together. */
+static int find_family(struct describing *d, const struct item_map *map,
+		       const struct metric *metric)
+{
+	struct item_desc *desc = d->desc;
+	uint32_t last = desc->metrics - 1;
+
+	desc->family[last] = desc->families;
+	for (uint32_t i = 0; i < last; i++) {
+		const struct metric *twin = &desc->metric[i];
+
+		if (strcmp(twin->name, metric->name) != 0)
 			continue;
 		if (twin->type != metric->type || strcmp(twin->unit, metric->unit) != 0)
 			return err_set(d->why, -EEXIST,
 				       "two metrics named '%s' are of different kinds",
 				       metric->name);
-		if (!strcmp(twin->labels ? twin->labels : "", metric->labels ? metric->labels : ""))
+		if (strcmp(twin->labels ? twin->labels : "", metric->labels ? metric->labels : ""))
+			continue;
+		if (desc->family[last] != desc->families || !count_together(desc, i, map, metric))
 			return err_set(
 				d->why, -EEXIST,
 				"two metrics are named '%s': give them labels=", metric->name);
+		desc->family[last] = desc->family[i];
 	}
+	desc->families += desc->family[last] == desc->families;
 	return 0;
 }
 
@@ -321,37 +345,57 @@ static int add_metric(struct describing *d, struct item_map *map, const char *ta
 		return err_set(d->why, -EINVAL, "metric '%.60s' must be a %s", name,
 			       metric->type == METRIC_HISTOGRAM ? "struct histogram"
 								: "__u64, __s64, __u32 or __s32");
-	return check_twins(d, metric);
+	return find_family(d, map, metric);
 }
 
-/* The fields of a struct that carry COUNTER() or GAUGE(). In a table, those without COL() are not shown. */
-static int add_fields(struct describing *d, struct item_map *map, const struct btf_type *type,
-		      uint32_t id)
+/* A field that carries COUNTER() or GAUGE(). In a table, one without COL() is not shown. */
+static int add_field(struct describing *d, struct item_map *map, const struct btf_type *type,
+		     uint32_t id, uint32_t i, uint32_t base)
 {
-	for (uint32_t i = 0; i < btf_vlen(type); i++) {
-		const struct btf_member *member = &btf_members(type)[i];
-		const char *tag = tags_find(&d->tags, id, (int32_t)i, "metric");
-		const char *given = btf__name_by_offset(d->btf, member->name_off),
-			   *name = given ? given : "";
-		int error;
+	const struct btf_member *member = &btf_members(type)[i];
+	const char *tag = tags_find(&d->tags, id, (int32_t)i, "metric");
+	const char *given = btf__name_by_offset(d->btf, member->name_off),
+		   *name = given ? given : "";
+	int error;
 
-		if (!tag)
+	if (btf_member_bitfield_size(type, i) || btf_member_bit_offset(type, i) % 8)
+		return err_set(d->why, -EINVAL, "field '%.60s' is a bit field: no metric", name);
+	error = add_metric(d, map, tag, name, member->type,
+			   base + btf_member_bit_offset(type, i) / 8);
+	if (!error && !map->is_table && !tags_find(&d->tags, id, (int32_t)i, "col"))
+		error = add_row_column(d, map, &d->desc->metric[d->desc->metrics - 1], name);
+	return error;
+}
+
+/* The metrics among the fields of a struct at `base`, and of structs in it. */
+static int add_fields(struct describing *d, struct item_map *map, uint32_t id, uint32_t base,
+		      int depth)
+{
+	const struct btf_type *type = btf__type_by_id(d->btf, id), *inner;
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < btf_vlen(type); i++) {
+		uint32_t inner_id, inner_base = base + btf_member_bit_offset(type, i) / 8;
+
+		if (tags_find(&d->tags, id, (int32_t)i, "metric")) {
+			error = add_field(d, map, type, id, i, base);
 			continue;
-		if (btf_member_bitfield_size(type, i) || btf_member_bit_offset(type, i) % 8)
-			return err_set(d->why, -EINVAL, "field '%.60s' is a bit field: no metric",
-				       name);
-		error = add_metric(d, map, tag, name, member->type,
-				   btf_member_bit_offset(type, i) / 8);
-		if (!error && !map->is_table && !tags_find(&d->tags, id, (int32_t)i, "col"))
-			error = add_row_column(d, map, &d->desc->metric[d->desc->metrics - 1],
-					       name);
-		if (error)
-			return error;
+		}
+		inner = type_behind(d->btf, btf_members(type)[i].type, &inner_id);
+		if (inner && btf_is_struct(inner) && depth < NESTED_STRUCTS)
+			error = add_fields(d, map, inner_id, inner_base, depth + 1);
 	}
-	if (!map->metrics)
+	return error;
+}
+
+static int add_all_fields(struct describing *d, struct item_map *map, uint32_t id)
+{
+	int error = add_fields(d, map, id, 0, 0);
+
+	if (!error && !map->metrics)
 		return err_set(d->why, -EINVAL, "'%s' has no field with COUNTER() or GAUGE()",
-			       type_name(d->btf, type));
-	return 0;
+			       type_name(d->btf, btf__type_by_id(d->btf, id)));
+	return error;
 }
 
 static struct item_map *new_map(struct describing *d, const char *name, uint32_t type_id)
@@ -419,7 +463,7 @@ static int describe_value(struct describing *d, struct item_map *map, uint32_t v
 		return err_set(d->why, -EINVAL, "map '%s': METRICS() needs a struct as value",
 			       map->name);
 	error = schema_add_struct(&map->row, &d->tags, value_id, map->key_size, d->why);
-	return error ? error : add_fields(d, map, value, id);
+	return error ? error : add_all_fields(d, map, id);
 }
 
 int describe_map(struct describing *d, uint32_t variable_id, const char *tag)
@@ -496,7 +540,7 @@ int describe_table(struct describing *d, uint32_t variable_id, const char *tag)
 	memcpy(map->row.kind, name, sizeof(name));
 	error = schema_add_struct(&map->row, &d->tags, id, 0, d->why);
 	if (!error)
-		error = add_fields(d, map, type, id);
+		error = add_all_fields(d, map, id);
 	if (!error)
 		error = describe_labels(d, map);
 	if (!error)

@@ -257,6 +257,32 @@ static void maps_have_sizes_and_rows(void **state)
 	item_desc_free(plain);
 }
 
+static void what_is_there_and_what_is_gone_count_together(void **state)
+{
+	struct item_desc *desc = describe("together"), *every = describe("every");
+	const struct item_map *table = find_map(desc, "process"), *gone = find_map(desc, "gone");
+
+	assert_int_equal(desc->metrics, 5);
+	assert_int_equal(desc->families, 3);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct metric *there = &desc->metric[table->first_metric + i],
+				    *dead = &desc->metric[gone->first_metric + i];
+
+		assert_string_equal(there->name, "sonde_faults_total");
+		assert_string_equal(there->name, dead->name);
+		assert_string_equal(there->labels, dead->labels);
+		assert_int_equal(there->offset, 16 + 8 * i);
+		assert_int_equal(dead->offset, 8 * i);
+		assert_int_equal(desc->family[table->first_metric + i],
+				 desc->family[gone->first_metric + i]);
+	}
+	assert_int_not_equal(desc->family[table->first_metric],
+			     desc->family[table->first_metric + 1]);
+	assert_int_equal(every->families, every->metrics);
+	item_desc_free(desc);
+	item_desc_free(every);
+}
+
 static void hooks_have_alternatives_and_sections(void **state)
 {
 	static const struct {
@@ -481,6 +507,7 @@ int main(void)
 		cmocka_unit_test(metrics_have_names_units_and_places),
 		cmocka_unit_test(buckets_are_read_in_the_unit_of_the_metric),
 		cmocka_unit_test(maps_have_sizes_and_rows),
+		cmocka_unit_test(what_is_there_and_what_is_gone_count_together),
 		cmocka_unit_test(hooks_have_alternatives_and_sections),
 		cmocka_unit_test(a_histogram_in_a_row_knows_its_buckets),
 		cmocka_unit_test(the_description_is_one_json_object),

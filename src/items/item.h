@@ -30,6 +30,8 @@ struct item_ops {
 	/* Metrics that collect() fills, beside those of the object. Described in C. */
 	const struct metric *metrics;
 	size_t metric_count;
+	/* Their counters are sums that somebody else keeps (/proc): they go on when the item was off. */
+	bool sums_outlive_it;
 
 	const struct item_verb *verbs; /* ends with name NULL; may be NULL */
 

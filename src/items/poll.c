@@ -28,6 +28,7 @@ struct walk {
 	struct buf *keys; /* sweeping: keys to delete */
 	struct map next;  /* sweeping: the dying of the next sweep */
 	bool enough;
+	bool retire; /* the map is about to go */
 };
 
 static const struct item_map *map_of(const struct walk *walk)
@@ -71,6 +72,7 @@ static struct family *take_family(struct family **old, uint32_t count, const str
 		struct family *family = old[i];
 
 		if (had && !strcmp(had->name, metric->name) && had->type == metric->type &&
+		    !strcmp(had->labels ? had->labels : "", metric->labels ? metric->labels : "") &&
 		    had->buckets == metric->buckets && had->scale == metric->scale) {
 			old[i] = NULL;
 			return family;
@@ -97,23 +99,29 @@ static void done_sources(struct item *item)
 	}
 }
 
+static uint32_t families_of_object(const struct item *item)
+{
+	return item->desc ? item->desc->families : 0;
+}
+
 int item_make_families(struct item *item, struct err *why)
 {
-	uint32_t count = (item->desc ? item->desc->metrics : 0) +
-			 (item->ops ? (uint32_t)item->ops->metric_count : 0);
+	uint32_t own = item->desc ? item->desc->metrics : 0, shared = families_of_object(item),
+		 of_ops = item->ops ? (uint32_t)item->ops->metric_count : 0, count = shared + of_ops;
 	struct family **old = item->family, **family = calloc(count + 1, sizeof(*family));
 	uint32_t old_count = item->families, cap = item->cap ? item->cap : METRIC_SERIES;
 
 	if (!family)
 		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory", item->name);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t own = item->desc ? item->desc->metrics : 0;
+	for (uint32_t i = 0; i < own + of_ops; i++) {
 		const struct metric *metric =
 			i < own ? &item->desc->metric[i] : &item->ops->metrics[i - own];
+		uint32_t to = i < own ? item->desc->family[i] : shared + i - own;
 
-		family[i] = take_family(old, old_count, metric);
-		if (!family[i])
-			family[i] = family_new(metric, cap);
+		if (!family[to])
+			family[to] = take_family(old, old_count, metric);
+		if (!family[to])
+			family[to] = family_new(metric, cap);
 	}
 	for (uint32_t i = 0; i < old_count; i++)
 		family_free(old[i]);
@@ -139,14 +147,6 @@ void item_drop_families(struct item *item)
 	item->family = NULL;
 	item->families = 0;
 	done_sources(item);
-}
-
-void item_fold(struct item *item)
-{
-	for (uint32_t i = 0; i < item->families; i++)
-		family_fold(item->family[i]);
-	for (uint32_t i = 0; i < ITEM_MAPS; i++)
-		map_clear(&item->source[i].last);
 }
 
 struct family *const *item_families(const struct item *item, size_t *ret_count)
@@ -221,7 +221,7 @@ static void give(const struct walk *walk, const uint8_t *row, bool retire)
 	for (uint32_t i = 0; i < map->metrics; i++) {
 		uint32_t index = map->first_metric + i;
 		const struct metric *metric = &walk->item->desc->metric[index];
-		struct family *family = walk->item->family[index];
+		struct family *family = walk->item->family[walk->item->desc->family[index]];
 		const uint8_t *at = row + map->key_size + metric->offset;
 
 		if (!family || (retire && metric->type == METRIC_GAUGE))
@@ -252,7 +252,7 @@ static bool poll_entry(void *ctx, const void *key, const void *value)
 {
 	struct walk *walk = ctx;
 
-	give(walk, side_by_side(walk, key, value), false);
+	give(walk, side_by_side(walk, key, value), walk->retire);
 	return true;
 }
 
@@ -312,39 +312,64 @@ static int walk_source(struct walk *walk, map_entry entry, table_row row)
 	return object_read(walk->item->object, map->name, entry, walk);
 }
 
-void item_poll(struct item *item, uint64_t now_ns)
+static void poll_object(struct item *item, bool retire, uint64_t now_ns)
 {
 	struct buf row;
 
-	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
-		return;
-	item->polled_ns = now_ns ? now_ns : item->polled_ns;
-	item->polls++;
 	buf_init(&row, 1 << 20);
-	for (uint32_t i = 0; i < item->families; i++)
+	for (uint32_t i = 0; i < families_of_object(item); i++)
 		family_begin(item->family[i]);
 	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
-		struct walk walk = {.item = item, .map = i, .row = &row};
+		struct walk walk = {.item = item, .map = i, .row = &row, .retire = retire};
 
 		if (walk_source(&walk, poll_entry, poll_row) < 0)
 			item->tally.unread++;
 		else if (item->desc->map[i].is_table && !item->desc->map[i].gone_drop)
 			retire_gone_rows(&walk);
 	}
+	for (uint32_t i = 0; i < families_of_object(item); i++)
+		family_end(item->family[i], now_ns);
+	buf_done(&row);
+}
+
+/*
+ * The object's maps are about to go: what they hold moves into the base. What a table says is the kernel's own
+ * sum and will be said again by the next version; likewise what a user half reads that outlives it.
+ */
+void item_fold(struct item *item)
+{
+	uint32_t own = families_of_object(item);
+
+	item->polls++;
+	poll_object(item, true, clock_wall_ns());
+	for (uint32_t i = own; i < item->families && !item->ops->sums_outlive_it; i++)
+		family_fold(item->family[i]);
+}
+
+void item_poll(struct item *item, uint64_t now_ns)
+{
+	uint32_t own = families_of_object(item);
+	uint64_t wall_ns = now_ns ? now_ns : clock_wall_ns();
+
+	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
+		return;
+	item->polled_ns = now_ns ? now_ns : item->polled_ns;
+	item->polls++;
+	poll_object(item, false, wall_ns);
+	for (uint32_t i = own; i < item->families; i++)
+		family_begin(item->family[i]);
 	if (item->ops && item->ops->collect)
 		item->ops->collect(item, item->state_of_ops, (struct collector *)item);
-	for (uint32_t i = 0; i < item->families; i++)
-		family_end(item->family[i], now_ns ? now_ns : clock_wall_ns());
-	buf_done(&row);
+	for (uint32_t i = own; i < item->families; i++)
+		family_end(item->family[i], wall_ns);
 }
 
 /* A collector is the item itself: its families after those of the object. */
 static struct family *collected(struct collector *out, size_t metric)
 {
 	struct item *item = (struct item *)out;
-	uint32_t own = item->desc ? item->desc->metrics : 0;
 
-	return metric < item->ops->metric_count ? item->family[own + metric] : NULL;
+	return metric < item->ops->metric_count ? item->family[families_of_object(item) + metric] : NULL;
 }
 
 void collector_add(struct collector *out, size_t metric, const struct label *labels, size_t count,

@@ -76,7 +76,7 @@ struct item {
 	void *state_of_ops;
 	bool started;
 
-	struct family **family; /* owned: desc->metrics, then ops->metric_count */
+	struct family **family; /* owned: desc->families, then ops->metric_count */
 	uint32_t families;
 	struct source source[ITEM_MAPS];
 	uint64_t polled_ns;
