@@ -129,7 +129,7 @@ static int ask_rows(struct watch *watch)
 	int status = EXIT_DONE;
 
 	buf_init(&path, 128 * 1024);
-	buf_f(&path, "/v1/records/%s?limit=100000", watch->item);
+	buf_f(&path, "/v1/records/%s?limit=10000", watch->item);
 	if (watch->options.filter.len) {
 		buf_str(&path, "&filter=");
 		url_encode(&path, buf_text(&watch->options.filter));

@@ -1,0 +1,49 @@
+#!/bin/sh
+# One clear sentence for whatever is wrong, and the right exit status; nothing else is lost.
+. "$(dirname "$0")/lib.sh"
+
+# says NAME STATUS PATTERN COMMAND...
+says() {
+	name=$1 wanted=$2 pattern=$3; shift 3
+	"$@" >"$WORK/out" 2>"$WORK/err"; got=$?
+	if [ "$got" != "$wanted" ]; then not_ok "$name: status $got, wanted $wanted: $(head -c 300 "$WORK/err")"; return; fi
+	if grep -qE "$pattern" "$WORK/err"; then ok "$name"; else not_ok "$name: says '$(head -c 300 "$WORK/err")'"; fi
+}
+
+says "no command" 2 '' "$SONDE"
+says "unknown command, with a suggestion" 2 "did you mean 'status'" "$SONDE" statsu
+says "unknown option" 2 "unknown option '--frob'" "$SONDE" status --frob
+says "no agent" 1 "start one with 'sonde run'" "$SONDE" status
+says "no root" 3 "run it as root" setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
+says "wrong key, with a suggestion" 2 "did you mean 'limits.memory'" "$SONDE" run --set limts.memory=1
+says "unknown parameter" 1 "no_such" "$SONDE" runqlat --no-such 5 -d 1
+says "a filter that can't be meant" 2 "filter" "$SONDE" runqlat -d 1 --where 'pid ='
+says "a filter on an unknown column" 2 "did you mean 'process'" "$SONDE" runqlat -d 1 --where 'proces = x'
+says "a missing configuration" 1 "/nonexistent" "$SONDE" run -c /nonexistent/sonde.yaml
+printf 'listen: [unix:%s]\nitems:\n  runqlat: {on: true, min_uss: 3}\n' "$SONDE_SOCKET" >"$WORK/sonde.yaml"
+says "a wrong item parameter, with its line" 1 "sonde.yaml:3.*min_us" "$SONDE" run -c "$WORK/sonde.yaml"
+says "a port in use" 1 "another program" sh -c "socat TCP-LISTEN:18471,reuseaddr,fork - >/dev/null 2>&1 & p=\$!; sleep 0.5; $SONDE run --set 'listen=[127.0.0.1:18471]'; s=\$?; kill \$p; exit \$s"
+says "an open address without token" 1 "token" "$SONDE" run --set 'listen=[0.0.0.0:18472]' --set "token_file=$WORK/none"
+echo junk >"$WORK/junk.bpf.o"
+says "junk is no item" 1 "junk" "$SONDE" items check "$WORK/junk.bpf.o"
+says "a name that is a command" 1 "command" sh -c "cp $WORK/junk.bpf.o $WORK/run.bpf.o; $SONDE items check $WORK/run.bpf.o"
+
+start_agent
+says "junk can't be brought in" 2 "junk" "$SONDE" items add "$WORK/junk.bpf.o"
+says "removing what is built in" 1 "belongs to sonde" "$SONDE" items remove runqlat
+for hostile in 'GET /v1/items/%00 HTTP/1.1' 'GET /v1/items/../../etc/passwd HTTP/1.1' 'BREW / HTTP/1.1' 'GET /v1/records/runqlat?limit=-1 HTTP/1.1'; do
+	printf '%s\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$hostile" | socat -t 3 - "UNIX-CONNECT:$SONDE_SOCKET" >"$WORK/answer"
+	check "refused: $hostile" grep -qE '^HTTP/1.1 (4|501)' "$WORK/answer"
+done
+# hostile process names reach every output as valid text
+cp /bin/sleep "$WORK/evil"
+evil=$(printf 'a"b\\c\001\303')
+mkdir -p "$WORK/bin" && cp /bin/sleep "$WORK/bin/$evil"
+"$WORK/bin/$evil" 5 & sleeper=$!
+at_end "kill $sleeper"
+evil_is_there() { "$SONDE" runqlat -d 1 --json >"$WORK/json"; grep -q 'ufffd' "$WORK/json"; }
+check "a hostile name is seen" wait_for 15 evil_is_there
+check "every line is valid JSON" sh -c "jq -e . <$WORK/json >/dev/null"
+check "every line is valid UTF-8" sh -c "iconv -f utf-8 -t utf-8 $WORK/json >/dev/null"
+check "metrics stay valid" sh -c "curl -s --unix-socket $SONDE_SOCKET http://localhost/metrics | promtool check metrics >/dev/null 2>$WORK/lint || { cat $WORK/lint; exit 1; }"
+check "the agent serves on" "$SONDE" status
