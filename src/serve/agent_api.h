@@ -3,7 +3,7 @@
  * agent_api - what the API may ask of the agent: one table of functions, the only way out of this room.
  *
  * Everything is called in the worker's one loop and answers at once. Functions return >= 0 or -errno and
- * then say why; the errno decides the HTTP status (http_status_of in route.c: ENOENT 404, EEXIST and EBUSY 409, EINVAL
+ * then say why; the errno decides the HTTP status (status_of in answer.c: ENOENT 404, EEXIST and EBUSY 409, EINVAL
  * 400, EPERM and EACCES 403, E2BIG and EFBIG 413, EOPNOTSUPP 501, ENOMEM and ENOSPC 503, else 500). In a reason "what
  * failed; what to do" the part after the last "; " becomes the answer's hint. A NULL function answers 501.
  * Names come from the network: they may be anything but are 0-ended and not longer than 256 bytes.
@@ -17,7 +17,8 @@
 
 /* A file that came with a request: `bytes` are borrowed for the length of the call. */
 struct api_file {
-	char name[128]; /* file name without folders: [A-Za-z0-9_.-]+, no leading '.', e.g. "runqlat.bpf.o" */
+	char name
+		[128]; /* file name without folders: [A-Za-z0-9_.-]+, no leading '.', e.g. "runqlat.bpf.o" */
 	struct span bytes;
 };
 
@@ -26,7 +27,7 @@ enum { API_LAYOUTS = 24 };
 struct api_item {
 	bool is_on;
 	bool has_events; /* publishes records on the stream by itself */
-	bool has_rows;	 /* rows() has something to show */
+	bool has_rows; /* rows() has something to show */
 	size_t layouts;
 	const struct layout *layout[API_LAYOUTS]; /* borrowed: until the loop goes on */
 };
@@ -65,7 +66,8 @@ struct agent_api {
 	int (*items)(void *ctx, struct json *out, struct err *why);
 	int (*item)(void *ctx, const char *name, struct json *out, struct err *why);
 	int (*item_look)(void *ctx, const char *name, struct api_item *ret_item, struct err *why);
-	int (*item_change)(void *ctx, const char *name, const struct api_change *change, struct err *why);
+	int (*item_change)(void *ctx, const char *name, const struct api_change *change,
+			   struct err *why);
 	/* Brings an item in; writes its description (one JSON object). `check`: only say what it would do. */
 	int (*item_add)(void *ctx, const struct api_file *files, size_t count, bool check,
 			struct json *out, struct err *why);

@@ -15,13 +15,14 @@ struct event_base;
 struct serve;
 
 struct serve_options {
-	const char *version;	  /* of the agent */
-	size_t connections;	  /* at most, per listener (0 = 256) */
-	size_t streams;		  /* live streams at most, all listeners together (0 = 64) */
-	size_t queued_bytes;	  /* waiting for clients at most, all together (0 = 16 MiB) */
-	size_t upload_bytes;	  /* of an item that is brought in (0 = 16 MiB) */
-	size_t recent_bytes;	  /* last records kept for /v1/records, all items together (0 = none) */
-	const char *const *hosts; /* further names in a Host header that mean us, ends with NULL; may be NULL */
+	const char *version; /* of the agent */
+	size_t connections; /* at most, per listener (0 = 256) */
+	size_t streams; /* live streams at most, all listeners together (0 = 64) */
+	size_t queued_bytes; /* waiting for clients at most, all together (0 = 16 MiB) */
+	size_t upload_bytes; /* of an item that is brought in (0 = 16 MiB) */
+	size_t recent_bytes; /* last records kept for /v1/records, all items together (0 = none) */
+	const char *const *
+		hosts; /* further names in a Host header that mean us, ends with NULL; may be NULL */
 	unsigned head_ms, body_ms, idle_ms, stall_ms; /* patience; 0 = 10 s, 30 s, 75 s, 20 s */
 };
 

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * serve_private - what the files of this room share.
+ *
+ * serve.c		listeners, limits, the clock that looks for clients who wait too long
+ * connection.c		one client: reads requests, sends answers, one after the other
+ * answer.c		makes answers: head, errors, gzip in slices
+ * route.c		which function answers which path; parameters are checked here, not there
+ * routes.c		the table of all paths: dispatch and GET /v1/openapi.json come from it
+ * recent.c		the last records of each item, in memory
+ * api.c, items.c, records.c, sse.c, page.c	the functions that answer
+ */
+#pragma once
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <zlib.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/clock.h"
+#include "serve/auth.h"
+#include "serve/http.h"
+#include "serve/query.h"
+#include "serve/serve.h"
+
+enum {
+	LISTENERS = 16,
+	ANSWER_BYTES = 32 << 20, /* one answer at most */
+	SLICE_BYTES = 128 * 1024, /* handed to the socket at a time */
+	GZIP_LEAST = 1024, /* smaller answers are not worth it */
+	GZIP_STATE_BYTES = 270 * 1024, /* what zlib holds while it packs */
+	STREAM_BYTES = 128 * 1024, /* waiting for the client of a live stream at most */
+	REQUEST_ARENA = 256 * 1024,
+	LINGER_MS = 1000,
+	STUCK_MS = 250, /* a client may be dropped for another after this long in one state */
+	ANSWER_MS = 300 * 1000, /* an answer must be taken within this time */
+	SWEEP_MS = 200,
+};
+
+#define MS_NS 1000000ull
+
+/* Why clients were turned away or dropped: sonde_api_refused_total{reason}. */
+enum refusal {
+	REFUSED_FULL, /* no place, and nobody to drop for it */
+	REFUSED_EVICTED, /* stuck, and its place or memory was needed */
+	REFUSED_TIMEOUT, /* sent its request too slowly, or stayed idle */
+	REFUSED_STALLED, /* did not take its answer */
+	REFUSED_BAD, /* no HTTP that is understood here */
+	REFUSED_LIMIT, /* too large: head, body, answer */
+	REFUSED_AUTH, /* token, host or origin */
+	REFUSED_SLOW, /* live stream: records it was too slow for (counted one by one) */
+	REFUSALS,
+};
+
+enum state {
+	STATE_HEAD, /* waits for a request */
+	STATE_BODY, /* waits for its body */
+	STATE_ANSWER, /* sends the answer */
+	STATE_STREAM, /* sends a live stream until the client goes */
+	STATE_LINGER, /* all is sent; waits for the client to close */
+};
+
+struct route;
+struct watcher;
+
+struct connection {
+	struct listener *listener;
+	struct connection *prev, *next; /* of the listener */
+	struct bufferevent *io; /* owned, with its fd */
+	enum state state;
+	uint64_t since_ns; /* when the state began; STATE_HEAD: when its first byte came */
+	uint64_t moved_ns; /* when a byte last went out */
+	bool has_begun; /* STATE_HEAD: a first byte is there */
+	bool was_used; /* had a request before */
+	bool close_after; /* the answer is the last on this connection */
+	bool is_gone; /* the client's side is closed */
+	size_t scanned; /* of the head, see http_head_end */
+	char *head; /* owned: the head that `http` points into */
+	struct http_request http;
+	const struct route *route; /* of the request under way; NULL = none fits */
+	struct verdict verdict;
+	size_t body_most; /* bytes */
+	struct buf body;
+	struct http_chunks chunks;
+	struct buf answer; /* what is still to send, from `sent` on */
+	size_t sent;
+	size_t charged; /* bytes of serve->queued that are ours */
+	z_stream *gzip; /* owned; NULL = sent as it is */
+	struct watcher *watcher; /* owned: STATE_STREAM */
+};
+
+struct listener {
+	struct serve *serve;
+	struct evconnlistener *io; /* owned */
+	enum listener_kind kind;
+	struct connection *first;
+	size_t count;
+	char name[64]; /* for metrics: its address */
+};
+
+struct recent;
+struct own_metrics;
+
+struct serve {
+	struct event_base *base;
+	const struct agent_api *api;
+	struct serve_options options;
+	struct auth auth;
+	struct listener *listener[LISTENERS];
+	size_t listeners;
+	struct event *sweep;
+	bool rest_accepting; /* out of descriptors: listeners wait for the next sweep */
+	size_t queued; /* bytes of answers that wait for clients */
+	uint64_t refused[REFUSALS];
+	uint64_t sent_bytes, accepted, records_streamed;
+	struct recent *recent; /* last records; NULL = none are kept */
+	struct watcher *watchers; /* live streams */
+	size_t streams;
+	struct subscription *subscription; /* of the stream of all items */
+	struct own_metrics *metrics;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+	uint64_t drain_until_ns;
+};
+
+/* One request while it is answered. */
+struct request {
+	struct serve *serve;
+	struct connection *connection;
+	const struct http_request *http;
+	const struct route *route;
+	struct span body;
+	bool may_change;
+	struct arena arena;
+	struct query query; /* as given; checked against the route */
+	const char *word[2]; /* the {name}s of the path */
+	bool is_answered;
+};
+
+/* connection.c */
+void connection_new(struct listener *listener, int fd);
+void connection_free(struct connection *connection);
+void connection_flush(
+	struct connection *connection); /* sends what is left of the answer, a slice at a time */
+
+/* serve.c */
+void refuse_client(struct serve *serve, enum refusal reason, uint64_t count);
+/* Drops the client that has been stuck longest (of `listener`, NULL = of all; answering only, if said). */
+bool evict_one(struct serve *serve, struct listener *listener, bool answering,
+	       const struct connection *but);
+bool listen_to_records(struct serve *serve); /* false = no place on the stream */
+void stop_listening(struct serve *serve); /* unless somebody still wants records */
+void count_answer(struct serve *serve, const struct route *route, enum http_method method,
+		  int status);
+
+/* answer.c: each request is answered once. The body is taken over (and empty afterwards). `extra`: further head lines,
+ * each ended by CR LF, or NULL. */
+void answer(struct request *request, int status, const char *type, const char *extra,
+	    struct buf *body);
+void answer_json(struct request *request, int status, struct buf *body);
+void answer_error(struct request *request, int status, const char *error, const char *hint);
+/* From a reason "what failed; what to do" and its errno. */
+void answer_why(struct request *request, const struct err *why);
+/* Begins an endless answer: the head only. Returns false when the client wanted the head only. */
+bool answer_stream(struct request *request, const char *type);
+/* Puts the next slice of the answer into the socket's buffer. False = there is none. */
+bool answer_slice(struct connection *connection);
+void answer_done(struct connection *connection); /* forgets the answer */
+
+/* route.c */
+void route_head(struct connection *connection, const char **ret_error, const char **ret_hint,
+		int *ret_status);
+void route_request(struct connection *connection);
+void route_refuse(struct connection *connection, int status, const char *error, const char *hint);
+
+/* sse.c */
+void watcher_free(struct watcher *watcher);
+void watcher_written(struct watcher *watcher);
+void watchers_receive(void *ctx, const struct record *record);
+void watchers_tick(struct serve *serve, uint64_t now_ns);
+void watchers_end(struct serve *serve);
