@@ -41,6 +41,11 @@ struct item_ops {
 	void (*event)(struct item *item, void *state, const struct event_head *event, size_t size);
 	/* Once a second while on. */
 	void (*tick)(struct item *item, void *state, uint64_t now_ns);
+	/* Rows that the item makes itself, beside those of its maps and tables: what `sonde NAME` and
+	 * GET /v1/records/NAME show. `layouts` ends with NULL. False from `each` = no more. 0 or -errno. */
+	const struct layout *const *layouts;
+	int (*rows)(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
+		    void *ctx, struct err *why);
 	/* Before metrics are read: adds what is true now. */
 	void (*collect)(struct item *item, void *state, struct collector *out);
 	void (*stop)(struct item *item, void *state);

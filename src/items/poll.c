@@ -431,6 +431,8 @@ int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *ro
 	if (result < 0)
 		return err_set(why, result, "cannot read the maps of '%s': %s", item->name,
 			       err_name(result));
+	if (item->ops && item->ops->rows)
+		return item->ops->rows(item, item->state_of_ops, each, ctx, why);
 	return 0;
 }
 

@@ -304,7 +304,7 @@ bool item_on_by_default(const struct item *item)
 
 bool item_has_rows(const struct item *item)
 {
-	return item->desc && item->desc->maps;
+	return (item->desc && item->desc->maps) || (item->ops && item->ops->rows);
 }
 
 bool item_has_events(const struct item *item)
@@ -314,12 +314,20 @@ bool item_has_events(const struct item *item)
 
 const struct layout *item_layout(const struct item *item, size_t i)
 {
-	if (!item->desc)
+	if (item->desc) {
+		if (i < item->desc->events)
+			return &item->desc->event[i].layout;
+		i -= item->desc->events;
+		if (i < item->desc->maps)
+			return &item->desc->map[i].layout;
+		i -= item->desc->maps;
+	}
+	if (!item->ops || !item->ops->layouts)
 		return NULL;
-	if (i < item->desc->events)
-		return &item->desc->event[i].layout;
-	i -= item->desc->events;
-	return i < item->desc->maps ? &item->desc->map[i].layout : NULL;
+	for (size_t n = 0; n < i; n++)
+		if (!item->ops->layouts[n])
+			return NULL;
+	return item->ops->layouts[i];
 }
 
 int item_run_verb(struct item *item, const char *verb, int argc, char **argv, struct buf *out,
