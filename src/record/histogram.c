@@ -77,8 +77,8 @@ static void bucket_json(double le, uint64_t count, struct json *json)
 	json_object_end(json);
 }
 
-void histogram_json(const struct metric *metric, const uint64_t slot[METRIC_SLOTS], uint64_t sum,
-		    struct json *json)
+void histogram_json_members(const struct metric *metric, const uint64_t slot[METRIC_SLOTS],
+			    uint64_t sum, struct json *json)
 {
 	struct histogram_bound bound[METRIC_SLOTS];
 	uint32_t bounds, at = 0;
@@ -89,7 +89,6 @@ void histogram_json(const struct metric *metric, const uint64_t slot[METRIC_SLOT
 	bounds = histogram_bounds(metric, bound);
 	for (uint32_t i = 0; i < METRIC_SLOTS; i++)
 		count += slot[i];
-	json_object(json);
 	json_key_u64(json, "count", count);
 	json_key_double(json, "sum", metric_scaled(metric, (double)sum));
 	json_key(json, "buckets");
@@ -102,5 +101,12 @@ void histogram_json(const struct metric *metric, const uint64_t slot[METRIC_SLOT
 		bucket_json(i < bounds ? bound[i].le : INFINITY, part, json);
 	}
 	json_array_end(json);
+}
+
+void histogram_json(const struct metric *metric, const uint64_t slot[METRIC_SLOTS], uint64_t sum,
+		    struct json *json)
+{
+	json_object(json);
+	histogram_json_members(metric, slot, sum, json);
 	json_object_end(json);
 }

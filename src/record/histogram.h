@@ -22,3 +22,6 @@ uint32_t histogram_slot(const struct metric *metric, double value);
  * one without an upper bound has "le":null. metric NULL = raw numbers, log2. */
 void histogram_json(const struct metric *metric, const uint64_t slot[METRIC_SLOTS], uint64_t sum,
 		    struct json *json);
+/* The same within an object that is open already. */
+void histogram_json_members(const struct metric *metric, const uint64_t slot[METRIC_SLOTS],
+			    uint64_t sum, struct json *json);

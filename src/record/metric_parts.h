@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* metric_parts - the insides of a family, shared by the file that keeps it and the one that writes it. */
+#pragma once
+
+#include "record/histogram.h"
+#include "record/metric.h"
+
+enum {
+	FAMILY_FIXED = 8, /* constant labels */
+	EXEMPLAR_SERIES = 500, /* series of a family that may have exemplars */
+	TRACE_ID_BYTES = 40,
+};
+
+struct exemplar {
+	char trace_id[TRACE_ID_BYTES]; /* "" = none */
+	double value; /* raw */
+	uint64_t time_ns;
+};
+
+struct counts {
+	uint64_t slot[METRIC_SLOTS], sum;
+};
+
+struct histogram_series {
+	struct counts live, shown;
+	struct counts *base; /* owned, NULL = all zero */
+};
+
+struct series {
+	char *text; /* owned: rendered labels without braces, a="b",c="d" */
+	uint32_t len; /* bytes of text */
+	uint64_t hash;
+	bool polled; /* added to since family_begin */
+	bool is_shown; /* a family_end has been */
+	uint64_t touched_ns; /* last family_end that found it polled or changed */
+	double base, live, shown;
+	struct histogram_series *histogram; /* owned, histograms only */
+	struct exemplar *exemplar; /* owned: METRIC_SLOTS of them (counters: one), or NULL */
+};
+
+struct index_slot {
+	uint32_t hash; /* upper half, to look at fewer series */
+	uint32_t at; /* 1 + index of the series, 0 = free */
+};
+
+struct family {
+	struct metric metric; /* own copy */
+	struct series *series; /* owned */
+	size_t count, room, cap;
+	struct index_slot *index; /* owned */
+	size_t index_slots; /* power of two */
+	bool is_full; /* counters: new label sets go to the overflow */
+	uint64_t overflowed;
+	uint32_t exemplars; /* series that have some */
+	struct buf scratch; /* where labels are rendered */
+	struct label fixed[FAMILY_FIXED]; /* point into metric.labels */
+	char fixed_name[FAMILY_FIXED][64];
+	uint32_t fixed_count;
+	int decimals; /* scale is 10^-decimals; -1 = it is no such power */
+	struct histogram_bound bound[METRIC_SLOTS];
+	char bound_text[METRIC_SLOTS][32];
+	uint32_t bounds;
+};
+
+/* The series of these rendered labels, or NULL. */
+struct series *family_find(const struct family *family, const char *text, uint32_t len,
+			   uint64_t hash);
