@@ -149,10 +149,13 @@ static bool note_metadata(const char *text, struct arena *arena, struct containe
 {
 	const struct json_node *metadata;
 
+	bool any;
+
 	if (!text || json_read(span_of(text), arena, &metadata, NULL))
 		return false;
-	return NOTE(facts->image, json_get_text(metadata, "image-name")) |
-	       NOTE(facts->name, json_get_text(metadata, "name"));
+	any = NOTE(facts->image, json_get_text(metadata, "image-name"));
+	any |= NOTE(facts->name, json_get_text(metadata, "name"));
+	return any;
 }
 
 static bool read_storage(const struct json_node *root, struct span id, struct arena *arena,
@@ -170,7 +173,8 @@ static bool read_storage(const struct json_node *root, struct span id, struct ar
 		if (names && names->type == JSON_ARRAY && names->child &&
 		    names->child->type == JSON_TEXT)
 			any = NOTE(facts->name, (const char *)names->child->text.at);
-		return any | note_metadata(json_get_text(entry, "metadata"), arena, facts);
+		any |= note_metadata(json_get_text(entry, "metadata"), arena, facts);
+		return any;
 	}
 	return false;
 }
