@@ -24,17 +24,30 @@ static __always_inline void read_cgroup(struct cgroup *cgroup, struct cgroup_fac
 		out->name[0] = 0;
 }
 
+static __always_inline void tell_cgroup(struct cgroup *cgroup, __u16 kind)
+{
+	struct cgroup_changed *event = emit_reserve(kind, sizeof(*event));
+
+	if (!event)
+		return;
+	read_cgroup(cgroup, &event->cgroup);
+	emit_submit(event);
+}
+
+/* A new group is told after those above it: one that was empty at the start is in no iterator's list. */
 static __always_inline int on_cgroup(struct cgroup *cgroup, __u16 kind)
 {
-	struct cgroup_changed *event;
+	struct cgroup *above = cgroup;
 
 	if (!is_ours(cgroup))
 		return 0;
-	event = emit_reserve(kind, sizeof(*event));
-	if (!event)
-		return 0;
-	read_cgroup(cgroup, &event->cgroup);
-	emit_submit(event);
+	for (int level = 0; kind == WORLD_CGROUP && level < WORLD_LEVELS; level++) {
+		above = BPF_CORE_READ(above, self.parent, cgroup);
+		if (!above)
+			break;
+		tell_cgroup(above, kind);
+	}
+	tell_cgroup(cgroup, kind);
 	return 0;
 }
 

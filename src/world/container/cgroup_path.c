@@ -306,7 +306,7 @@ static int hex_digit(uint8_t c)
 }
 
 /* systemd puts a '_' before names that the control group file system could take for its own (cg_escape). */
-size_t unit_name(struct span unit, const char *suffix, char *out, size_t room)
+size_t systemd_unit_name(struct span unit, const char *suffix, char *out, size_t room)
 {
 	struct span name = without_end(unit, suffix);
 	size_t len = 0;

@@ -38,4 +38,4 @@ const char *runtime_name(enum runtime runtime);
 
 /* Undoes systemd's escaping ("\x2d" is '-') and takes the suffix off, when it is the given one: "a\x2db.service"
  * -> "a-b". Writes at most `room` bytes, ended by 0, and returns the length; 0 when the suffix is another. */
-size_t unit_name(struct span unit, const char *suffix, char *out, size_t room);
+size_t systemd_unit_name(struct span unit, const char *suffix, char *out, size_t room);

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 		abort();
 	if (identity.runtime != RUNTIME_NONE && !identity.container_id.len)
 		abort();
-	if (unit_name(identity.unit, "", name, sizeof(name)) >= sizeof(name))
+	if (systemd_unit_name(identity.unit, "", name, sizeof(name)) >= sizeof(name))
 		abort();
 	return 0;
 }

@@ -151,18 +151,20 @@ static void units_lose_their_escapes_and_suffix(void **state)
 {
 	char name[64];
 
-	assert_int_equal(unit_name(span_of("nginx.service"), ".service", name, sizeof(name)), 5);
+	assert_int_equal(
+		systemd_unit_name(span_of("nginx.service"), ".service", name, sizeof(name)), 5);
 	assert_string_equal(name, "nginx");
-	unit_name(span_of("a\\x2db@c\\x5cd.service"), ".service", name, sizeof(name));
+	systemd_unit_name(span_of("a\\x2db@c\\x5cd.service"), ".service", name, sizeof(name));
 	assert_string_equal(name, "a-b@c\\d");
-	unit_name(span_of("_cpu.service"), ".service", name, sizeof(name));
+	systemd_unit_name(span_of("_cpu.service"), ".service", name, sizeof(name));
 	assert_string_equal(name, "cpu");
-	assert_int_equal(unit_name(span_of("session-4.scope"), ".service", name, sizeof(name)), 0);
-	unit_name(span_of("web\\x2d1"), "", name, sizeof(name));
+	assert_int_equal(
+		systemd_unit_name(span_of("session-4.scope"), ".service", name, sizeof(name)), 0);
+	systemd_unit_name(span_of("web\\x2d1"), "", name, sizeof(name));
 	assert_string_equal(name, "web-1");
-	unit_name(span_of("cut\\x2"), "", name, sizeof(name));
+	systemd_unit_name(span_of("cut\\x2"), "", name, sizeof(name));
 	assert_string_equal(name, "cut\\x2");
-	assert_int_equal(unit_name(span_of("longer.service"), ".service", name, 4), 3);
+	assert_int_equal(systemd_unit_name(span_of("longer.service"), ".service", name, 4), 3);
 	assert_string_equal(name, "lon");
 }
 

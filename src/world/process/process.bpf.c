@@ -14,6 +14,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 EVENTS(1 << 20)
 
+enum { WORLD_PATH_TURNS = 40 }; /* elements of a path and mounts crossed */
+
 static __always_inline void read_facts(struct task_struct *task, struct process_facts *out)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
@@ -69,39 +71,42 @@ static __always_inline struct mount *mount_of(struct vfsmount *vfsmount)
 
 /*
  * Walks from the file to the root of its mount namespace and writes the names as they come: the last
- * element first. Returns the bytes written, 0 when the path is longer than an event holds.
+ * element first. path_bytes stays 0 when the path is longer than the event holds. How much is written is kept
+ * in the event: the verifier forgets a number that went through there, so every turn of the loop looks the
+ * same to it and is checked once instead of once per sum of lengths.
  */
-static __always_inline __u32 read_path(struct file *file, char *out)
+static __always_inline void read_path(struct file *file, struct process_executed *event)
 {
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
-	struct mount *mount = mount_of(vfsmount);
-	__u32 used = 0;
+	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
+	volatile __u16 *written = &event->path_bytes;
 
-	for (int i = 0; i < 40; i++) {
-		struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
+	*written = 0;
+	for (int i = 0; i < WORLD_PATH_TURNS; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		__u32 used = *written;
 		long len;
 
-		if (dentry == root || dentry == parent) {
+		/* a memfd hangs in no directory: its name is all there is */
+		if ((dentry == parent && used) || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
 			if (above == mount)
-				return used;
+				return;
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
 			continue;
 		}
 		if (used >= WORLD_PATH_BYTES)
-			return 0;
-		len = bpf_probe_read_kernel_str(out + used, WORLD_NAME_BYTES,
+			break;
+		len = bpf_probe_read_kernel_str(event->path + used, WORLD_NAME_BYTES,
 						BPF_CORE_READ(dentry, d_name.name));
 		if (len <= 0)
-			return 0;
-		used += len;
+			break;
+		*written = used + len;
 		dentry = parent;
 	}
-	return 0;
+	*written = 0;
 }
 
 static __always_inline __u32 read_args(struct task_struct *task, char *out)
@@ -128,7 +133,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	if (!event)
 		return 0;
 	read_facts(task, &event->process);
-	event->path_bytes = read_path(BPF_CORE_READ(bprm, file), event->path);
+	read_path(BPF_CORE_READ(bprm, file), event);
 	event->args_bytes = read_args(task, event->args);
 	event->pad = 0;
 	emit_submit(event);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* inside - the insides of struct world, for the files of this room that work on it. */
+#pragma once
+
+#include "world/container/cgroup.h"
+#include "world/container/container.h"
+#include "world/pod/pod.h"
+#include "world/process/process.h"
+#include "world/world.h"
+
+enum { WORLD_NAME_TEXT = 64, WORLD_MOUNTS_BYTES = 64 * 1024, WORLD_NAMES = 1024 };
+
+/* Names of devices and interfaces: few, cheap to ask for, kept for a while. */
+struct short_name {
+	char text[WORLD_NAME_TEXT]; /* "" = there is none */
+	uint64_t asked_ns;
+};
+
+/* When an iterator runs: not again before it has earned what it cost. */
+struct sweep {
+	bool wanted; /* something was missed, or may have changed */
+	uint64_t next_ns; /* at the earliest */
+	uint64_t again_ns; /* at the latest */
+};
+
+struct world {
+	struct kernel *kernel; /* borrowed; NULL in tests */
+	struct resolver resolver;
+	char node[256];
+
+	struct processes processes;
+	struct cgroups cgroups;
+	struct containers containers;
+	struct pods pods;
+	struct map devices, interfaces; /* number -> struct short_name */
+
+	uint32_t cgroup1; /* see world_cgroup1() */
+	uint32_t hierarchy; /* its number in the kernel */
+	char controller[32]; /* its name; "" = unified */
+	char *mountinfo; /* owned */
+	size_t mountinfo_bytes;
+
+	struct object *object; /* owned: processes and control groups */
+	struct ring *ring; /* owned */
+	uint64_t drained_ns; /* everything that happened before is in the tables */
+	uint64_t lost_seen;
+	bool unasked; /* some processes' paths and arguments were not looked for yet */
+	struct sweep process_sweep, cgroup_sweep;
+	struct world_counts counts;
+};
+
+/* hierarchy.c: which hierarchy identifies containers, and where hierarchies are mounted. */
+void world_find_hierarchy(struct world *world, const char *controller);
+
+/* ask.c: what only files below /proc and /sys know. */
+/* A whole file as text; false when it can't be opened or is above the cap. The caller's buffer. */
+bool world_read_file(struct world *world, const char *path, struct buf *out);
+/* Path and arguments of a process whose exec was not seen. */
+void world_ask_program(struct world *world, struct process *process);
+struct span world_device(void *ctx, uint32_t dev);
+struct span world_interface(void *ctx, uint32_t ifindex);
+
+/* who.c: puts the tables together. */
+void world_set_resolver(struct world *world);
+struct cgroup *world_group(struct world *world, uint64_t id);
