@@ -15,7 +15,9 @@ typedef void (*stream_receiver)(void *ctx, const struct record *record);
 struct stream *stream_new(void);
 void stream_free(struct stream *stream);
 
-/* item NULL = all items. The filter is taken over (freed by stream_unsubscribe). NULL on no memory or above the cap. */
+/* item NULL = all items. The filter is taken over (freed by stream_unsubscribe). NULL on no memory or above the
+ * cap: then the filter is still the caller's. Receivers may subscribe, unsubscribe (also themselves) and publish;
+ * who subscribes during a publish gets the next record first. stream_free ends all subscriptions. */
 struct subscription *stream_subscribe(struct stream *stream, const char *item,
 				      struct filter *filter, stream_receiver receive, void *ctx);
 void stream_unsubscribe(struct subscription *subscription);
