@@ -188,6 +188,9 @@ int agent_run(const struct agent_options *options, struct err *why)
 	if (!error)
 		error = agent_check_items(&agent, agent.config, &problems, why);
 	if (!error) {
+		/* what libevent puts back at the end: the impatient must not cut it short */
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGINT, SIG_IGN);
 		agent.stop[0] = add_signal(&agent, SIGTERM, on_stop);
 		agent.stop[1] = add_signal(&agent, SIGINT, on_stop);
 		agent.reload = add_signal(&agent, SIGHUP, on_reload);
