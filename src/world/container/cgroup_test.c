@@ -118,8 +118,10 @@ static void a_container_is_named_once_its_state_is_there(void **state)
 	assert_string_equal(container->name, "fox");
 	assert_string_equal(container->image, "redis:7");
 	/* what is known is not looked for again */
+	for (uint64_t s = 4; s < 20; s++) /* "/docker" itself might have been one of runc's */
+		cgroups_tick(&t.groups, s * second_ns);
 	opens = 0;
-	for (uint64_t s = 4; s < 200; s++)
+	for (uint64_t s = 20; s < 200; s++)
 		cgroups_tick(&t.groups, s * second_ns);
 	assert_int_equal(opens, 0);
 	/* groups inside belong to it */
