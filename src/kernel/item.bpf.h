@@ -67,8 +67,8 @@
 
 /*
  * Metrics are hash maps: key = labels, value = numbers. `options` are "name=...;unit=...;scale=...;
- * help=...": name defaults to the map's; the public name is sonde_<name>[_<unit>][_total]; scale turns
- * the raw number into the unit (1e-9 for nanoseconds shown as seconds).
+ * labels=a=x,b=y;help=...": name defaults to the map's; the public name is sonde_<name>[_<unit>][_total];
+ * scale turns the raw number into the unit (1e-9 for nanoseconds shown as seconds); labels are constant.
  */
 #define METRIC_MAP(map_type, map, key_type, value_type, max, text)                                 \
 	struct {                                                                                   \
@@ -84,7 +84,8 @@
 	METRIC_MAP(BPF_MAP_TYPE_HASH, map, key_type, __s64, max, "metric;type=gauge;" options)
 
 /* A histogram, key -> struct histogram. Buckets: slot i holds values in (2^(i-1), 2^i], the first one
- * 0 and 1, the last all the rest; so `le` is inclusive, as Prometheus wants it. Other buckets:
+ * 0 and 1, the last all the rest; so `le` is inclusive, as Prometheus wants it. "buckets=log2:1us..16s"
+ * shows only these of the 35 bounds: say it, each bound is a line for each series. Other buckets:
  * "buckets=linear:STEP" (slot i: up to (i+1)*STEP) with histogram_add_linear, "buckets=explicit:
  * a,b,c" with histogram_add_slot and the item's own choice of slot. */
 #define METRIC_HISTOGRAM(map, key_type, max, options)                                              \
