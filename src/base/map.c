@@ -7,19 +7,28 @@
  */
 #include "base/map.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 enum { FIRST_SLOTS = 16 };
 
+static uint64_t process_seed;
+
+static void choose_seed(void)
+{
+	if (getrandom(&process_seed, sizeof(process_seed), GRND_NONBLOCK) != sizeof(process_seed))
+		process_seed = 0x9e3779b97f4a7c15u ^ (uintptr_t)&process_seed;
+}
+
+/* Chosen once, whichever thread comes first: a table must find again what it put. */
 uint64_t hash_seed(void)
 {
-	static uint64_t seed;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!seed && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = 0x9e3779b97f4a7c15u ^ (uintptr_t)&seed;
-	return seed;
+	pthread_once(&once, choose_seed);
+	return process_seed;
 }
 
 /* Multiply-and-fold over 8-byte words; the constants are digits of pi. */
