@@ -131,7 +131,7 @@ static void set_path(struct cgroups *cgroups, struct cgroup *group, char *path)
 	    (identity.unit.len && !memchr(identity.unit.at, '.', identity.unit.len) &&
 	     systemd_unit_name(identity.unit, "", service, sizeof(service))))
 		group->service = strdup(service);
-	group->is_unit = identity.unit.len || names_unit(group->name);
+	group->is_unit = names_unit(group->name);
 	cgroups->text_bytes += text_of(group);
 }
 

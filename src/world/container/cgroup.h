@@ -23,7 +23,7 @@ struct cgroup {
 	struct cgroup *next_gone;
 	uint8_t guesses; /* how often it was looked for among plain containers */
 	uint64_t next_guess_ns;
-	bool is_unit; /* a systemd unit or slice: no plain container */
+	bool is_unit; /* named as a systemd unit or slice: no plain container */
 };
 
 enum { CGROUP_GUESSES = 5 };
