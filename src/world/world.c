@@ -221,9 +221,11 @@ int world_new(struct kernel *kernel, const struct world_config *config, struct w
 		return err_set(why, -ENOMEM, "cannot make the table of processes: out of memory");
 	}
 	world->kernel = kernel;
+	world_find_hierarchy(world, config->cgroup_controller);
 	pods_init(&world->pods, CAP_PODS, keep_ns);
 	containers_init(&world->containers, CAP_CONTAINERS, &world->pods,
-			&(struct state_files){world, open_state});
+			&(struct state_files){world, open_state},
+			world_cgroup_mount(world, world->controller));
 	cgroups_init(&world->cgroups, config->cgroups ? config->cgroups : CAP_CGROUPS, keep_ns,
 		     &world->containers);
 	map_init(&world->devices, sizeof(uint32_t), sizeof(struct short_name), WORLD_NAMES);
@@ -233,7 +235,6 @@ int world_new(struct kernel *kernel, const struct world_config *config, struct w
 	else
 		gethostname(world->node, sizeof(world->node) - 1);
 	world_set_resolver(world);
-	world_find_hierarchy(world, config->cgroup_controller);
 	error = kernel ? load(world, config->ring, why) : 0;
 	if (error) {
 		world_free(world);

@@ -50,7 +50,8 @@ static int start(void **state)
 	memset(file, 0, sizeof(file));
 	opens = 0;
 	pods_init(&t.pods, 10, 60 * second_ns);
-	containers_init(&t.containers, 10, &t.pods, &(struct state_files){NULL, open_fake});
+	containers_init(&t.containers, 10, &t.pods, &(struct state_files){NULL, open_fake},
+			span_of("/sys/fs/cgroup/pids"));
 	cgroups_init(&t.groups, 10, 60 * second_ns, &t.containers);
 	return 0;
 }

@@ -12,9 +12,9 @@
 static const uint64_t second_ns = 1000000000;
 
 void containers_init(struct containers *containers, size_t cap, struct pods *pods,
-		     const struct state_files *files)
+		     const struct state_files *files, struct span mount)
 {
-	*containers = (struct containers){.pods = pods, .files = *files};
+	*containers = (struct containers){.pods = pods, .files = *files, .mount = mount};
 	map_init(&containers->by_id, CONTAINER_ID_BYTES, sizeof(struct container *), cap);
 }
 
@@ -136,6 +136,7 @@ static int read_state(struct containers *containers, enum state_form form, const
 		      struct span id, struct span cgroup, struct container_facts *facts)
 {
 	int fd = containers->files.open(containers->files.ctx, path), result;
+	struct cgroup_place place = {containers->mount, cgroup};
 	struct arena arena;
 	struct buf text;
 
@@ -145,7 +146,7 @@ static int read_state(struct containers *containers, enum state_form form, const
 	arena_init(&arena, 8 * CAP_STATE_FILE);
 	result = file_read(fd, &text);
 	if (!result)
-		result = container_state_read(form, buf_as_span(&text), id, cgroup, &arena, facts,
+		result = container_state_read(form, buf_as_span(&text), id, &place, &arena, facts,
 					      NULL);
 	arena_done(&arena);
 	buf_done(&text);

@@ -28,6 +28,7 @@ struct containers {
 	struct map by_id; /* char[CONTAINER_ID_BYTES] -> struct container * (owned) */
 	struct pods *pods; /* borrowed */
 	struct state_files files;
+	struct span mount; /* borrowed: of the hierarchy whose groups are meant */
 	size_t text_bytes;
 	uint64_t refused; /* containers that found the table full */
 	uint64_t
@@ -35,7 +36,7 @@ struct containers {
 };
 
 void containers_init(struct containers *containers, size_t cap, struct pods *pods,
-		     const struct state_files *files);
+		     const struct state_files *files, struct span mount);
 void containers_done(struct containers *containers);
 
 /* The container of that id, made if it is new; one more group points to it. NULL = refused (counted). */

@@ -179,12 +179,13 @@ static bool read_storage(const struct json_node *root, struct span id, struct ar
 	return false;
 }
 
-static bool ends_with_path(const char *path, struct span cgroup)
+static bool is_place(const char *text, const struct cgroup_place *cgroup)
 {
-	size_t len = strlen(path);
+	struct span path = span_of(text);
 
-	return cgroup.len > 1 && len >= cgroup.len &&
-	       !memcmp(path + len - cgroup.len, cgroup.at, cgroup.len);
+	return cgroup->path.len > 1 && path.len == cgroup->mount.len + cgroup->path.len &&
+	       span_same(span_first(path, cgroup->mount.len), cgroup->mount) &&
+	       span_same(span_from(path, cgroup->mount.len), cgroup->path);
 }
 
 /* Labels are a list of "key=value": the annotations of the bundle among them. */
@@ -212,8 +213,8 @@ static void note_runc_label(const char *label, struct container_facts *facts)
 				note((char *)facts + fields[i].at, fields[i].room, value + 1);
 }
 
-/* runc's id is the name; the state is of this group when one of its paths ends like ours. */
-static bool read_runc(const struct json_node *root, struct span cgroup,
+/* runc's id is the name; the state is of this group when one of its paths is ours. */
+static bool read_runc(const struct json_node *root, const struct cgroup_place *cgroup,
 		      struct container_facts *facts)
 {
 	const struct json_node *paths = json_get(root, "cgroup_paths");
@@ -221,7 +222,7 @@ static bool read_runc(const struct json_node *root, struct span cgroup,
 	bool ours = false;
 
 	for (const struct json_node *path = paths ? paths->child : NULL; path; path = path->next)
-		if (path->type == JSON_TEXT && ends_with_path((const char *)path->text.at, cgroup))
+		if (path->type == JSON_TEXT && is_place((const char *)path->text.at, cgroup))
 			ours = true;
 	if (!ours)
 		return false;
@@ -238,7 +239,7 @@ static bool read_crun(const struct json_node *root, struct span id, struct span 
 {
 	const char *path = json_get_text(root, "cgroup-path");
 
-	if (!path || !ends_with_path(path, cgroup))
+	if (!path || cgroup.len < 2 || !span_is(cgroup, path))
 		return false;
 	if (!*facts->name && id.len < sizeof(facts->name)) {
 		memcpy(facts->name, id.at, id.len);
@@ -247,8 +248,9 @@ static bool read_crun(const struct json_node *root, struct span id, struct span 
 	return true;
 }
 
-int container_state_read(enum state_form form, struct span json, struct span id, struct span cgroup,
-			 struct arena *arena, struct container_facts *facts, struct err *why)
+int container_state_read(enum state_form form, struct span json, struct span id,
+			 const struct cgroup_place *cgroup, struct arena *arena,
+			 struct container_facts *facts, struct err *why)
 {
 	const struct json_node *root;
 	int error = json_read(json, arena, &root, why);
@@ -260,7 +262,7 @@ int container_state_read(enum state_form form, struct span json, struct span id,
 	case STATE_DOCKER: return read_docker(root, id, facts);
 	case STATE_STORAGE: return read_storage(root, id, arena, facts);
 	case STATE_RUNC: return read_runc(root, cgroup, facts);
-	case STATE_CRUN: return read_crun(root, id, cgroup, facts);
+	case STATE_CRUN: return read_crun(root, id, cgroup->path, facts);
 	}
 	return 0;
 }

@@ -42,10 +42,15 @@ enum state_form {
 bool container_state_path(enum runtime runtime, struct span id, size_t i,
 			  char ret_path[STATE_PATH_BYTES], enum state_form *ret_form);
 
+/* Where a control group is in the file system: below the mount point of its hierarchy. */
+struct cgroup_place {
+	struct span mount, path; /* "/sys/fs/cgroup/pids", "/test/r1" */
+};
+
 /*
- * Reads a state file. `cgroup` is the path of the control group, by which STATE_RUNC and STATE_CRUN are known to be of
- * that container. 1 = found, and what is known is added to `facts` (what is there stays); 0 = the file is of
+ * Reads a state file. By `cgroup` STATE_RUNC and STATE_CRUN are known to be of that container. 1 = found, and what is known is added to `facts` (what is there stays); 0 = the file is of
  * another container or says nothing; -EINVAL = it is no such file; -ENOMEM.
  */
-int container_state_read(enum state_form form, struct span json, struct span id, struct span cgroup,
-			 struct arena *arena, struct container_facts *facts, struct err *why);
+int container_state_read(enum state_form form, struct span json, struct span id,
+			 const struct cgroup_place *cgroup, struct arena *arena,
+			 struct container_facts *facts, struct err *why);

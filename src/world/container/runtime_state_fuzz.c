@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 {
 	static const struct container_facts nothing;
 	struct container_facts facts = {};
+	struct cgroup_place cgroup = {span_of("/sys/fs/cgroup"), span_of("/test/r1")};
 	struct arena arena;
 	int found;
 
@@ -21,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 		return 0;
 	arena_init(&arena, 1 << 20);
 	found = container_state_read(at[0] % (STATE_CRUN + 1), (struct span){at + 1, len - 1},
-				     span_of("r1"), span_of("/test/r1"), &arena, &facts, NULL);
+				     span_of("r1"), &cgroup, &arena, &facts, NULL);
 	check_text(facts.name, sizeof(facts.name));
 	check_text(facts.image, sizeof(facts.image));
 	check_text(facts.pod, sizeof(facts.pod));

@@ -115,12 +115,14 @@ static void every_runtimes_file_is_read(void **state)
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		const struct container_facts *want = &files[i].want;
 		struct container_facts got = {};
+		struct cgroup_place cgroup = {span_of("/sys/fs/cgroup/pids"),
+					      span_of(files[i].cgroup)};
 		struct arena arena;
 		int found;
 
 		arena_init(&arena, 1 << 20);
 		found = container_state_read(files[i].form, span_of(files[i].json), span_of(ID),
-					     span_of(files[i].cgroup), &arena, &got, NULL);
+					     &cgroup, &arena, &got, NULL);
 		if (found != files[i].found)
 			fail_msg("%s: %d, not %d", files[i].json, found, files[i].found);
 		assert_string_equal(got.name, want->name);
@@ -141,7 +143,7 @@ static void the_first_file_that_knows_a_word_counts(void **state)
 	container_state_read(STATE_OCI,
 			     span_of("{\"annotations\":{\"nerdctl/name\":\"second\","
 				     "\"io.kubernetes.pod.name\":\"p\"}}"),
-			     span_of(ID), span_of("/x"), &arena, &facts, NULL);
+			     span_of(ID), &(struct cgroup_place){}, &arena, &facts, NULL);
 	assert_string_equal(facts.name, "first");
 	assert_string_equal(facts.pod, "p");
 	arena_done(&arena);
