@@ -143,7 +143,7 @@ int command_run(int argc, char **argv)
 	const char *near;
 
 	if (argc < 2) {
-		help_all();
+		log_error("no command was given; 'sonde --help' lists them");
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

@@ -10,15 +10,15 @@ says() {
 	if grep -qE "$pattern" "$WORK/err"; then ok "$name"; else not_ok "$name: says '$(head -c 300 "$WORK/err")'"; fi
 }
 
-says "no command" 2 '' "$SONDE"
+says "no command" 2 "no command" "$SONDE"
 says "unknown command, with a suggestion" 2 "did you mean 'status'" "$SONDE" statsu
 says "unknown option" 2 "unknown option '--frob'" "$SONDE" status --frob
 says "no agent" 1 "start one with 'sonde run'" "$SONDE" status
-says "no root" 3 "run it as root" setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
+says "no root" 3 "run it as root" env -u SONDE_SOCKET setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
 says "wrong key, with a suggestion" 2 "did you mean 'limits.memory'" "$SONDE" run --set limts.memory=1
-says "unknown parameter" 1 "no_such" "$SONDE" runqlat --no-such 5 -d 1
-says "a filter that can't be meant" 2 "filter" "$SONDE" runqlat -d 1 --where 'pid ='
-says "a filter on an unknown column" 2 "did you mean 'process'" "$SONDE" runqlat -d 1 --where 'proces = x'
+says "unknown parameter" 1 "no_such" env -u SONDE_SOCKET "$SONDE" runqlat --no-such 5 -d 1
+says "a filter that can't be meant" 2 "filter" env -u SONDE_SOCKET "$SONDE" runqlat -d 1 --where 'pid ='
+says "a filter on an unknown column" 2 "did you mean 'process'" env -u SONDE_SOCKET "$SONDE" runqlat -d 1 --where 'proces = x'
 says "a missing configuration" 1 "/nonexistent" "$SONDE" run -c /nonexistent/sonde.yaml
 printf 'listen: [unix:%s]\nitems:\n  runqlat: {on: true, min_uss: 3}\n' "$SONDE_SOCKET" >"$WORK/sonde.yaml"
 says "a wrong item parameter, with its line" 1 "sonde.yaml:3.*min_us" "$SONDE" run -c "$WORK/sonde.yaml"
@@ -36,10 +36,9 @@ for hostile in 'GET /v1/items/%00 HTTP/1.1' 'GET /v1/items/../../etc/passwd HTTP
 	check "refused: $hostile" grep -qE '^HTTP/1.1 (4|501)' "$WORK/answer"
 done
 # hostile process names reach every output as valid text
-cp /bin/sleep "$WORK/evil"
 evil=$(printf 'a"b\\c\001\303')
-mkdir -p "$WORK/bin" && cp /bin/sleep "$WORK/bin/$evil"
-"$WORK/bin/$evil" 5 & sleeper=$!
+mkdir -p "$WORK/bin" && cp /bin/dash "$WORK/bin/$evil"
+"$WORK/bin/$evil" -c 'while :; do /bin/sleep 0.05; done' & sleeper=$!
 at_end "kill $sleeper"
 evil_is_there() { "$SONDE" runqlat -d 1 --json >"$WORK/json"; grep -q 'ufffd' "$WORK/json"; }
 check "a hostile name is seen" wait_for 15 evil_is_there
