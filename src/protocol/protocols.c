@@ -5,6 +5,7 @@
 extern const struct protocol dns;
 extern const struct protocol dns_stream;
 extern const struct protocol http1;
+extern const struct protocol memcached;
 extern const struct protocol redis;
 extern const struct protocol tls;
 
@@ -12,6 +13,7 @@ const struct protocol *const protocols[] = {
 	&dns,
 	&dns_stream,
 	&http1,
+	&memcached,
 	&redis,
 	&tls,
 	NULL,
