@@ -128,6 +128,7 @@ static void judge(struct connection *connection)
 	send_continue(connection);
 }
 
+/* False = it is not whole yet, or the connection is gone. */
 static bool read_head(struct connection *connection)
 {
 	struct span in = input_of(connection, HTTP_HEAD_BYTES + 1);
@@ -222,12 +223,15 @@ static void on_read(struct bufferevent *io, void *ctx)
 {
 	struct connection *connection = ctx;
 
+	/* what came with the head may be the body already */
+	if (connection->state == STATE_HEAD && !read_head(connection))
+		return;
 	switch (connection->state) {
-	case STATE_HEAD: read_head(connection); break;
 	case STATE_BODY:
 		if (read_body(connection))
 			route_request(connection);
 		break;
+	case STATE_HEAD:
 	case STATE_ANSWER:
 		break; /* the next request waits its turn; INPUT_BYTES limits what waits */
 	case STATE_STREAM:

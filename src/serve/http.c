@@ -127,9 +127,9 @@ static int parse_request_line(struct span line, struct http_request *request, co
 	struct span method = cut_at(&line, ' '), target = cut_at(&line, ' ');
 	int status;
 
-	status = parse_method(method, &request->method, ret_why);
+	status = parse_version(line, request, ret_why);
 	if (!status)
-		status = parse_version(line, request, ret_why);
+		status = parse_method(method, &request->method, ret_why);
 	return status ? status : parse_target(target, request, ret_why);
 }
 

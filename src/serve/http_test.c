@@ -74,7 +74,7 @@ static const struct {
 	{"get / HTTP/1.1\r\n" HOST "\r\n", 501},
 	{"G(T / HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"\x16\x03\x01\x02 / HTTP/1.1\r\n\r\n", 400}, /* TLS */
-	{"PRI * HTTP/2.0\r\n\r\n", 501},
+	{"PRI * HTTP/2.0\r\n\r\n", 505},
 	{"GET / HTTP/2.0\r\n" HOST "\r\n", 505},
 	{"GET / HTTP/1.x\r\n" HOST "\r\n", 400},
 	{"GET / HTTQ/1.1\r\n" HOST "\r\n", 400},

@@ -133,15 +133,15 @@ static void add_answers(struct serve *serve)
 
 	for (size_t i = 0; map_next(&serve->metrics->answers, &i, &at_key, &at_value);) {
 		const struct answer_key *key = at_key;
+		struct label labels[3];
 		char status[8];
-		struct label labels[3] = {
-			{"path", span_of(key->route >= 0 ? routes[key->route].path : "other")},
-			{"method", span_of(http_method_name((enum http_method)key->method))},
-			{"status", span_of(status)},
-		};
 
 		snprintf(status, sizeof(status), "%u", key->status);
-		labels[2].value = span_of(status);
+		labels[0] = (struct label){
+			"path", span_of(key->route >= 0 ? routes[key->route].path : "other")};
+		labels[1] = (struct label){
+			"method", span_of(http_method_name((enum http_method)key->method))};
+		labels[2] = (struct label){"status", span_of(status)};
 		family_add(serve->metrics->family[OWN_REQUESTS], labels, 3,
 			   (double)*(uint64_t *)at_value);
 	}

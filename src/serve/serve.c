@@ -24,28 +24,33 @@ void refuse_client(struct serve *serve, enum refusal reason, uint64_t count)
 	serve->refused[reason] += count;
 }
 
-/* Larger = rather to be dropped. 0 = not at all: it just came here, or it is a live stream. */
-static uint64_t stuck_ns(const struct connection *connection, uint64_t now_ns)
+/* Larger = rather to be dropped, 0 = not at all. Whose answer still moves may keep its memory for a while: else clients
+ * that do nothing wrong would drop each other. */
+static uint64_t stuck_ns(const struct connection *connection, bool answering, uint64_t now_ns)
 {
-	uint64_t stuck = now_ns - connection->since_ns;
+	uint64_t here = now_ns - connection->since_ns;
 
-	if (connection->state == STATE_STREAM || stuck < STUCK_MS * MS_NS)
+	if (connection->state == STATE_STREAM)
 		return 0;
-	return stuck;
+	if (!answering)
+		return here + 1;
+	if (connection->state != STATE_ANSWER ||
+	    (now_ns - connection->moved_ns < MOVING_MS * MS_NS && here < TAKING_MS * MS_NS))
+		return 0;
+	return here + 1;
 }
 
 static void look_for_stuck(struct listener *listener, bool answering, const struct connection *but,
-			   struct connection **ret_worst)
+			   uint64_t *worst_ns, struct connection **ret_worst)
 {
-	uint64_t now_ns = clock_monotonic_ns(), worst = 0;
+	uint64_t now_ns = clock_monotonic_ns();
 
-	if (*ret_worst)
-		worst = stuck_ns(*ret_worst, now_ns);
 	for (struct connection *at = listener->first; at; at = at->next) {
-		if (at == but || (answering && at->state != STATE_ANSWER) ||
-		    stuck_ns(at, now_ns) <= worst)
+		uint64_t stuck = at == but ? 0 : stuck_ns(at, answering, now_ns);
+
+		if (stuck <= *worst_ns)
 			continue;
-		worst = stuck_ns(at, now_ns);
+		*worst_ns = stuck;
 		*ret_worst = at;
 	}
 }
@@ -54,10 +59,11 @@ bool evict_one(struct serve *serve, struct listener *listener, bool answering,
 	       const struct connection *but)
 {
 	struct connection *worst = NULL;
+	uint64_t worst_ns = 0;
 
 	for (size_t i = 0; i < serve->listeners; i++)
 		if (!listener || listener == serve->listener[i])
-			look_for_stuck(serve->listener[i], answering, but, &worst);
+			look_for_stuck(serve->listener[i], answering, but, &worst_ns, &worst);
 	if (!worst)
 		return false;
 	refuse_client(serve, REFUSED_EVICTED, 1);

@@ -46,6 +46,8 @@ bool wanted_filter(struct request *request, const struct api_item *items, size_t
 		return true;
 	}
 	filter_free(filter);
+	if (why.code == -ENOENT) /* a column, not the path */
+		why.code = -EINVAL;
 	answer_why(request, &why);
 	return false;
 }
