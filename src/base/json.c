@@ -67,13 +67,6 @@ void json_array_end(struct json *json)
 	json->need_comma = true;
 }
 
-void json_key(struct json *json, const char *key)
-{
-	json_str(json, key);
-	buf_char(json->out, ':');
-	json->need_comma = false;
-}
-
 static void escape(struct buf *out, uint8_t c)
 {
 	switch (c) {
@@ -86,29 +79,86 @@ static void escape(struct buf *out, uint8_t c)
 	}
 }
 
+/* Bytes that stand for themselves; nearly all are, so they are passed over first. */
+static bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* The usual case in one go: comma, quotes, a text that is plain, and what stands behind. */
+static void write_plain(struct json *json, struct span text, const char *behind)
+{
+	size_t len = json->need_comma + 2 + text.len + strlen(behind);
+	char *at = buf_reserve(json->out, len), *start = at;
+
+	if (!at)
+		return;
+	if (json->need_comma)
+		*at++ = ',';
+	*at++ = '"';
+	if (text.len)
+		memcpy(at, text.at, text.len);
+	at += text.len;
+	*at++ = '"';
+	while (*behind)
+		*at++ = *behind++;
+	buf_commit(json->out, (size_t)(at - start));
+}
+
+static size_t plain_length(struct span text)
+{
+	size_t len = 0;
+
+	while (len < text.len && is_plain(text.at[len]))
+		len++;
+	return len;
+}
+
 void json_span(struct json *json, struct span text)
 {
-	size_t from = 0, at = 0;
+	size_t from = 0, at = plain_length(text);
 
+	if (at == text.len) {
+		write_plain(json, text, "");
+		json->need_comma = true;
+		return;
+	}
 	before_value(json);
 	buf_char(json->out, '"');
 	while (at < text.len) {
-		uint8_t c = text.at[at];
-		size_t valid = utf8_valid(text.at + at, text.len - at);
+		size_t valid;
 
-		if (valid && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+		if (is_plain(text.at[at])) {
+			at++;
+			continue;
+		}
+		valid = utf8_valid(text.at + at, text.len - at);
+		if (valid > 1) {
 			at += valid;
 			continue;
 		}
 		buf_add(json->out, text.at + from, at - from);
 		if (valid)
-			escape(json->out, c);
+			escape(json->out, text.at[at]);
 		else
 			buf_str(json->out, "\\ufffd");
 		from = ++at;
 	}
 	buf_add(json->out, text.at + from, at - from);
 	buf_char(json->out, '"');
+}
+
+void json_key(struct json *json, const char *key)
+{
+	struct span text = span_of(key);
+
+	if (plain_length(text) == text.len) {
+		write_plain(json, text, ":");
+	} else {
+		json_span(json, text);
+		buf_char(json->out, ':');
+	}
+	json->need_comma = false;
 }
 
 void json_str(struct json *json, const char *text)
