@@ -107,7 +107,7 @@ static void configure(struct agent *agent, struct item *item)
 			log_error("%s", why.text);
 	if (item_apply(item, &why))
 		log_error("%s; its old settings serve on", why.text);
-	if (item_switch(item, wanted(agent, item), &why))
+	if (item_switch(item, wanted(agent, item), &why) && !agent->options.only)
 		log_warn("item '%s' is skipped: %s", item_name(item), why.text);
 }
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tcp - whose a TCP connection is, and which side of it we are on.
+ *
+ * Most changes of a socket's state happen in the network's soft interrupt, where the running task is anybody. So
+ * the owner is noted where it is certain: whoever calls listen() or connect(). A connection that came in belongs to
+ * who listens on its port; one that went out has an entry of its own from connect() until its end. When a process
+ * ends a connection itself (FIN_WAIT1 from ESTABLISHED, LAST_ACK from CLOSE_WAIT are close() or shutdown() only),
+ * the running task is the owner for sure.
+ *
+ * Incoming connections need no entry, so a server with a million of them costs nothing here.
+ */
+#pragma once
+
+#include "kernel/item.bpf.h"
+#include "kernel/read.bpf.h"
+
+/* include/net/tcp_states.h */
+enum tcp_state {
+	TCP_NONE,
+	TCP_ESTABLISHED,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	TCP_STATES,
+};
+
+#define TCP_STATE_NAMES                                                                            \
+	"enum=1:established,2:syn_sent,3:syn_recv,4:fin_wait1,5:fin_wait2,6:time_wait,7:close,"    \
+	"8:close_wait,9:last_ack,10:listen,11:closing"
+
+enum tcp_direction { TCP_INBOUND = 1, TCP_OUTBOUND = 2 };
+
+#define TCP_DIRECTION_NAMES "enum=1:inbound,2:outbound"
+
+/* The arguments of inet_sock_set_state, as BTF prints them. */
+#define TCP_SET_STATE_ARGS "struct sock *,int,int"
+
+struct tcp_port {
+	__u32 netns; /* inode number */
+	__u16 port;  /* host order */
+	__u16 pad;
+};
+
+struct tcp_listener {
+	struct owner owner;
+	__u32 sockets; /* that listen there (SO_REUSEPORT) */
+	__u32 pad;
+};
+
+/* port -> who listens on it. Deleted when the last socket stops listening. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tcp_port);
+	__type(value, struct tcp_listener);
+} tcp_listeners SEC(".maps");
+
+struct tcp_outgoing {
+	struct owner owner;
+	__u64 since_ns; /* ktime of connect() */
+};
+
+/*
+ * sock -> who connected it. Deleted when the socket's state becomes CLOSE, which every socket's does. The entries
+ * are allocated as they come: a host without outgoing connections pays 4 MiB for the buckets.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tcp_outgoing);
+} tcp_outgoing SEC(".maps");
+
+static __always_inline struct tcp_port tcp_port_of(struct sock *sk)
+{
+	return (struct tcp_port){
+		.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+		.port = BPF_CORE_READ(sk, __sk_common.skc_num),
+	};
+}
+
+static __always_inline void tcp_listens(struct sock *sk, struct owner owner)
+{
+	struct tcp_port port = tcp_port_of(sk);
+	struct tcp_listener fresh = {.owner = owner}, *listener;
+
+	listener = map_get_or_add(&tcp_listeners, &port, &fresh);
+	if (listener)
+		__sync_fetch_and_add(&listener->sockets, 1);
+}
+
+static __always_inline void tcp_stops_listening(struct sock *sk)
+{
+	struct tcp_port port = tcp_port_of(sk);
+	struct tcp_listener *listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+
+	if (!listener)
+		return;
+	/* (what an atomic addition returns needs 5.12) two that stop at once may both see 0 and delete */
+	__sync_fetch_and_add(&listener->sockets, -1);
+	if (!*(volatile __u32 *)&listener->sockets)
+		bpf_map_delete_elem(&tcp_listeners, &port);
+}
+
+/* What is known of a connection. pid and cgroup are 0 where nobody is. */
+struct tcp_party {
+	struct owner owner;
+	__u32 direction; /* enum tcp_direction */
+	__u64 since_ns;	 /* connect(), 0 = not seen */
+};
+
+static __always_inline struct tcp_party tcp_party_of(struct sock *sk)
+{
+	__u64 key = (__u64)(unsigned long)sk;
+	struct tcp_outgoing *outgoing = bpf_map_lookup_elem(&tcp_outgoing, &key);
+	struct tcp_party party = {.direction = TCP_OUTBOUND};
+	struct tcp_listener *listener;
+	struct tcp_port port;
+
+	if (outgoing) {
+		party.owner = outgoing->owner;
+		party.since_ns = outgoing->since_ns;
+		return party;
+	}
+	port = tcp_port_of(sk);
+	listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+	if (listener) {
+		party.owner = listener->owner;
+		party.direction = TCP_INBOUND;
+	}
+	return party;
+}
+
+/* Notes what a change of state says about owners. To be called first; tcp_forget last. */
+static __always_inline void tcp_note(struct sock *sk, int old_state, int new_state)
+{
+	__u64 key = (__u64)(unsigned long)sk;
+
+	if (new_state == TCP_LISTEN) {
+		tcp_listens(sk, read_owner_of_current());
+	} else if (old_state == TCP_LISTEN && new_state == TCP_CLOSE) {
+		tcp_stops_listening(sk);
+	} else if (new_state == TCP_SYN_SENT) {
+		struct tcp_outgoing outgoing = {
+			.owner = read_owner_of_current(),
+			.since_ns = bpf_ktime_get_ns(),
+		};
+
+		map_set(&tcp_outgoing, &key, &outgoing, BPF_ANY);
+	}
+}
+
+static __always_inline void tcp_forget(struct sock *sk, int old_state, int new_state)
+{
+	__u64 key = (__u64)(unsigned long)sk;
+
+	if (new_state == TCP_CLOSE && old_state != TCP_LISTEN)
+		bpf_map_delete_elem(&tcp_outgoing, &key); /* incoming ones have no entry */
+}
+
+/* Does the process itself end the connection here? Then "current" is its owner. */
+static __always_inline bool tcp_is_closed_by_current(int old_state, int new_state)
+{
+	return (old_state == TCP_ESTABLISHED && new_state == TCP_FIN_WAIT1) ||
+	       (old_state == TCP_CLOSE_WAIT && new_state == TCP_LAST_ACK);
+}
+
+static __always_inline bool tcp_is_tcp(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_protocol) == PROTO_TCP;
+}
