@@ -1,0 +1,791 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* check - statements, operators and written types; and the walk to the fixpoint. */
+#include "trace/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "trace/btf.h"
+
+enum { WALKS_MAX = 24 }; /* int8 -> int64, string -> string: a type widens a few times only */
+
+void check_error(struct checker *checker, struct place place, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	if (!checker->is_final)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	diag_error(&checker->script->diag, place, "%s", text);
+}
+
+const char *check_text(struct checker *checker, const struct type *type)
+{
+	return checker->is_final ? type_text(&checker->script->arena, type) : "";
+}
+
+const struct field *script_field(struct script *script, const struct type *record,
+				 const char *name)
+{
+	const struct field *field = type_field(record, name);
+
+	if (field)
+		return field;
+	for (uint32_t i = 0; i < record->field_count; i++) {
+		const struct field *outer = &record->fields[i];
+		struct field *copy;
+
+		if (outer->name || outer->type->kind != TYPE_RECORD)
+			continue;
+		field = script_field(script, outer->type, name);
+		copy = field ? arena_new(&script->arena, sizeof(*copy)) : NULL;
+		if (copy) {
+			*copy = *field;
+			copy->offset += outer->offset;
+			return copy;
+		}
+	}
+	return record->btf_id && script->btf ? btf_field(script->btf, record, name) : NULL;
+}
+
+const struct type *script_fill(struct script *script, const struct type *record)
+{
+	return record->btf_id && script->btf ? btf_fill(script->btf, record) : record;
+}
+
+/* --- types as they are written --- */
+
+static const struct {
+	const char *name;
+	const struct type *type;
+} named_types[] = {
+	{"int8", &type_int8},	    {"int16", &type_int16},	{"int32", &type_int32},
+	{"int64", &type_int64},	    {"uint8", &type_uint8},	{"uint16", &type_uint16},
+	{"uint32", &type_uint32},   {"uint64", &type_uint64},	{"bool", &type_bool},
+	{"_Bool", &type_bool},	    {"void", &type_void},	{"int8_t", &type_int8},
+	{"int16_t", &type_int16},   {"int32_t", &type_int32},	{"int64_t", &type_int64},
+	{"uint8_t", &type_uint8},   {"uint16_t", &type_uint16}, {"uint32_t", &type_uint32},
+	{"uint64_t", &type_uint64}, {"size_t", &type_uint64},	{"ssize_t", &type_int64},
+	{"u8", &type_uint8},	    {"u16", &type_uint16},	{"u32", &type_uint32},
+	{"u64", &type_uint64},	    {"s8", &type_int8},		{"s16", &type_int16},
+	{"s32", &type_int32},	    {"s64", &type_int64},	{"__u8", &type_uint8},
+	{"__u16", &type_uint16},    {"__u32", &type_uint32},	{"__u64", &type_uint64},
+	{"__s8", &type_int8},	    {"__s16", &type_int16},	{"__s32", &type_int32},
+	{"__s64", &type_int64},	    {"pid_t", &type_int32},	{"usym_t", &type_usym},
+	{"ksym_t", &type_ksym},	    {"inet", &type_inet},	{"timestamp", &type_timestamp},
+	{"uintptr_t", &type_uint64},
+};
+
+static const struct type *lay_out(struct checker *checker, struct c_record *record);
+
+static const struct type *tagged_type(struct checker *checker, const struct type_spec *spec)
+{
+	struct script *script = checker->script;
+
+	for (struct c_record *r = script->records; r; r = r->next)
+		if (spec->tag != TAG_ENUM && !strcmp(r->name, spec->name) &&
+		    r->is_union == (spec->tag == TAG_UNION))
+			return lay_out(checker, r);
+	for (const struct c_enumerator *e = script->enumerators; e; e = e->next)
+		if (spec->tag == TAG_ENUM && !strcmp(e->enum_name, spec->name)) {
+			struct type *type = arena_new(&script->arena, sizeof(*type));
+
+			if (!type)
+				return NULL;
+			*type = (struct type){
+				.kind = TYPE_ENUM, .size = 4, .align = 4, .name = spec->name};
+			return type;
+		}
+	if (!script_btf(script))
+		return NULL;
+	if (spec->tag == TAG_ENUM)
+		return btf_enum(script->btf, spec->name);
+	return btf_record(script->btf, spec->name, spec->tag == TAG_UNION);
+}
+
+static const struct type *plain_type(struct checker *checker, const struct type_spec *spec)
+{
+	struct script *script = checker->script;
+	const struct type *type;
+
+	for (size_t i = 0; i < sizeof(named_types) / sizeof(*named_types); i++)
+		if (!strcmp(named_types[i].name, spec->name))
+			return named_types[i].type;
+	if (!strcmp(spec->name, "string"))
+		return type_string(&script->arena,
+				   spec->size ? spec->size : script->config.max_strlen);
+	if (!strcmp(spec->name, "buffer"))
+		return type_buffer(&script->arena,
+				   spec->size ? spec->size : script->config.max_strlen);
+	for (struct c_typedef *t = script->typedefs; t; t = t->next)
+		if (!strcmp(t->name, spec->name) && &t->spec != spec)
+			return check_type_spec(checker, &t->spec, NULL);
+	/* a struct of the script may be named without "struct", as in C++ */
+	for (struct c_record *r = script->records; r; r = r->next)
+		if (!strcmp(r->name, spec->name))
+			return lay_out(checker, r);
+	if (!script_btf(script))
+		return NULL;
+	type = btf_typedef(script->btf, spec->name);
+	return type ? type : btf_record(script->btf, spec->name, false);
+}
+
+const struct type *check_type_spec(struct checker *checker, struct type_spec *spec,
+				   const struct type *for_array)
+{
+	struct arena *arena = &checker->script->arena;
+	const struct type *type;
+
+	if (spec->record)
+		type = lay_out(checker, spec->record);
+	else if (spec->of_expr)
+		type = check_expr(checker, spec->of_expr);
+	else
+		type = spec->tag ? tagged_type(checker, spec) : plain_type(checker, spec);
+	if (!type || (type->kind == TYPE_NONE && !spec->of_expr)) {
+		check_error(checker, spec->place, "Cannot resolve unknown type \"%s%s\"",
+			    spec->tag == TAG_STRUCT  ? "struct "
+			    : spec->tag == TAG_UNION ? "union "
+			    : spec->tag == TAG_ENUM  ? "enum "
+						     : "",
+			    spec->name ? spec->name : "");
+		return NULL;
+	}
+	if (type->is_literal)
+		type = type_int(type->size, type->is_signed);
+	for (uint32_t i = 0; i < spec->pointers; i++)
+		type = type_pointer(arena, type, checker->probe ? checker->probe->kind->space
+								: SPACE_NONE);
+	if (spec->is_array) {
+		uint32_t count = spec->array_count;
+
+		if (!count && for_array && type->size)
+			count = for_array->size / type->size;
+		if ((uint64_t)count * type->size > 1 << 20)
+			return NULL;
+		type = type_array(arena, type, count);
+	}
+	return type;
+}
+
+/* Bit fields share storage units of their type, as the ABI of x86-64 and arm64 has it. */
+static void place_field(struct field *field, uint32_t bits, bool is_union, uint64_t *at_bits,
+			uint32_t *align)
+{
+	uint32_t unit = field->type->size ? field->type->size : 1;
+	uint32_t a = field->type->align ? field->type->align : 1;
+
+	if (bits) {
+		uint64_t at = is_union ? 0 : *at_bits;
+
+		if (at / (unit * 8) != (at + bits - 1) / (unit * 8))
+			at = (at + unit * 8 - 1) / (unit * 8) * (unit * 8);
+		field->offset = (uint32_t)(at / (unit * 8) * unit);
+		field->bit_offset = (uint16_t)(at % (unit * 8));
+		field->bit_size = (uint16_t)bits;
+		*at_bits = is_union ? (*at_bits > bits ? *at_bits : bits) : at + bits;
+	} else {
+		uint64_t at = is_union ? 0 : (*at_bits + 7) / 8;
+
+		at = (at + a - 1) / a * a;
+		field->offset = (uint32_t)at;
+		at = (at + field->type->size) * 8;
+		*at_bits = is_union && *at_bits > at ? *at_bits : at;
+	}
+	*align = a > *align ? a : *align;
+}
+
+static const struct type *field_type(struct checker *checker, struct c_field *field)
+{
+	const struct type *type = check_type_spec(checker, &field->spec, NULL);
+
+	for (uint32_t i = field->dim_count; type && i > 0; i--) {
+		uint32_t count = field->dims[i - 1];
+
+		if ((uint64_t)count * type->size > 1 << 24) {
+			check_error(checker, field->place, "array is too large");
+			return NULL;
+		}
+		/* text, as in BTF: see there */
+		if (type->kind == TYPE_INT && type->size == 1 && type->is_signed && count)
+			type = type_string(&checker->script->arena, count);
+		else
+			type = type_array(&checker->script->arena, type, count);
+	}
+	return type;
+}
+
+static const struct type *lay_out(struct checker *checker, struct c_record *record)
+{
+	uint32_t count = 0, align = 1;
+	uint64_t bits = 0;
+	struct field *fields;
+	struct type *type;
+
+	if (record->type)
+		return record->type;
+	for (struct c_field *f = record->fields; f; f = f->next)
+		count++;
+	type = arena_new(&checker->script->arena, sizeof(*type));
+	fields = arena_new(&checker->script->arena, (count + 1) * sizeof(*fields));
+	if (!type || !fields)
+		return NULL;
+	*type = (struct type){.kind = TYPE_RECORD,
+			      .name = record->name,
+			      .is_union = record->is_union,
+			      .align = 1};
+	record->type = type; /* now a pointer to itself may be a field */
+	count = 0;
+	for (struct c_field *f = record->fields; f; f = f->next) {
+		const struct type *one = field_type(checker, f);
+
+		if (!one || (one->kind == TYPE_RECORD && !one->size && !one->fields))
+			continue;
+		if (!f->name && f->bits == 0 && one->kind != TYPE_RECORD)
+			continue;
+		fields[count] = (struct field){.name = f->name, .type = one};
+		place_field(&fields[count], f->bits, record->is_union, &bits, &align);
+		count++;
+	}
+	type->fields = fields;
+	type->field_count = count;
+	type->align = align;
+	type->size = (uint32_t)(((bits + 7) / 8 + align - 1) / align * align);
+	return type;
+}
+
+/* --- operators --- */
+
+static bool is_comparison(enum op op)
+{
+	return op >= OP_EQ && op <= OP_GE;
+}
+
+static bool fold(struct expr *expr, const struct expr *a, const struct expr *b)
+{
+	int64_t x = (int64_t)a->number, y = (int64_t)b->number, result;
+	bool is_unsigned = !a->type->is_signed || !b->type->is_signed;
+
+	if ((expr->op == OP_DIV || expr->op == OP_MOD) && (!y || (y == -1 && x == INT64_MIN)))
+		return false;
+	switch (expr->op) {
+	case OP_ADD: result = (int64_t)(a->number + b->number); break;
+	case OP_SUB: result = (int64_t)(a->number - b->number); break;
+	case OP_MUL: result = (int64_t)(a->number * b->number); break;
+	case OP_DIV: result = is_unsigned ? (int64_t)(a->number / b->number) : x / y; break;
+	case OP_MOD: result = is_unsigned ? (int64_t)(a->number % b->number) : x % y; break;
+	case OP_AND: result = x & y; break;
+	case OP_OR: result = x | y; break;
+	case OP_XOR: result = x ^ y; break;
+	case OP_SHL: result = (int64_t)(a->number << (b->number & 63)); break;
+	case OP_SHR: result = is_unsigned ? (int64_t)(a->number >> (y & 63)) : x >> (y & 63); break;
+	default: return false;
+	}
+	expr->number = (uint64_t)result;
+	expr->is_negative = result < 0 && !is_unsigned;
+	expr->is_constant = true;
+	return true;
+}
+
+static const struct type *check_integers(struct checker *checker, struct expr *expr,
+					 const struct type *left, const struct type *right)
+{
+	bool is_left_free = left->is_literal && left->is_signed && !expr->a->is_negative;
+	bool is_right_free = right->is_literal && right->is_signed && !expr->b->is_negative;
+	bool is_unsigned = (!left->is_signed || (is_left_free && !right->is_signed)) &&
+			   (!right->is_signed || (is_right_free && !left->is_signed));
+
+	if (is_comparison(expr->op) || expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR)
+		return &type_bool;
+	if (left->is_literal && right->is_literal && expr->a->is_constant &&
+	    expr->b->is_constant) {
+		if (fold(expr, expr->a, expr->b))
+			return type_of_literal(expr->number, expr->is_negative);
+		if (expr->op == OP_DIV || expr->op == OP_MOD) {
+			check_error(checker, expr->place,
+				    "unable to fold literals due to overflow or underflow");
+			return &type_int64;
+		}
+	}
+	/* the difference of two clocks may be negative */
+	if (expr->op == OP_SUB)
+		return &type_int64;
+	if (expr->op == OP_SHL || expr->op == OP_SHR)
+		return left->is_signed ? &type_int64 : &type_uint64;
+	return is_unsigned ? &type_uint64 : &type_int64;
+}
+
+static const struct type *check_pointers(struct checker *checker, struct expr *expr,
+					 const struct type *left, const struct type *right)
+{
+	if (is_comparison(expr->op) || expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR)
+		return &type_bool;
+	if (left->kind == TYPE_POINTER && type_is_integer(right) &&
+	    (expr->op == OP_ADD || expr->op == OP_SUB))
+		return left;
+	if (right->kind == TYPE_POINTER && type_is_integer(left) && expr->op == OP_ADD)
+		return right;
+	if (left->kind == TYPE_POINTER && right->kind == TYPE_POINTER && expr->op == OP_SUB)
+		return &type_int64;
+	if (expr->op == OP_AND || expr->op == OP_OR || expr->op == OP_XOR || expr->op == OP_MOD)
+		return &type_uint64;
+	check_error(checker, expr->place,
+		    "The %s operator can not be used on expressions of types '%s', '%s'",
+		    op_text(expr->op), check_text(checker, left), check_text(checker, right));
+	return &type_none;
+}
+
+static bool is_comparable(const struct type *left, const struct type *right)
+{
+	if (left->kind == TYPE_STRING && right->kind == TYPE_STRING)
+		return true;
+	if (left->kind != right->kind)
+		return false;
+	if (left->kind == TYPE_ARRAY)
+		return left->size == right->size;
+	if (left->kind == TYPE_TUPLE) {
+		if (left->field_count != right->field_count)
+			return false;
+		for (uint32_t i = 0; i < left->field_count; i++) {
+			const struct type *a = left->fields[i].type, *b = right->fields[i].type;
+
+			if (!(type_is_integer(a) && type_is_integer(b)) && !is_comparable(a, b))
+				return false;
+		}
+		return true;
+	}
+	return (left->kind == TYPE_INET || left->kind == TYPE_MAC || left->kind == TYPE_BUFFER ||
+		left->kind == TYPE_KSTACK || left->kind == TYPE_USTACK ||
+		left->kind == TYPE_USYM) &&
+	       left->size == right->size;
+}
+
+const struct type *check_binary(struct checker *checker, struct expr *expr)
+{
+	const struct type *left = check_expr(checker, expr->a);
+	const struct type *right = check_expr(checker, expr->b);
+
+	if (left->kind == TYPE_NONE || right->kind == TYPE_NONE)
+		return is_comparison(expr->op) ? &type_bool
+		       : left->kind == TYPE_NONE ? &type_none
+		       : &type_none;
+	if (type_is_castable_aggregate(left))
+		left = left->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	if (type_is_castable_aggregate(right))
+		right = right->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	if (type_is_integer(left) && type_is_integer(right))
+		return check_integers(checker, expr, left, right);
+	if (type_is_scalar(left) && type_is_scalar(right))
+		return check_pointers(checker, expr, left, right);
+	if (is_comparable(left, right)) {
+		if (expr->op == OP_EQ || expr->op == OP_NE)
+			return &type_bool;
+		check_error(checker, expr->place,
+			    "The %s operator can not be used on expressions of types '%s', '%s'",
+			    op_text(expr->op), check_text(checker, left),
+			    check_text(checker, right));
+		return &type_none;
+	}
+	/* "" beside a number, as in /@x[tid] != 0/: bpftrace says no, and so do we */
+	check_error(checker, expr->place,
+		    "Type mismatch for '%s': comparing '%s' with '%s'", op_text(expr->op),
+		    check_text(checker, left), check_text(checker, right));
+	return &type_none;
+}
+
+void check_condition(struct checker *checker, struct expr *expr)
+{
+	const struct type *type = check_expr(checker, expr);
+
+	if (type->kind == TYPE_NONE || type_is_scalar(type) || type_is_castable_aggregate(type))
+		return;
+	/* bpftrace takes text as true when it is not empty */
+	if (type->kind == TYPE_STRING)
+		return;
+	check_error(checker, expr->place, "Invalid condition: '%s'", check_text(checker, type));
+}
+
+/* --- statements --- */
+
+void check_map_value(struct checker *checker, struct map_decl *map, const struct type *type,
+		     struct place place)
+{
+	const struct type *joined, *stored = type;
+
+	map->is_written = true;
+	if (type->kind == TYPE_NONE)
+		return;
+	/* integers are kept in 8 bytes: atomic additions want that, and nothing is cut */
+	if (type->kind == TYPE_INT)
+		stored = type_int(8, type->is_signed);
+	if (map->value->kind == TYPE_NONE) {
+		map->value = stored;
+		checker->is_changed = true;
+		return;
+	}
+	if (map->value->kind == TYPE_INT && type->kind == TYPE_INT) {
+		/* a literal takes the sign of what is there */
+		if (type->is_signed && !type->is_literal && !map->value->is_signed &&
+		    type->size < 8)
+			return;
+		if (type->is_signed == map->value->is_signed || type->is_literal)
+			return;
+		if (!type->is_signed && type->size < 8)
+			return;
+		if (type->is_signed && !map->value->is_signed) {
+			map->value = &type_int64;
+			checker->is_changed = true;
+		}
+		return;
+	}
+	joined = type_is_aggregate(map->value) != type_is_aggregate(stored)
+			 ? NULL
+			 : type_join(&checker->script->arena, map->value, stored);
+	if (!joined) {
+		check_error(checker, place,
+			    "Type mismatch for %s: trying to assign value of type '%s' when map "
+			    "already has a type '%s'",
+			    map->name, check_text(checker, type), check_text(checker, map->value));
+		return;
+	}
+	if (!type_same(joined, map->value)) {
+		map->value = joined;
+		checker->is_changed = true;
+	}
+}
+
+static struct variable *declare(struct checker *checker, struct stmt *stmt, struct expr *target)
+{
+	struct variable *variable = stmt->variable;
+	struct binding *binding = arena_new(&checker->script->arena, sizeof(*binding));
+
+	if (!variable) {
+		variable = arena_new(&checker->script->arena, sizeof(*variable));
+		if (!variable)
+			return NULL;
+		variable->name = target->name;
+		variable->place = target->place;
+		variable->type = &type_none;
+		variable->next = checker->body->variables;
+		variable->reg = variable->slot = -1;
+		checker->body->variables = variable;
+		stmt->variable = variable;
+	}
+	if (!binding)
+		return NULL;
+	variable->loop_depth = checker->loop_depth;
+	*binding = (struct binding){.next = checker->bindings,
+				    .variable = variable,
+				    .depth = checker->depth};
+	checker->bindings = binding;
+	target->variable = variable;
+	return variable;
+}
+
+static struct variable *lookup(struct checker *checker, const char *name)
+{
+	for (struct binding *b = checker->bindings; b; b = b->next)
+		if (!strcmp(b->variable->name, name))
+			return b->variable;
+	return NULL;
+}
+
+static void assign_variable(struct checker *checker, struct variable *variable,
+			    const struct type *type, struct place place)
+{
+	const struct type *joined;
+
+	if (type->kind == TYPE_NONE)
+		return;
+	if (type_is_castable_aggregate(type))
+		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	variable->is_in_loop |= checker->loop_depth > variable->loop_depth;
+	if (type->kind == TYPE_VOID || type_is_aggregate(type)) {
+		check_error(checker, place, "Invalid expression for assignment");
+		return;
+	}
+	joined = variable->has_fixed_type
+			 ? (type_is_integer(variable->type) && type_is_integer(type)
+				    ? variable->type
+				    : type_join(&checker->script->arena, variable->type, type))
+			 : type_join(&checker->script->arena, variable->type, type);
+	if (!joined) {
+		check_error(checker, place,
+			    "Type mismatch for %s: trying to assign value of type '%s' when "
+			    "variable already has a type '%s'",
+			    variable->name, check_text(checker, type),
+			    check_text(checker, variable->type));
+		return;
+	}
+	if (!variable->has_fixed_type &&
+	    (!type_same(joined, variable->type) || joined->is_literal != variable->type->is_literal)) {
+		variable->type = joined;
+		checker->is_changed = true;
+	}
+}
+
+/* $x op= value is $x = $x op value. */
+static const struct type *compound_type(struct checker *checker, struct stmt *stmt)
+{
+	struct expr sum = {.kind = EXPR_BINARY,
+			   .op = stmt->op,
+			   .a = stmt->target,
+			   .b = stmt->value,
+			   .place = stmt->place};
+	const struct type *type = check_binary(checker, &sum);
+
+	return type->is_literal ? type_int(type->size, type->is_signed) : type;
+}
+
+static void check_map_assignment(struct checker *checker, struct stmt *stmt)
+{
+	struct expr *target = stmt->target;
+	const struct type *type;
+
+	check_map_key(checker, target);
+	if (!target->map)
+		return;
+	if (stmt->op != OP_NONE) {
+		if (target->map->value->kind == TYPE_NONE) {
+			type = check_expr(checker, stmt->value);
+			check_map_value(checker, target->map, type, stmt->place);
+		}
+		type = compound_type(checker, stmt);
+	} else {
+		type = check_expr(checker, stmt->value);
+	}
+	target->type = target->map->value;
+	if (type->kind == TYPE_VOID) {
+		check_error(checker, stmt->place, "Invalid expression for assignment");
+		return;
+	}
+	if (type_is_castable_aggregate(type) && stmt->value->kind != EXPR_CALL)
+		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	else if (type_is_aggregate(type) && stmt->value->kind != EXPR_CALL) {
+		check_error(checker, stmt->place, "Map value '%s' cannot be assigned from one map "
+			    "to another. The function that returns this type must be called "
+			    "directly e.g. `%s = %s;`.", check_text(checker, type), target->name,
+			    "hist(retval)");
+		return;
+	}
+	check_map_value(checker, target->map, type, stmt->place);
+}
+
+static void check_assignment(struct checker *checker, struct stmt *stmt)
+{
+	struct variable *variable;
+	const struct type *type;
+
+	if (stmt->target->kind == EXPR_MAP) {
+		check_map_assignment(checker, stmt);
+		return;
+	}
+	if (stmt->op != OP_NONE) {
+		type = compound_type(checker, stmt);
+		variable = stmt->target->variable;
+	} else {
+		type = check_expr(checker, stmt->value);
+		variable = lookup(checker, stmt->target->name);
+		if (!variable)
+			variable = declare(checker, stmt, stmt->target);
+		stmt->target->variable = variable;
+	}
+	if (variable)
+		assign_variable(checker, variable, type, stmt->place);
+}
+
+static void check_let(struct checker *checker, struct stmt *stmt)
+{
+	struct variable *variable;
+	const struct type *type = stmt->value ? check_expr(checker, stmt->value) : &type_none;
+
+	if (lookup(checker, stmt->target->name) && !stmt->variable)
+		check_error(checker, stmt->place,
+			    "Variable %s was already declared. Variable shadowing is not allowed.",
+			    stmt->target->name);
+	variable = declare(checker, stmt, stmt->target);
+	if (!variable)
+		return;
+	if (stmt->spec) {
+		const struct type *fixed = check_type_spec(checker, stmt->spec, NULL);
+
+		if (fixed && fixed->kind != TYPE_NONE) {
+			if (!type_same(variable->type, fixed))
+				checker->is_changed = true;
+			variable->type = fixed;
+			variable->has_fixed_type = true;
+		}
+	}
+	if (stmt->value)
+		assign_variable(checker, variable, type, stmt->place);
+}
+
+static void check_body_of(struct checker *checker, struct stmt *stmts)
+{
+	struct binding *outer = checker->bindings;
+
+	checker->depth++;
+	check_stmts(checker, stmts);
+	checker->depth--;
+	checker->bindings = outer;
+}
+
+static void check_for_map(struct checker *checker, struct stmt *stmt)
+{
+	struct map_decl *map = script_map(checker->script, stmt->value->name, stmt->value->place);
+	struct field *fields = arena_new(&checker->script->arena, 3 * sizeof(*fields));
+	struct variable *variable = declare(checker, stmt, stmt->target);
+
+	stmt->value->map = map;
+	if (!map || !fields || !variable)
+		return;
+	if (checker->is_final && (!map->key || map->key->kind == TYPE_NONE))
+		check_error(checker, stmt->value->place,
+			    map->value->kind == TYPE_NONE
+				    ? "Undefined map: %s"
+				    : "%s has no explicit keys (scalar map), and cannot be used "
+				      "for iteration",
+			    map->name);
+	if (map->key && map->value->kind != TYPE_NONE && map->key->kind != TYPE_NONE) {
+		const struct type *value = map->value;
+
+		if (type_is_castable_aggregate(value))
+			value = value->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+		fields[0].type = map->key;
+		fields[1].type = value;
+		variable->type = type_tuple(&checker->script->arena, fields, 2);
+	}
+}
+
+static void check_loop(struct checker *checker, struct stmt *stmt)
+{
+	struct binding *outer = checker->bindings;
+
+	checker->body->has_loop = true;
+	if (stmt->kind == STMT_FOR_RANGE) {
+		const struct type *from = check_expr(checker, stmt->value);
+		const struct type *to = check_expr(checker, stmt->end);
+		struct variable *variable;
+
+		if ((from->kind != TYPE_NONE && !type_is_integer(from)) ||
+		    (to->kind != TYPE_NONE && !type_is_integer(to)))
+			check_error(checker, stmt->value->place,
+				    "Loop range requires an integer for its bounds");
+		variable = declare(checker, stmt, stmt->target);
+		if (variable) {
+			variable->type = &type_int64;
+			variable->is_in_loop = true;
+		}
+	} else if (stmt->kind == STMT_FOR_MAP) {
+		check_for_map(checker, stmt);
+	} else {
+		diag_warn(&checker->script->diag, stmt->place,
+			  "While loops are deprecated and may be removed in the future.");
+		diag_hint(&checker->script->diag,
+			  "For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and "
+			  "can be used in place of while. These are more easily proven to be "
+			  "bounded by the verifier.");
+	}
+	checker->loop_depth++;
+	if (stmt->kind == STMT_WHILE)
+		check_condition(checker, stmt->value);
+	check_body_of(checker, stmt->body);
+	checker->loop_depth--;
+	checker->bindings = outer;
+}
+
+static void check_unroll(struct checker *checker, struct stmt *stmt)
+{
+	const struct type *type = check_expr(checker, stmt->value);
+
+	if (type->kind != TYPE_NONE && (!stmt->value->is_constant || type->kind != TYPE_INT))
+		check_error(checker, stmt->place, "invalid unroll value");
+	else if (stmt->value->is_negative || stmt->value->number < 1)
+		check_error(checker, stmt->place, "unroll minimum value is 1");
+	else if (stmt->value->number > 100)
+		check_error(checker, stmt->place, "unroll maximum value is 100");
+	check_body_of(checker, stmt->body);
+}
+
+static void check_stmt(struct checker *checker, struct stmt *stmt)
+{
+	switch (stmt->kind) {
+	case STMT_EXPR: check_expr(checker, stmt->value); break;
+	case STMT_ASSIGN: check_assignment(checker, stmt); break;
+	case STMT_LET: check_let(checker, stmt); break;
+	case STMT_IF:
+		check_condition(checker, stmt->value);
+		check_body_of(checker, stmt->body);
+		if (stmt->otherwise)
+			check_body_of(checker, stmt->otherwise);
+		break;
+	case STMT_WHILE:
+	case STMT_FOR_RANGE:
+	case STMT_FOR_MAP: check_loop(checker, stmt); break;
+	case STMT_UNROLL: check_unroll(checker, stmt); break;
+	case STMT_BREAK:
+	case STMT_CONTINUE:
+		if (!checker->loop_depth)
+			check_error(checker, stmt->place, "%s statement not within a loop",
+				    stmt->kind == STMT_BREAK ? "break" : "continue");
+		break;
+	case STMT_RETURN:
+		if (stmt->value)
+			check_expr(checker, stmt->value);
+		break;
+	case STMT_BLOCK: check_body_of(checker, stmt->body); break;
+	}
+}
+
+void check_stmts(struct checker *checker, struct stmt *stmts)
+{
+	for (struct stmt *stmt = stmts; stmt; stmt = stmt->next)
+		check_stmt(checker, stmt);
+}
+
+static void check_probe(struct checker *checker, struct probe *probe)
+{
+	checker->probe = probe;
+	checker->body = probe->body;
+	checker->bindings = NULL;
+	checker->depth = checker->loop_depth = 0;
+	if (probe->body->predicate)
+		check_condition(checker, probe->body->predicate);
+	check_stmts(checker, probe->body->stmts);
+}
+
+/* Each body once: attach points that share a tree have shared types. */
+static void walk(struct checker *checker)
+{
+	const struct body *last = NULL;
+
+	for (struct probe *probe = checker->script->probes; probe; probe = probe->next) {
+		if (probe->body != last)
+			check_probe(checker, probe);
+		last = probe->body;
+	}
+}
+
+int script_check(struct script *script)
+{
+	struct checker checker = {.script = script};
+
+	script->diag.is_muted = true;
+	for (int i = 0; i < WALKS_MAX; i++) {
+		checker.is_changed = false;
+		walk(&checker);
+		if (!checker.is_changed)
+			break;
+	}
+	script->diag.is_muted = false;
+	checker.is_final = true;
+	walk(&checker);
+	for (struct map_decl *map = script->maps; map; map = map->next)
+		if (map->value->kind == TYPE_INT && map->value->is_literal)
+			map->value = type_int(8, map->value->is_signed);
+	return script->diag.errors ? -EINVAL : 0;
+}

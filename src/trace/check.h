@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * check - gives every expression its type.
+ *
+ * Maps are shared by all probes and variables grow with what is stored in them ($x = 1; $x = 1000),
+ * so one walk is not enough: all bodies are walked again and again, quietly, until nothing widens
+ * any more; then once more, with complaints. Types only ever widen, so it ends.
+ */
+#pragma once
+
+#include "trace/function.h"
+#include "trace/probe.h"
+#include "trace/script.h"
+
+struct scope {
+	struct scope *outer;
+	struct variable *variables; /* linked by `in_scope` */
+};
+
+struct binding {
+	struct binding *next;
+	struct variable *variable;
+	uint32_t depth;
+};
+
+struct checker {
+	struct script *script;
+	struct probe *probe; /* whose body is being walked */
+	struct body *body;
+	struct binding *bindings; /* variables that can be seen, innermost first */
+	uint32_t depth, loop_depth;
+	bool is_changed; /* something became wider in this walk */
+	bool is_final;	 /* complaints are wanted: types stand still */
+};
+
+const struct type *check_expr(struct checker *checker, struct expr *expr);
+void check_stmts(struct checker *checker, struct stmt *stmts);
+void check_condition(struct checker *checker, struct expr *expr);
+
+/* Written to: the map's key and value become at least this wide. */
+void check_map_key(struct checker *checker, struct expr *map);
+void check_map_value(struct checker *checker, struct map_decl *map, const struct type *type,
+		     struct place place);
+/* The type of a map's key in an access, joined into the map's; `keys` may be a call's argument. */
+const struct type *check_key_type(struct checker *checker, struct expr *keys, uint32_t count);
+void check_join_key(struct checker *checker, struct map_decl *map, const struct type *key,
+		    struct place place);
+
+const struct type *check_type_spec(struct checker *checker, struct type_spec *spec,
+				   const struct type *for_array);
+const struct type *check_binary(struct checker *checker, struct expr *expr);
+
+void check_error(struct checker *checker, struct place place, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+const char *check_text(struct checker *checker, const struct type *type);
+
+/* The record with the field, through BTF where it is from there. NULL: no such field. */
+const struct field *script_field(struct script *script, const struct type *record,
+				 const char *name);
+/* The record with all its fields, for printing. */
+const struct type *script_fill(struct script *script, const struct type *record);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* arguments - what the probe brings: args, argN, retval, reg, ctx; and its names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/arch.h"
+#include "trace/btf.h"
+#include "trace/functions/functions.h"
+
+static const char *shown_kind(const struct probe *probe)
+{
+	return probe->kind->is_special ? "special" : probe->kind->name;
+}
+
+static const struct type *check_args(struct checker *checker, struct expr *expr)
+{
+	const struct type *args = probe_args(checker->script, checker->probe);
+
+	checker->probe->uses_args = true;
+	if (args)
+		return args;
+	check_error(checker, expr->place,
+		    checker->probe->kind->args
+			    ? "Cannot read the arguments of this probe (%s)"
+			    : "The args builtin can only be used with tracepoint, rawtracepoint, "
+			      "fentry/fexit, and uprobe probes (%s used here)",
+		    shown_kind(checker->probe));
+	return &type_none;
+}
+
+static struct value lower_args(struct lowering *l, struct expr *expr)
+{
+	return value_far(expr->type, op_context(0), 0, expr->type->space);
+}
+
+const struct function function_args = {.name = "args", .flags = FUNCTION_BUILTIN,
+	.check = check_args, .lower = lower_args};
+/* iter probes say ctx */
+const struct function function_ctx = {.name = "ctx", .flags = FUNCTION_BUILTIN,
+	.check = check_args, .lower = lower_args};
+
+/* arg0, arg1 ...: names of one function. */
+static const struct type *check_arg(struct checker *checker, struct expr *expr)
+{
+	const struct probe *probe = checker->probe;
+	uint32_t n = (uint32_t)strtoul(expr->name + 3, NULL, 10);
+	int offset = probe->kind->arg_offset
+			     ? probe->kind->arg_offset(checker->script, probe, n)
+			     : -1;
+
+	checker->probe->uses_args = true;
+	if (!probe->kind->arg_offset)
+		check_error(checker, expr->place,
+			    "The %s builtin can only be used with 'kprobes', 'uprobes', "
+			    "'rawtracepoint' and 'usdt' probes", expr->name);
+	else if (offset < 0)
+		check_error(checker, expr->place, "%s doesn't support %s", probe->kind->name,
+			    expr->name);
+	expr->number = (uint64_t)offset;
+	return offset < 0 ? &type_none : &type_uint64;
+}
+
+static struct value lower_at(struct lowering *l, struct expr *expr)
+{
+	return value_far(expr->type, op_context(0), (int32_t)expr->number, SPACE_CONTEXT);
+}
+
+const struct function function_arg = {.name = "arg", .flags = FUNCTION_BUILTIN,
+	.check = check_arg, .lower = lower_at};
+
+static const struct type *check_retval(struct checker *checker, struct expr *expr)
+{
+	const struct probe *probe = checker->probe;
+	int offset = probe->kind->retval_offset
+			     ? probe->kind->retval_offset(checker->script, probe)
+			     : -1;
+
+	checker->probe->uses_args = true;
+	if (offset < 0) {
+		check_error(checker, expr->place,
+			    "The retval builtin can only be used with 'kretprobe' and 'uretprobe' "
+			    "and 'fentry' probes");
+		return &type_none;
+	}
+	expr->number = (uint64_t)offset;
+	return probe->kind->retval_type ? probe->kind->retval_type(checker->script, probe)
+					: &type_uint64;
+}
+
+const struct function function_retval = {.name = "retval", .flags = FUNCTION_BUILTIN,
+	.check = check_retval, .lower = lower_at};
+
+static const struct type *check_reg(struct checker *checker, struct expr *expr)
+{
+	const struct expr *name = expr->args;
+	int offset;
+
+	if (!checker->probe->kind->has_regs) {
+		check_error(checker, expr->place, "reg can not be used with \"%s\" probes",
+			    checker->probe->kind->name);
+		return &type_none;
+	}
+	if (name->kind != EXPR_STRING) {
+		check_error(checker, expr->place, "reg() expects a string literal");
+		return &type_none;
+	}
+	offset = arch_register_offset((const char *)name->text.at, name->text.len);
+	if (offset < 0) {
+		check_error(checker, expr->place, "'%.*s' is not a valid register on this architecture",
+			    (int)name->text.len, name->text.at);
+		return &type_none;
+	}
+	checker->probe->uses_args = true;
+	expr->number = (uint64_t)offset;
+	return &type_uint64;
+}
+
+const struct function function_reg = {.name = "reg", .min_args = 1, .max_args = 1,
+	.check = check_reg, .lower = lower_at};
+
+/* --- names: constants of the probe --- */
+
+static const struct type *constant_text(struct checker *checker, struct expr *expr,
+					const char *text)
+{
+	expr->text = span_of(text);
+	expr->is_constant = true;
+	return type_string(&checker->script->arena, (uint32_t)expr->text.len + 1);
+}
+
+static const struct type *check_probe_name(struct checker *checker, struct expr *expr)
+{
+	return constant_text(checker, expr, checker->probe->name);
+}
+
+static const struct type *check_probetype(struct checker *checker, struct expr *expr)
+{
+	return constant_text(checker, expr, shown_kind(checker->probe));
+}
+
+static const struct type *check_func(struct checker *checker, struct expr *expr)
+{
+	const struct probe *probe = checker->probe;
+
+	if (!probe->kind->has_regs && probe->kind->program != PROGRAM_TRACING) {
+		check_error(checker, expr->place,
+			    "The func builtin can not be used with '%s' probes",
+			    probe->kind->name);
+		return &type_none;
+	}
+	return constant_text(checker, expr, probe->function ? probe->function : "");
+}
+
+const struct function function_probe = {.name = "probe", .flags = FUNCTION_BUILTIN,
+	.check = check_probe_name};
+const struct function function_probetype = {.name = "probetype", .flags = FUNCTION_BUILTIN,
+	.check = check_probetype};
+const struct function function_func = {.name = "func", .flags = FUNCTION_BUILTIN,
+	.check = check_func};

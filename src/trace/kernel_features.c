@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kernel_features - what the running kernel can: found by loading programs of a few instructions. */
+#include "trace/kernel_features.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static bool loads(struct loader *loader, const struct bpf_insn *insns, uint32_t count)
+{
+	struct program_spec spec = {.name = "feature",
+				    .license = "GPL",
+				    .type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+				    .insns = insns,
+				    .insn_count = count};
+	int fd = loader->program_load(loader, &spec, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* 6.9 (011832b97b31) */
+static bool has_may_goto(struct loader *loader)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | 0xe0, .off = 0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return loads(loader, insns, COUNT(insns));
+}
+
+/* 5.12 (5ffa25502b5a) */
+static bool has_exchange(struct loader *loader)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = 10, .off = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = 1},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = 10, .src_reg = 1, .off = -8,
+		 .imm = BPF_XCHG},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return loads(loader, insns, COUNT(insns));
+}
+
+/* A helper is there if calling it without its arguments is wrong in another way than "unknown". */
+static bool has_helper(struct loader *loader, int helper)
+{
+	char log[4096] = "";
+	const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = helper},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct program_spec spec = {.name = "feature",
+				    .license = "GPL",
+				    .type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+				    .insns = insns,
+				    .insn_count = COUNT(insns),
+				    .log = log,
+				    .log_size = sizeof(log)};
+	int fd = loader->program_load(loader, &spec, NULL);
+
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	return *log && !strstr(log, "invalid func") && !strstr(log, "unknown func") &&
+	       !strstr(log, "program of this type cannot use helper");
+}
+
+void features_find(struct loader *loader, struct target *ret_target)
+{
+	*ret_target = (struct target){.has_may_goto = has_may_goto(loader),
+				      .has_exchange = has_exchange(loader),
+				      .has_percpu_lookup = has_helper(loader, 195),
+				      .cpus = loader->cpus};
+}
+
+int features_print(void)
+{
+	struct target target;
+	struct loader loader;
+
+	loader_direct(&loader);
+	features_find(&loader, &target);
+	printf("Kernel features\n"
+	       "  may_goto: %s\n  atomic exchange: %s\n  map_lookup_percpu_elem: %s\n"
+	       "  btf: %s\n  possible cpus: %u\n",
+	       target.has_may_goto ? "yes" : "no", target.has_exchange ? "yes" : "no",
+	       target.has_percpu_lookup ? "yes" : "no",
+	       access("/sys/kernel/btf/vmlinux", R_OK) ? "no" : "yes", target.cpus);
+	loader_done(&loader);
+	return 0;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* listing - the probes there are: -l [SEARCH], with their arguments if asked for. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Returns the exit code. */
+int list_probes(const char *search, bool with_arguments);

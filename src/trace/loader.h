@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * loader - all that needs privilege, behind one struct of functions.
+ *
+ * The compiler and the runner ask; somebody else does it. loader_direct makes the system calls
+ * itself; in an agent whose privileged half is a process of its own, that half answers. Nothing is
+ * handed over but plain numbers, bytes and file descriptors.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct map_spec {
+	char name[16];
+	uint32_t type; /* enum bpf_map_type */
+	uint32_t key_size, value_size, max_entries, flags;
+};
+
+struct program_spec {
+	const char *name, *license;
+	uint32_t type; /* enum bpf_prog_type */
+	uint32_t attach_type;
+	uint32_t attach_btf_id;
+	const struct bpf_insn *insns;
+	uint32_t insn_count;
+	char *log; /* the verifier's words, when it says no */
+	uint32_t log_size;
+	uint32_t log_level;
+	bool is_sleepable;
+};
+
+struct perf_spec {
+	uint32_t type;
+	uint64_t config, config1, config2;
+	const char *path;     /* uprobe, kprobe: config1 is its address */
+	uint64_t period;      /* or frequency */
+	bool is_frequency;
+	int pid, cpu;	      /* -1: any */
+};
+
+struct loader {
+	/* All return a file descriptor or -errno. */
+	int (*map_create)(struct loader *loader, const struct map_spec *spec, struct err *why);
+	int (*program_load)(struct loader *loader, const struct program_spec *spec,
+			    struct err *why);
+	int (*attach_raw)(struct loader *loader, int program, const char *tracepoint,
+			  struct err *why);
+	int (*attach_perf)(struct loader *loader, int program, const struct perf_spec *spec,
+			   struct err *why);
+	int (*attach_tracing)(struct loader *loader, int program, struct err *why);
+	int (*attach_iter)(struct loader *loader, int program, struct err *why);
+	/* Runs a raw tracepoint program once, by hand. */
+	int (*run)(struct loader *loader, int program, struct err *why);
+	/* Maps: 0 or -errno. NULL key: the first one. */
+	int (*map_next)(struct loader *loader, int map, const void *key, void *ret_next);
+	int (*map_read)(struct loader *loader, int map, const void *key, void *ret_value);
+	int (*map_write)(struct loader *loader, int map, const void *key, const void *value);
+	int (*map_delete)(struct loader *loader, int map, const void *key);
+	int pid;	     /* perf events of this process only; 0: of all */
+	uint32_t cpus;	     /* possible */
+	uint32_t links_max;
+	uint32_t link_count;
+	int *links;	     /* owned: what is attached */
+};
+
+/* A loader that makes the system calls itself. */
+void loader_direct(struct loader *loader);
+void loader_done(struct loader *loader);
+/* Keeps a file descriptor as long as the script is attached. */
+int loader_keep(struct loader *loader, int fd);
+/* Lets go of everything attached. */
+void loader_detach(struct loader *loader);
+
+/* CPUs that are online, up to max. */
+uint32_t loader_online(uint32_t *cpus, uint32_t max);

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* loader_direct - the loader that makes the system calls itself: bpf(2) and perf_event_open(2). */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "trace/loader.h"
+
+enum { LINKS_MAX = 200000, AGAIN_MAX = 5 };
+
+static int sys_bpf(int command, union bpf_attr *attr)
+{
+	int result, tries = 0;
+
+	do {
+		result = (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
+	} while (result < 0 && errno == EAGAIN && ++tries < AGAIN_MAX);
+	return result < 0 ? -errno : result;
+}
+
+int loader_keep(struct loader *loader, int fd)
+{
+	if (fd < 0)
+		return fd;
+	if (loader->link_count == loader->links_max) {
+		uint32_t max = loader->links_max ? loader->links_max * 2 : 64;
+		int *grown = max <= LINKS_MAX ? realloc(loader->links, max * sizeof(*grown)) : NULL;
+
+		if (!grown) {
+			close(fd);
+			return -ENOMEM;
+		}
+		loader->links = grown;
+		loader->links_max = max;
+	}
+	loader->links[loader->link_count++] = fd;
+	return fd;
+}
+
+void loader_detach(struct loader *loader)
+{
+	while (loader->link_count)
+		close(loader->links[--loader->link_count]);
+}
+
+void loader_done(struct loader *loader)
+{
+	loader_detach(loader);
+	free(loader->links);
+	loader->links = NULL;
+	loader->links_max = 0;
+}
+
+static int map_create(struct loader *loader, const struct map_spec *spec, struct err *why)
+{
+	union bpf_attr attr = {.map_type = spec->type,
+			       .key_size = spec->key_size,
+			       .value_size = spec->value_size,
+			       .max_entries = spec->max_entries,
+			       .map_flags = spec->flags};
+	int fd;
+
+	memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
+	fd = sys_bpf(BPF_MAP_CREATE, &attr);
+	if (fd < 0)
+		err_set(why, fd, "cannot create map '%s' (%u entries of %u + %u bytes): %s",
+			spec->name, spec->max_entries, spec->key_size, spec->value_size,
+			err_name(fd));
+	return fd;
+}
+
+static int program_load(struct loader *loader, const struct program_spec *spec, struct err *why)
+{
+	union bpf_attr attr = {.prog_type = spec->type,
+			       .insns = (uint64_t)(uintptr_t)spec->insns,
+			       .insn_cnt = spec->insn_count,
+			       .license = (uint64_t)(uintptr_t)spec->license,
+			       .expected_attach_type = spec->attach_type,
+			       .attach_btf_id = spec->attach_btf_id};
+	int fd;
+
+	snprintf(attr.prog_name, sizeof(attr.prog_name), "%s", spec->name);
+	fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	if (fd >= 0)
+		return fd;
+	if (spec->log_size) { /* once more, for the reason */
+		attr.log_level = spec->log_level ? spec->log_level : 1;
+		attr.log_buf = (uint64_t)(uintptr_t)spec->log;
+		attr.log_size = spec->log_size;
+		spec->log[0] = 0;
+		sys_bpf(BPF_PROG_LOAD, &attr);
+	}
+	return err_set(why, fd, "cannot load program '%s': %s", spec->name,
+		       fd == -EPERM ? "not permitted (root, or CAP_BPF and CAP_PERFMON, are needed)"
+				    : err_name(fd));
+}
+
+static int attach_raw(struct loader *loader, int program, const char *tracepoint, struct err *why)
+{
+	union bpf_attr attr = {};
+	int fd;
+
+	attr.raw_tracepoint.name = (uint64_t)(uintptr_t)tracepoint;
+	attr.raw_tracepoint.prog_fd = (uint32_t)program;
+	fd = sys_bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+	if (fd < 0)
+		return err_set(why, fd, "cannot attach to raw tracepoint '%s': %s", tracepoint,
+			       err_name(fd));
+	return loader_keep(loader, fd);
+}
+
+static int attach_perf(struct loader *loader, int program, const struct perf_spec *spec,
+		       struct err *why)
+{
+	struct perf_event_attr attr = {.type = spec->type,
+				       .size = sizeof(attr),
+				       .config = spec->config,
+				       .config1 = spec->path ? (uint64_t)(uintptr_t)spec->path
+							     : spec->config1,
+				       .config2 = spec->config2};
+	int fd, err;
+
+	attr.freq = spec->is_frequency;
+	attr.sample_period = spec->period; /* the same place as sample_freq */
+	fd = (int)syscall(SYS_perf_event_open, &attr, spec->pid, spec->cpu, -1,
+			  PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0) {
+		err = -errno;
+		return err_set(why, err, "cannot open the event: %s", err_name(err));
+	}
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
+		err = -errno;
+		close(fd);
+		return err_set(why, err, "cannot attach the program to the event: %s", err_name(err));
+	}
+	return loader_keep(loader, fd);
+}
+
+static int attach_tracing(struct loader *loader, int program, struct err *why)
+{
+	union bpf_attr attr = {};
+	int fd;
+
+	attr.raw_tracepoint.prog_fd = (uint32_t)program;
+	fd = sys_bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+	if (fd < 0)
+		return err_set(why, fd, "cannot attach: %s", err_name(fd));
+	return loader_keep(loader, fd);
+}
+
+/* Returns the iterator's file: reading it to its end runs the program for every object. */
+static int attach_iter(struct loader *loader, int program, struct err *why)
+{
+	union bpf_attr attr = {};
+	int link, fd;
+
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = BPF_TRACE_ITER;
+	link = sys_bpf(BPF_LINK_CREATE, &attr);
+	if (link < 0)
+		return err_set(why, link, "cannot attach the iterator: %s", err_name(link));
+	link = loader_keep(loader, link);
+	if (link < 0)
+		return link;
+	memset(&attr, 0, sizeof(attr));
+	attr.iter_create.link_fd = (uint32_t)link;
+	fd = sys_bpf(BPF_ITER_CREATE, &attr);
+	if (fd < 0)
+		return err_set(why, fd, "cannot create the iterator: %s", err_name(fd));
+	return loader_keep(loader, fd);
+}
+
+static int run_program(struct loader *loader, int program, struct err *why)
+{
+	union bpf_attr attr = {};
+	int err;
+
+	attr.test.prog_fd = (uint32_t)program;
+	err = sys_bpf(BPF_PROG_TEST_RUN, &attr);
+	return err < 0 ? err_set(why, err, "cannot run a program by hand: %s", err_name(err)) : 0;
+}
+
+static int map_command(int command, int map, const void *key, const void *value)
+{
+	union bpf_attr attr = {.map_fd = (uint32_t)map,
+			       .key = (uint64_t)(uintptr_t)key,
+			       .value = (uint64_t)(uintptr_t)value};
+
+	return sys_bpf(command, &attr);
+}
+
+static int map_next(struct loader *loader, int map, const void *key, void *ret_next)
+{
+	return map_command(BPF_MAP_GET_NEXT_KEY, map, key, ret_next);
+}
+
+static int map_read(struct loader *loader, int map, const void *key, void *ret_value)
+{
+	return map_command(BPF_MAP_LOOKUP_ELEM, map, key, ret_value);
+}
+
+static int map_write(struct loader *loader, int map, const void *key, const void *value)
+{
+	return map_command(BPF_MAP_UPDATE_ELEM, map, key, value);
+}
+
+static int map_delete(struct loader *loader, int map, const void *key)
+{
+	return map_command(BPF_MAP_DELETE_ELEM, map, key, NULL);
+}
+
+/* "0-3,8" */
+static uint32_t read_cpus(const char *path, uint32_t *cpus, uint32_t max)
+{
+	FILE *file = fopen(path, "re");
+	uint32_t count = 0;
+	unsigned from, to;
+	char separator;
+
+	while (file && fscanf(file, "%u", &from) == 1) {
+		to = from;
+		if (fscanf(file, "%c", &separator) == 1 && separator == '-') {
+			if (fscanf(file, "%u", &to) != 1)
+				break;
+			if (fscanf(file, "%c", &separator) != 1)
+				separator = 0;
+		}
+		for (unsigned cpu = from; cpu <= to && count < max; cpu++)
+			cpus[count++] = cpu;
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+uint32_t loader_online(uint32_t *cpus, uint32_t max)
+{
+	uint32_t count = read_cpus("/sys/devices/system/cpu/online", cpus, max);
+
+	if (!count && max) {
+		cpus[0] = 0;
+		count = 1;
+	}
+	return count;
+}
+
+void loader_direct(struct loader *loader)
+{
+	static uint32_t cpus[4096];
+
+	*loader = (struct loader){.map_create = map_create,
+				  .program_load = program_load,
+				  .attach_raw = attach_raw,
+				  .attach_perf = attach_perf,
+				  .attach_tracing = attach_tracing,
+				  .attach_iter = attach_iter,
+				  .run = run_program,
+				  .map_next = map_next,
+				  .map_read = map_read,
+				  .map_write = map_write,
+				  .map_delete = map_delete};
+	/* per-CPU values come for every possible CPU */
+	loader->cpus = read_cpus("/sys/devices/system/cpu/possible", cpus, 4096);
+	if (!loader->cpus)
+		loader->cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF);
+}

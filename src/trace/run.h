@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * run - a compiled script at work: maps are made, programs loaded and attached, events read and
+ * acted upon, maps printed at the end.
+ */
+#pragma once
+
+#include "trace/lower.h"
+#include "trace/output.h"
+#include "trace/symbol.h"
+
+struct run_options {
+	bool is_quiet;	     /* no "Attached N probes" */
+	bool has_warnings;   /* runtime warnings are shown */
+	bool is_verbose;
+	bool is_dry;	     /* load nothing: --dry-run still checks that the kernel takes it */
+	int child_go;	     /* pipe to write to when all is attached: -c; -1 */
+	int child;	     /* ends the run when it ends; 0: none */
+	bool is_child_ours;
+};
+
+struct ring {
+	int fd, epoll;
+	uint64_t *consumer, *producer;
+	const uint8_t *data;
+	uint64_t mask;
+	size_t page;
+};
+
+struct run {
+	struct script *script;
+	struct compiled *compiled;
+	struct loader *loader;
+	struct output *out;
+	struct symbols *symbols;
+	const struct run_options *options;
+	struct ring ring;
+	int epoll, signals;
+	int exit_code;
+	bool is_ending;
+	uint64_t events; /* read */
+	uint32_t stack_entries;
+};
+
+/* Runs to the end. Returns the exit code, or -errno (why). */
+int run_script(struct run *run, struct err *why);
+
+/* Text that a function says: as it is, or as {"type": type, "data": text}. */
+void run_say(struct run *run, const char *type, const char *text);
+
+/* What printf and its kin make of their bytes. */
+void run_format(struct run *run, const struct expr *call, const uint8_t *data, struct buf *out);
+
+struct map_use *run_map(struct run *run, const struct map_decl *decl);
+int run_clear(struct run *run, struct map_use *map);
+int run_zero(struct run *run, struct map_use *map);
