@@ -77,32 +77,29 @@ void lower_read(struct lowering *l, struct memory to, uint32_t size, struct oper
 
 void lower_zero(struct lowering *l, struct memory to, uint32_t size)
 {
-	uint32_t at = 0;
-
 	/* a failing read clears its destination: cheaper than many stores */
 	if (size > COPY_INLINE) {
 		lower_read(l, to, size, op_imm(0), SPACE_KERNEL);
 		return;
 	}
-	for (uint32_t step = 8; step; step /= 2)
-		for (; at + step <= size; at += step)
-			ir_store(l->ir, to.base, to.offset + (int32_t)at, step, op_imm(0));
+	for (uint32_t at = 0, step; at < size; at += step) {
+		step = memory_step(to, at, size - at);
+		ir_store(l->ir, to.base, to.offset + (int32_t)at, step, op_imm(0));
+	}
 }
 
 void lower_copy(struct lowering *l, struct memory to, struct memory from, uint32_t size)
 {
-	uint32_t at = 0;
-
 	if (size > COPY_INLINE) {
 		lower_read(l, to, size, lower_address(l, from), SPACE_KERNEL);
 		return;
 	}
-	for (uint32_t step = 8; step; step /= 2)
-		for (; at + step <= size; at += step) {
-			int reg = ir_load(l->ir, from.base, from.offset + (int32_t)at, step, false);
+	for (uint32_t at = 0, step; at < size; at += step) {
+		step = memory_step2(to, from, at, size - at);
+		int reg = ir_load(l->ir, from.base, from.offset + (int32_t)at, step, false);
 
-			ir_store(l->ir, to.base, to.offset + (int32_t)at, step, op_reg(reg));
-		}
+		ir_store(l->ir, to.base, to.offset + (int32_t)at, step, op_reg(reg));
+	}
 }
 
 struct operand lower_far_address(struct lowering *l, struct value value)
@@ -180,23 +177,20 @@ struct memory lower_memory(struct lowering *l, struct value value)
 
 static void store_text(struct lowering *l, struct span text, struct memory to, uint32_t size)
 {
-	uint32_t at = 0;
-
 	/* a long rest is cleared first, all at once */
 	if (size > COPY_INLINE && text.len < size)
 		lower_zero(l, to, size);
-	for (uint32_t step = 8; step; step /= 2)
-		for (; at + step <= size; at += step) {
-			uint64_t bytes = 0;
+	for (uint32_t at = 0, step; at < size; at += step) {
+		uint64_t bytes = 0;
 
-			if (size > COPY_INLINE && at >= text.len)
-				return;
-			for (uint32_t i = 0; i < step; i++)
-				if (at + i < text.len && at + i + 1 < size)
-					bytes |= (uint64_t)text.at[at + i] << (8 * i);
-			ir_store(l->ir, to.base, to.offset + (int32_t)at, step,
-				 op_imm((int64_t)bytes));
-		}
+		if (size > COPY_INLINE && at >= text.len)
+			return;
+		step = memory_step(to, at, size - at);
+		for (uint32_t i = 0; i < step; i++)
+			if (at + i < text.len && at + i + 1 < size)
+				bytes |= (uint64_t)text.at[at + i] << (8 * i);
+		ir_store(l->ir, to.base, to.offset + (int32_t)at, step, op_imm((int64_t)bytes));
+	}
 }
 
 static bool is_padded(const struct type *tuple)

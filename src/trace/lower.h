@@ -115,6 +115,25 @@ struct operand lower_address(struct lowering *l, struct memory memory);
 struct operand lower_far_address(struct lowering *l, struct value value);
 
 struct memory lower_slot(struct lowering *l, uint32_t size);
+
+/* Bytes that may be taken at once at this place: the stack is read and written aligned only. */
+static inline uint32_t memory_step(struct memory memory, uint32_t at, uint32_t left)
+{
+	uint64_t place = (uint64_t)memory.offset + at +
+			 (memory.base.kind == OPERAND_SLOT ? (uint64_t)memory.base.imm : 0);
+	uint32_t step = 8;
+
+	while (step > left || place % step)
+		step /= 2;
+	return step;
+}
+
+static inline uint32_t memory_step2(struct memory a, struct memory b, uint32_t at, uint32_t left)
+{
+	uint32_t x = memory_step(a, at, left), y = memory_step(b, at, left);
+
+	return x < y ? x : y;
+}
 struct memory memory_at(struct memory memory, int64_t offset);
 
 struct value lower_expr(struct lowering *l, struct expr *expr);

@@ -4,6 +4,8 @@
 
 #include "trace/lower.h"
 
+extern const struct function function_division;
+
 static bool is_unsigned_64(const struct type *type)
 {
 	return type->kind == TYPE_POINTER || type->kind == TYPE_COUNT ||
@@ -101,9 +103,20 @@ static struct value lower_truth(struct lowering *l, struct expr *expr)
 	return value_reg(&type_bool, reg);
 }
 
+/* Says in user space that a division was by 0, and where. */
+static void say_divided_by_zero(struct lowering *l, struct place place)
+{
+	struct expr *call = arena_new(&l->script->arena, sizeof(*call));
+
+	if (!call)
+		return;
+	*call = (struct expr){.kind = EXPR_CALL, .place = place, .function = &function_division};
+	lower_send(l, lower_event(l, call, NULL), NULL);
+}
+
 /* Division is by magnitude: BPF's signed one is of 2024 (kernel 6.6). By 0 the result is 1. */
 static struct operand lower_division(struct lowering *l, enum op op, struct operand a,
-				     struct operand b, bool is_signed)
+				     struct operand b, bool is_signed, struct place place)
 {
 	int result = ir_reg(l->ir), end = ir_label(l->ir);
 	enum ir_alu alu = op == OP_DIV ? ALU_DIV : ALU_MOD;
@@ -111,8 +124,14 @@ static struct operand lower_division(struct lowering *l, enum op op, struct oper
 	int left_sign, sign, quotient;
 
 	ir_set(l->ir, result, op_imm(1));
-	if (b.kind != OPERAND_IMM || !b.imm)
-		ir_branch(l->ir, COND_EQ, op_reg(right), op_imm(0), end);
+	if (b.kind != OPERAND_IMM || !b.imm) {
+		int divide = ir_label(l->ir);
+
+		ir_branch(l->ir, COND_NE, op_reg(right), op_imm(0), divide);
+		say_divided_by_zero(l, place);
+		ir_jump(l->ir, end);
+		ir_put_label(l->ir, divide);
+	}
 	if (!is_signed) {
 		quotient = ir_alu(l->ir, alu, op_reg(left), op_reg(right));
 		ir_set(l->ir, result, op_reg(quotient));
@@ -146,7 +165,7 @@ struct operand lower_arith(struct lowering *l, enum op op, struct operand a, str
 	enum ir_alu alu;
 
 	if (op == OP_DIV || op == OP_MOD)
-		return lower_division(l, op, a, b, type->is_signed);
+		return lower_division(l, op, a, b, type->is_signed, place);
 	alu = alus[op];
 	if (op == OP_SHR && type->is_signed)
 		alu = ALU_SAR;

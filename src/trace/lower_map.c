@@ -114,7 +114,7 @@ struct memory lower_key(struct lowering *l, const struct map_decl *map, struct e
 {
 	bool buckets = has_buckets(map);
 	struct memory key;
-	uint32_t size, i = 0;
+	uint32_t size;
 
 	if (is_scalar_map(map)) {
 		key = lower_slot(l, 8);
@@ -133,14 +133,9 @@ struct memory lower_key(struct lowering *l, const struct map_decl *map, struct e
 	} else {
 		lower_into(l, keys, key, map->key);
 	}
-	/* what is behind the key and before the bucket */
-	for (i = map->key->size; buckets && i < size; i++)
-		if (i % 8 == 0) {
-			ir_store(l->ir, key.base, key.offset + (int32_t)i, 8, op_imm(0));
-			i += 7;
-		} else {
-			ir_store(l->ir, key.base, key.offset + (int32_t)i, 1, op_imm(0));
-		}
+	/* what is behind the key, before and in the place of the bucket */
+	if (buckets)
+		lower_zero(l, memory_at(key, map->key->size), size - map->key->size);
 	return key;
 }
 

@@ -24,30 +24,25 @@ static uint64_t bytes_of(struct span text, uint32_t at, uint32_t size)
 static void compare_with_text(struct lowering *l, struct memory memory, struct span text,
 			      uint32_t size, int differs)
 {
-	uint32_t at = 0;
+	for (uint32_t at = 0, step; at < size; at += step) {
+		step = memory_step(memory, at, size - at);
+		int reg = ir_load(l->ir, memory.base, memory.offset + (int32_t)at, step, false);
 
-	for (uint32_t step = 8; step; step /= 2)
-		for (; at + step <= size; at += step) {
-			int reg = ir_load(l->ir, memory.base, memory.offset + (int32_t)at, step,
-					  false);
-
-			ir_branch(l->ir, COND_NE, op_reg(reg),
-				  op_imm((int64_t)bytes_of(text, at, step)), differs);
-		}
+		ir_branch(l->ir, COND_NE, op_reg(reg),
+			  op_imm((int64_t)bytes_of(text, at, step)), differs);
+	}
 }
 
 static void compare_in_a_row(struct lowering *l, struct memory a, struct memory b, uint32_t size,
 			     int differs)
 {
-	uint32_t at = 0;
+	for (uint32_t at = 0, step; at < size; at += step) {
+		step = memory_step2(a, b, at, size - at);
+		int left = ir_load(l->ir, a.base, a.offset + (int32_t)at, step, false);
+		int right = ir_load(l->ir, b.base, b.offset + (int32_t)at, step, false);
 
-	for (uint32_t step = 8; step; step /= 2)
-		for (; at + step <= size; at += step) {
-			int left = ir_load(l->ir, a.base, a.offset + (int32_t)at, step, false);
-			int right = ir_load(l->ir, b.base, b.offset + (int32_t)at, step, false);
-
-			ir_branch(l->ir, COND_NE, op_reg(left), op_reg(right), differs);
-		}
+		ir_branch(l->ir, COND_NE, op_reg(left), op_reg(right), differs);
+	}
 }
 
 /* Memory in the frame: where an index that only the bound limits is allowed. */

@@ -293,13 +293,18 @@ static void read_table(struct run *run, struct map_use *use, struct table *table
 
 static void bucket_range(const struct type *type, uint32_t bucket, int64_t *low, int64_t *high)
 {
-	uint64_t part = 1ULL << type->step, x = bucket - 1, power;
+	uint64_t part, x = bucket - 1, power;
+
+	*low = *high = 0;
+	if (!bucket)
+		return;
 
 	if (type->kind == TYPE_LHIST) {
 		*low = type->min + ((int64_t)bucket - 1) * type->step;
 		*high = *low + type->step;
 		return;
 	}
+	part = 1ULL << type->step;
 	if (x < part * 2) {
 		*low = (int64_t)x;
 		*high = (int64_t)x + 1;

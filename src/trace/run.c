@@ -358,7 +358,6 @@ static int run_special(struct run *run, const char *kind, struct err *why)
 		err = run->loader->run(run->loader, probe->program->fd, why);
 		if (err < 0)
 			return err;
-		ring_read(run, true);
 	}
 	return 0;
 }
@@ -559,14 +558,14 @@ static int run_all(struct run *run, struct err *why)
 	err = ring_open(&run->ring, ring->fd, ring->spec.max_entries);
 	if (err)
 		return err_set(why, err, "cannot map the ring of events: %s", err_name(err));
+	/* what begin says is shown after the line that says how many probes there are */
 	err = run_special(run, "begin", why);
-	if (!err && !run->is_ending)
+	if (!err)
 		err = attach_all(run, &count, why);
-	else if (!err)
-		count = run->script->probe_count;
 	if (err)
 		return err;
 	say_attached(run, count);
+	ring_read(run, false);
 	if (run->options->child_go >= 0 && write(run->options->child_go, "g", 1) != 1)
 		return err_set(why, -EIO, "cannot start the child");
 	if (!run->is_ending)

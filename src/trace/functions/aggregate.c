@@ -94,15 +94,13 @@ static void update_total(struct lowering *l, struct expr *map, struct expr *call
 static void update_extreme(struct lowering *l, struct expr *map, struct expr *call, bool is_max)
 {
 	int done = ir_label(l->ir), take = ir_label(l->ir);
-	struct operand n = argument(l, call);
+	struct operand n = op_reg(lower_register(l, lower_expr(l, call->args)));
 	int slot = lower_map_slot(l, map, done);
 	int is_set = ir_load(l->ir, op_reg(slot), 8, 8, false);
 
 	ir_branch(l->ir, COND_EQ, op_reg(is_set), op_imm(0), take);
 	int best = ir_load(l->ir, op_reg(slot), 0, 8, false);
 
-	if (n.kind == OPERAND_IMM)
-		n = op_reg(ir_const(l->ir, n.imm));
 	ir_branch(l->ir, is_max ? COND_SLE : COND_SGE, n, op_reg(best), done);
 	ir_put_label(l->ir, take);
 	ir_store(l->ir, op_reg(slot), 0, 8, n);

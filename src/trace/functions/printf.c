@@ -157,44 +157,52 @@ const struct function function_printf = {.name = "printf", .min_args = 1, .max_a
 	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
 	.happen = happen_printf};
 
-static void say_with_place(struct run *run, const struct expr *call, const uint8_t *data,
-			   enum severity severity)
+/* "errorf" and its kin: a line that points at the script. */
+static void say_with_place(struct run *run, const struct expr *call, const char *type,
+			   enum severity severity, const char *text)
 {
-	struct buf text, out;
+	struct buf out;
 
-	buf_init(&text, 1 << 20);
 	buf_init(&out, 1 << 21);
-	run_format(run, call, data, &text);
 	if (run->out->is_json) {
 		struct json json = {.out = &out};
 		uint32_t line, column;
 
 		diag_where(&run->script->diag, call->place.from, &line, &column);
-		buf_str(&out, severity == SEVERITY_ERROR ? "{\"type\": \"errorf\", \"msg\": "
-							 : "{\"type\": \"warnf\", \"msg\": ");
-		json_str(&json, buf_text(&text));
+		buf_f(&out, "{\"type\": \"%s\", \"msg\": ", type);
+		json_str(&json, text);
 		buf_str(&out, ", \"filename\": ");
 		json = (struct json){.out = &out};
 		json_str(&json, run->script->diag.name);
 		buf_f(&out, ", \"line\": %u, \"col\": %u}\n", line, column);
 		output_raw(run->out, buf_as_span(&out));
 	} else if (severity == SEVERITY_ERROR || run->options->has_warnings) {
-		diag_show(&run->script->diag, severity, call->place, buf_text(&text), NULL, &out);
+		diag_show(&run->script->diag, severity, call->place, text, NULL, &out);
 		output_flush(run->out);
 		fputs(buf_text(&out), stderr);
 	}
-	buf_done(&text);
 	buf_done(&out);
+}
+
+static void say_formatted(struct run *run, const struct expr *call, const uint8_t *data,
+			  const char *type, enum severity severity)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	run_format(run, call, data, &text);
+	say_with_place(run, call, type, severity, buf_text(&text));
+	buf_done(&text);
 }
 
 static void happen_errorf(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
 {
-	say_with_place(run, call, data, SEVERITY_ERROR);
+	say_formatted(run, call, data, "errorf", SEVERITY_ERROR);
 }
 
 static void happen_warnf(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
 {
-	say_with_place(run, call, data, SEVERITY_WARNING);
+	say_formatted(run, call, data, "warnf", SEVERITY_WARNING);
 }
 
 const struct function function_errorf = {.name = "errorf", .min_args = 1, .max_args = 128,
@@ -203,6 +211,17 @@ const struct function function_errorf = {.name = "errorf", .min_args = 1, .max_a
 const struct function function_warnf = {.name = "warnf", .min_args = 1, .max_args = 128,
 	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
 	.happen = happen_warnf};
+
+/* No function of the language: what a division by 0 calls. */
+static void happen_division(struct run *run, const struct expr *call, const uint8_t *data,
+			    size_t len)
+{
+	say_with_place(run, call, "runtime_error", SEVERITY_WARNING,
+		       "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is "
+		       "being used as the result.");
+}
+
+const struct function function_division = {.name = "/", .happen = happen_division};
 
 /* --- cat: the file's beginning --- */
 
