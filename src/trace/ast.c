@@ -3,20 +3,22 @@
 #include "trace/ast.h"
 
 static const char *const expr_names[] = {
-	[EXPR_INT] = "int",	      [EXPR_BOOL] = "bool",	[EXPR_STRING] = "string",
-	[EXPR_NAME] = "name",	      [EXPR_POSITIONAL] = "param", [EXPR_PARAM_COUNT] = "params",
-	[EXPR_VARIABLE] = "variable", [EXPR_MAP] = "map",	[EXPR_UNARY] = "unary",
-	[EXPR_BINARY] = "binary",     [EXPR_TERNARY] = "ternary", [EXPR_CAST] = "cast",
-	[EXPR_FIELD] = "field",	      [EXPR_INDEX] = "index",	[EXPR_TUPLE] = "tuple",
-	[EXPR_CALL] = "call",	      [EXPR_BLOCK] = "block",	[EXPR_SIZEOF] = "sizeof",
-	[EXPR_OFFSETOF] = "offsetof", [EXPR_STEP] = "step",	[EXPR_IF] = "if",
+	[EXPR_INT] = "int",           [EXPR_BOOL] = "bool",        [EXPR_STRING] = "string",
+	[EXPR_NAME] = "name",         [EXPR_POSITIONAL] = "param", [EXPR_PARAM_COUNT] = "params",
+	[EXPR_VARIABLE] = "variable", [EXPR_MAP] = "map",          [EXPR_UNARY] = "unary",
+	[EXPR_BINARY] = "binary",     [EXPR_TERNARY] = "ternary",  [EXPR_CAST] = "cast",
+	[EXPR_FIELD] = "field",       [EXPR_INDEX] = "index",      [EXPR_TUPLE] = "tuple",
+	[EXPR_CALL] = "call",         [EXPR_BLOCK] = "block",      [EXPR_SIZEOF] = "sizeof",
+	[EXPR_OFFSETOF] = "offsetof", [EXPR_STEP] = "step",        [EXPR_IF] = "if",
 };
 
 static const char *const stmt_names[] = {
-	[STMT_EXPR] = "do",	    [STMT_ASSIGN] = "assign", [STMT_LET] = "let",
-	[STMT_IF] = "if",	    [STMT_WHILE] = "while",   [STMT_FOR_RANGE] = "for range",
-	[STMT_FOR_MAP] = "for map", [STMT_UNROLL] = "unroll", [STMT_BREAK] = "break",
-	[STMT_CONTINUE] = "continue", [STMT_RETURN] = "return", [STMT_BLOCK] = "block",
+	[STMT_EXPR] = "do",         [STMT_ASSIGN] = "assign",
+	[STMT_LET] = "let",         [STMT_IF] = "if",
+	[STMT_WHILE] = "while",     [STMT_FOR_RANGE] = "for range",
+	[STMT_FOR_MAP] = "for map", [STMT_UNROLL] = "unroll",
+	[STMT_BREAK] = "break",     [STMT_CONTINUE] = "continue",
+	[STMT_RETURN] = "return",   [STMT_BLOCK] = "block",
 };
 
 static void dump_stmts(const struct stmt *stmt, int depth, struct buf *out);

@@ -23,8 +23,8 @@ struct btf {
 	const char *strings;
 	uint32_t strings_len;
 	uint32_t *offsets; /* by id, from `types`; made on first use */
-	uint32_t count;	   /* types, with the void at 0 */
-	struct map known;  /* id -> const struct type * */
+	uint32_t count; /* types, with the void at 0 */
+	struct map known; /* id -> const struct type * */
 };
 
 /* Bytes after the common part, by kind; SIZE_MAX: unknown. */
@@ -250,10 +250,13 @@ static struct type *new_type(struct btf *btf, const struct btf_type *t, uint32_t
 	return type;
 }
 
-static const struct type *convert_int(const struct btf_type *t)
+static const struct type *convert_int(const struct btf *btf, const struct btf_type *t)
 {
 	uint32_t encoding = BTF_INT_ENCODING(*(const uint32_t *)(t + 1));
 
+	/* kernels are built with -funsigned-char since 6.2; to scripts char is signed */
+	if (!strcmp(name_at(btf, t->name_off), "char"))
+		return &type_int8;
 	if (encoding & BTF_INT_BOOL)
 		return &type_bool;
 	if (t->size == 16) /* __int128: its lower half, which is all that scripts can hold */
@@ -265,9 +268,13 @@ static const struct type *convert_array(struct btf *btf, const struct btf_type *
 {
 	const struct btf_array *array = (const void *)(t + 1);
 	const struct type *of = btf_type(btf, array->type);
+	const struct btf_type *element = type_at(btf, array->type);
 
+	while (element && BTF_INFO_KIND(element->info) == BTF_KIND_CONST)
+		element = type_at(btf, element->type);
 	/* char[N] in the kernel is text more often than not, and bpftrace takes it as such */
-	if (of->kind == TYPE_INT && of->size == 1 && of->is_signed && array->nelems)
+	if (element && BTF_INFO_KIND(element->info) == BTF_KIND_INT &&
+	    !strcmp(name_at(btf, element->name_off), "char") && array->nelems)
 		return type_string(btf->arena, array->nelems);
 	if ((uint64_t)of->size * array->nelems > 1 << 24)
 		return &type_none;
@@ -308,7 +315,7 @@ static const struct type *convert(struct btf *btf, uint32_t id)
 			id = t->type;
 			t = type_at(btf, id);
 			continue;
-		case BTF_KIND_INT: return convert_int(t);
+		case BTF_KIND_INT: return convert_int(btf, t);
 		case BTF_KIND_PTR: return convert_pointer(btf, t);
 		case BTF_KIND_ARRAY: return convert_array(btf, t);
 		case BTF_KIND_STRUCT:
@@ -383,11 +390,11 @@ static const struct btf_type *record_at(struct btf *btf, const struct type *reco
 
 	/* a forward declaration: the definition may stand elsewhere under the same name */
 	if (t && BTF_INFO_KIND(t->info) == BTF_KIND_FWD)
-		t = type_at(btf, btf_find(btf, name_at(btf, t->name_off),
-					  BTF_INFO_KFLAG(t->info) ? BTF_KIND_UNION
-								  : BTF_KIND_STRUCT));
-	if (!t || (BTF_INFO_KIND(t->info) != BTF_KIND_STRUCT &&
-		   BTF_INFO_KIND(t->info) != BTF_KIND_UNION))
+		t = type_at(btf,
+			    btf_find(btf, name_at(btf, t->name_off),
+				     BTF_INFO_KFLAG(t->info) ? BTF_KIND_UNION : BTF_KIND_STRUCT));
+	if (!t ||
+	    (BTF_INFO_KIND(t->info) != BTF_KIND_STRUCT && BTF_INFO_KIND(t->info) != BTF_KIND_UNION))
 		return NULL;
 	return t;
 }
@@ -472,8 +479,7 @@ const struct type *btf_fill(struct btf *btf, const struct type *record)
 	return full;
 }
 
-static bool enum_value(const struct btf_type *t, uint32_t i, uint32_t *ret_name,
-		       int64_t *ret_value)
+static bool enum_value(const struct btf_type *t, uint32_t i, uint32_t *ret_name, int64_t *ret_value)
 {
 	if (BTF_INFO_KIND(t->info) == BTF_KIND_ENUM) {
 		const struct btf_enum *e = (const struct btf_enum *)(t + 1) + i;

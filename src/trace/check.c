@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* check - statements, operators and written types; and the walk to the fixpoint. */
+/* check - statements and operators; and the walk to the fixpoint. */
 #include "trace/check.h"
 
 #include <errno.h>
@@ -26,236 +26,6 @@ void check_error(struct checker *checker, struct place place, const char *format
 const char *check_text(struct checker *checker, const struct type *type)
 {
 	return checker->is_final ? type_text(&checker->script->arena, type) : "";
-}
-
-const struct field *script_field(struct script *script, const struct type *record,
-				 const char *name)
-{
-	const struct field *field = type_field(record, name);
-
-	if (field)
-		return field;
-	for (uint32_t i = 0; i < record->field_count; i++) {
-		const struct field *outer = &record->fields[i];
-		struct field *copy;
-
-		if (outer->name || outer->type->kind != TYPE_RECORD)
-			continue;
-		field = script_field(script, outer->type, name);
-		copy = field ? arena_new(&script->arena, sizeof(*copy)) : NULL;
-		if (copy) {
-			*copy = *field;
-			copy->offset += outer->offset;
-			return copy;
-		}
-	}
-	return record->btf_id && script->btf ? btf_field(script->btf, record, name) : NULL;
-}
-
-const struct type *script_fill(struct script *script, const struct type *record)
-{
-	return record->btf_id && script->btf ? btf_fill(script->btf, record) : record;
-}
-
-/* --- types as they are written --- */
-
-static const struct {
-	const char *name;
-	const struct type *type;
-} named_types[] = {
-	{"int8", &type_int8},	    {"int16", &type_int16},	{"int32", &type_int32},
-	{"int64", &type_int64},	    {"uint8", &type_uint8},	{"uint16", &type_uint16},
-	{"uint32", &type_uint32},   {"uint64", &type_uint64},	{"bool", &type_bool},
-	{"_Bool", &type_bool},	    {"void", &type_void},	{"int8_t", &type_int8},
-	{"int16_t", &type_int16},   {"int32_t", &type_int32},	{"int64_t", &type_int64},
-	{"uint8_t", &type_uint8},   {"uint16_t", &type_uint16}, {"uint32_t", &type_uint32},
-	{"uint64_t", &type_uint64}, {"size_t", &type_uint64},	{"ssize_t", &type_int64},
-	{"u8", &type_uint8},	    {"u16", &type_uint16},	{"u32", &type_uint32},
-	{"u64", &type_uint64},	    {"s8", &type_int8},		{"s16", &type_int16},
-	{"s32", &type_int32},	    {"s64", &type_int64},	{"__u8", &type_uint8},
-	{"__u16", &type_uint16},    {"__u32", &type_uint32},	{"__u64", &type_uint64},
-	{"__s8", &type_int8},	    {"__s16", &type_int16},	{"__s32", &type_int32},
-	{"__s64", &type_int64},	    {"pid_t", &type_int32},	{"usym_t", &type_usym},
-	{"ksym_t", &type_ksym},	    {"inet", &type_inet},	{"timestamp", &type_timestamp},
-	{"uintptr_t", &type_uint64},
-};
-
-static const struct type *lay_out(struct checker *checker, struct c_record *record);
-
-static const struct type *tagged_type(struct checker *checker, const struct type_spec *spec)
-{
-	struct script *script = checker->script;
-
-	for (struct c_record *r = script->records; r; r = r->next)
-		if (spec->tag != TAG_ENUM && !strcmp(r->name, spec->name) &&
-		    r->is_union == (spec->tag == TAG_UNION))
-			return lay_out(checker, r);
-	for (const struct c_enumerator *e = script->enumerators; e; e = e->next)
-		if (spec->tag == TAG_ENUM && !strcmp(e->enum_name, spec->name)) {
-			struct type *type = arena_new(&script->arena, sizeof(*type));
-
-			if (!type)
-				return NULL;
-			*type = (struct type){
-				.kind = TYPE_ENUM, .size = 4, .align = 4, .name = spec->name};
-			return type;
-		}
-	if (!script_btf(script))
-		return NULL;
-	if (spec->tag == TAG_ENUM)
-		return btf_enum(script->btf, spec->name);
-	return btf_record(script->btf, spec->name, spec->tag == TAG_UNION);
-}
-
-static const struct type *plain_type(struct checker *checker, const struct type_spec *spec)
-{
-	struct script *script = checker->script;
-	const struct type *type;
-
-	for (size_t i = 0; i < sizeof(named_types) / sizeof(*named_types); i++)
-		if (!strcmp(named_types[i].name, spec->name))
-			return named_types[i].type;
-	if (!strcmp(spec->name, "string"))
-		return type_string(&script->arena,
-				   spec->size ? spec->size : script->config.max_strlen);
-	if (!strcmp(spec->name, "buffer"))
-		return type_buffer(&script->arena,
-				   spec->size ? spec->size : script->config.max_strlen);
-	for (struct c_typedef *t = script->typedefs; t; t = t->next)
-		if (!strcmp(t->name, spec->name) && &t->spec != spec)
-			return check_type_spec(checker, &t->spec, NULL);
-	/* a struct of the script may be named without "struct", as in C++ */
-	for (struct c_record *r = script->records; r; r = r->next)
-		if (!strcmp(r->name, spec->name))
-			return lay_out(checker, r);
-	if (!script_btf(script))
-		return NULL;
-	type = btf_typedef(script->btf, spec->name);
-	return type ? type : btf_record(script->btf, spec->name, false);
-}
-
-const struct type *check_type_spec(struct checker *checker, struct type_spec *spec,
-				   const struct type *for_array)
-{
-	struct arena *arena = &checker->script->arena;
-	const struct type *type;
-
-	if (spec->record)
-		type = lay_out(checker, spec->record);
-	else if (spec->of_expr)
-		type = check_expr(checker, spec->of_expr);
-	else
-		type = spec->tag ? tagged_type(checker, spec) : plain_type(checker, spec);
-	if (!type || (type->kind == TYPE_NONE && !spec->of_expr)) {
-		check_error(checker, spec->place, "Cannot resolve unknown type \"%s%s\"",
-			    spec->tag == TAG_STRUCT  ? "struct "
-			    : spec->tag == TAG_UNION ? "union "
-			    : spec->tag == TAG_ENUM  ? "enum "
-						     : "",
-			    spec->name ? spec->name : "");
-		return NULL;
-	}
-	if (type->is_literal)
-		type = type_int(type->size, type->is_signed);
-	for (uint32_t i = 0; i < spec->pointers; i++)
-		type = type_pointer(arena, type, checker->probe ? checker->probe->kind->space
-								: SPACE_NONE);
-	if (spec->is_array) {
-		uint32_t count = spec->array_count;
-
-		if (!count && for_array && type->size)
-			count = for_array->size / type->size;
-		if ((uint64_t)count * type->size > 1 << 20)
-			return NULL;
-		type = type_array(arena, type, count);
-	}
-	return type;
-}
-
-/* Bit fields share storage units of their type, as the ABI of x86-64 and arm64 has it. */
-static void place_field(struct field *field, uint32_t bits, bool is_union, uint64_t *at_bits,
-			uint32_t *align)
-{
-	uint32_t unit = field->type->size ? field->type->size : 1;
-	uint32_t a = field->type->align ? field->type->align : 1;
-
-	if (bits) {
-		uint64_t at = is_union ? 0 : *at_bits;
-
-		if (at / (unit * 8) != (at + bits - 1) / (unit * 8))
-			at = (at + unit * 8 - 1) / (unit * 8) * (unit * 8);
-		field->offset = (uint32_t)(at / (unit * 8) * unit);
-		field->bit_offset = (uint16_t)(at % (unit * 8));
-		field->bit_size = (uint16_t)bits;
-		*at_bits = is_union ? (*at_bits > bits ? *at_bits : bits) : at + bits;
-	} else {
-		uint64_t at = is_union ? 0 : (*at_bits + 7) / 8;
-
-		at = (at + a - 1) / a * a;
-		field->offset = (uint32_t)at;
-		at = (at + field->type->size) * 8;
-		*at_bits = is_union && *at_bits > at ? *at_bits : at;
-	}
-	*align = a > *align ? a : *align;
-}
-
-static const struct type *field_type(struct checker *checker, struct c_field *field)
-{
-	const struct type *type = check_type_spec(checker, &field->spec, NULL);
-
-	for (uint32_t i = field->dim_count; type && i > 0; i--) {
-		uint32_t count = field->dims[i - 1];
-
-		if ((uint64_t)count * type->size > 1 << 24) {
-			check_error(checker, field->place, "array is too large");
-			return NULL;
-		}
-		/* text, as in BTF: see there */
-		if (type->kind == TYPE_INT && type->size == 1 && type->is_signed && count)
-			type = type_string(&checker->script->arena, count);
-		else
-			type = type_array(&checker->script->arena, type, count);
-	}
-	return type;
-}
-
-static const struct type *lay_out(struct checker *checker, struct c_record *record)
-{
-	uint32_t count = 0, align = 1;
-	uint64_t bits = 0;
-	struct field *fields;
-	struct type *type;
-
-	if (record->type)
-		return record->type;
-	for (struct c_field *f = record->fields; f; f = f->next)
-		count++;
-	type = arena_new(&checker->script->arena, sizeof(*type));
-	fields = arena_new(&checker->script->arena, (count + 1) * sizeof(*fields));
-	if (!type || !fields)
-		return NULL;
-	*type = (struct type){.kind = TYPE_RECORD,
-			      .name = record->name,
-			      .is_union = record->is_union,
-			      .align = 1};
-	record->type = type; /* now a pointer to itself may be a field */
-	count = 0;
-	for (struct c_field *f = record->fields; f; f = f->next) {
-		const struct type *one = field_type(checker, f);
-
-		if (!one || (one->kind == TYPE_RECORD && !one->size && !one->fields))
-			continue;
-		if (!f->name && f->bits == 0 && one->kind != TYPE_RECORD)
-			continue;
-		fields[count] = (struct field){.name = f->name, .type = one};
-		place_field(&fields[count], f->bits, record->is_union, &bits, &align);
-		count++;
-	}
-	type->fields = fields;
-	type->field_count = count;
-	type->align = align;
-	type->size = (uint32_t)(((bits + 7) / 8 + align - 1) / align * align);
-	return type;
 }
 
 /* --- operators --- */
@@ -301,8 +71,7 @@ static const struct type *check_integers(struct checker *checker, struct expr *e
 
 	if (is_comparison(expr->op) || expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR)
 		return &type_bool;
-	if (left->is_literal && right->is_literal && expr->a->is_constant &&
-	    expr->b->is_constant) {
+	if (left->is_literal && right->is_literal && expr->a->is_constant && expr->b->is_constant) {
 		if (fold(expr, expr->a, expr->b))
 			return type_of_literal(expr->number, expr->is_negative);
 		if (expr->op == OP_DIV || expr->op == OP_MOD) {
@@ -370,9 +139,9 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 	const struct type *right = check_expr(checker, expr->b);
 
 	if (left->kind == TYPE_NONE || right->kind == TYPE_NONE)
-		return is_comparison(expr->op) ? &type_bool
+		return is_comparison(expr->op)   ? &type_bool
 		       : left->kind == TYPE_NONE ? &type_none
-		       : &type_none;
+						 : &type_none;
 	if (type_is_castable_aggregate(left))
 		left = left->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
 	if (type_is_castable_aggregate(right))
@@ -391,9 +160,8 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 		return &type_none;
 	}
 	/* "" beside a number, as in /@x[tid] != 0/: bpftrace says no, and so do we */
-	check_error(checker, expr->place,
-		    "Type mismatch for '%s': comparing '%s' with '%s'", op_text(expr->op),
-		    check_text(checker, left), check_text(checker, right));
+	check_error(checker, expr->place, "Type mismatch for '%s': comparing '%s' with '%s'",
+		    op_text(expr->op), check_text(checker, left), check_text(checker, right));
 	return &type_none;
 }
 
@@ -478,9 +246,8 @@ static struct variable *declare(struct checker *checker, struct stmt *stmt, stru
 	if (!binding)
 		return NULL;
 	variable->loop_depth = checker->loop_depth;
-	*binding = (struct binding){.next = checker->bindings,
-				    .variable = variable,
-				    .depth = checker->depth};
+	*binding = (struct binding){
+		.next = checker->bindings, .variable = variable, .depth = checker->depth};
 	checker->bindings = binding;
 	target->variable = variable;
 	return variable;
@@ -521,8 +288,8 @@ static void assign_variable(struct checker *checker, struct variable *variable,
 			    check_text(checker, variable->type));
 		return;
 	}
-	if (!variable->has_fixed_type &&
-	    (!type_same(joined, variable->type) || joined->is_literal != variable->type->is_literal)) {
+	if (!variable->has_fixed_type && (!type_same(joined, variable->type) ||
+					  joined->is_literal != variable->type->is_literal)) {
 		variable->type = joined;
 		checker->is_changed = true;
 	}
@@ -566,10 +333,11 @@ static void check_map_assignment(struct checker *checker, struct stmt *stmt)
 	if (type_is_castable_aggregate(type) && stmt->value->kind != EXPR_CALL)
 		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
 	else if (type_is_aggregate(type) && stmt->value->kind != EXPR_CALL) {
-		check_error(checker, stmt->place, "Map value '%s' cannot be assigned from one map "
+		check_error(checker, stmt->place,
+			    "Map value '%s' cannot be assigned from one map "
 			    "to another. The function that returns this type must be called "
-			    "directly e.g. `%s = %s;`.", check_text(checker, type), target->name,
-			    "hist(retval)");
+			    "directly e.g. `%s = %s;`.",
+			    check_text(checker, type), target->name, "hist(retval)");
 		return;
 	}
 	check_map_value(checker, target->map, type, stmt->place);

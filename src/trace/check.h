@@ -30,7 +30,7 @@ struct checker {
 	struct binding *bindings; /* variables that can be seen, innermost first */
 	uint32_t depth, loop_depth;
 	bool is_changed; /* something became wider in this walk */
-	bool is_final;	 /* complaints are wanted: types stand still */
+	bool is_final; /* complaints are wanted: types stand still */
 };
 
 const struct type *check_expr(struct checker *checker, struct expr *expr);

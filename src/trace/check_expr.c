@@ -38,8 +38,7 @@ static const struct type *check_positional(struct checker *checker, struct expr 
 
 	if (expr->arg_count > options->param_count) {
 		diag_warn(&checker->script->diag, expr->place,
-			  "Positional parameter $%u is empty or not provided. ",
-			  expr->arg_count);
+			  "Positional parameter $%u is empty or not provided. ", expr->arg_count);
 		return set_constant(expr, 0, false);
 	}
 	text = options->params[expr->arg_count - 1];
@@ -127,9 +126,10 @@ void check_join_key(struct checker *checker, struct map_decl *map, const struct 
 				      "previously used with an explicit key (non-scalar map)%s%s"
 				    : "Argument mismatch for %s: trying to access with arguments: "
 				      "'%s' when map expects arguments: '%s'",
-			    map->name, key->kind == TYPE_NONE || map->key->kind == TYPE_NONE
-					       ? ""
-					       : check_text(checker, key),
+			    map->name,
+			    key->kind == TYPE_NONE || map->key->kind == TYPE_NONE
+				    ? ""
+				    : check_text(checker, key),
 			    key->kind == TYPE_NONE || map->key->kind == TYPE_NONE
 				    ? ""
 				    : check_text(checker, map->key));
@@ -190,7 +190,7 @@ static const struct type *check_unary(struct checker *checker, struct expr *expr
 		}
 		if (!type_is_integer(type))
 			break;
-		return type->kind == TYPE_INT && !type->is_signed ? type : &type_uint64;
+		return type_int(type->size, false);
 	case OP_DEREF:
 		if (type->kind == TYPE_POINTER) {
 			if (type->of->kind != TYPE_VOID && type->of->kind != TYPE_NONE)
@@ -200,8 +200,7 @@ static const struct type *check_unary(struct checker *checker, struct expr *expr
 		}
 		if (type->kind == TYPE_INT && type->size == 8) /* as old scripts do: *kaddr("x") */
 			return &type_uint64;
-		check_error(checker, expr->place,
-			    "Can not dereference type '%s' (not a pointer)",
+		check_error(checker, expr->place, "Can not dereference type '%s' (not a pointer)",
 			    check_text(checker, type));
 		return &type_none;
 	case OP_ADDRESS:
@@ -265,8 +264,8 @@ static const struct type *check_cast(struct checker *checker, struct expr *expr)
 	if (!to || to->kind == TYPE_NONE)
 		return &type_none;
 	if (to->kind == TYPE_POINTER) {
-		enum space space = from->kind == TYPE_POINTER ? from->space
-							       : checker->probe->kind->space;
+		enum space space =
+			from->kind == TYPE_POINTER ? from->space : checker->probe->kind->space;
 
 		to = type_pointer(arena_of(checker), to->of, space);
 	}
@@ -476,8 +475,8 @@ static const struct type *check_call(struct checker *checker, struct expr *expr)
 			    "%s() is an unsafe function being used in safe mode", expr->name);
 	if (n < function->min_args || n > function->max_args) {
 		if (function->min_args == function->max_args)
-			check_error(checker, expr->place, "%s() requires %s argument%s (%u provided)",
-				    expr->name,
+			check_error(checker, expr->place,
+				    "%s() requires %s argument%s (%u provided)", expr->name,
 				    function->min_args == 0   ? "no"
 				    : function->min_args == 1 ? "one"
 				    : function->min_args == 2 ? "two"
@@ -540,9 +539,8 @@ static const struct type *check_size(struct checker *checker, struct expr *expr)
 
 		if (type->kind == TYPE_POINTER)
 			type = type->of;
-		field = type->kind == TYPE_RECORD
-				? script_field(checker->script, type, name->name)
-				: NULL;
+		field = type->kind == TYPE_RECORD ? script_field(checker->script, type, name->name)
+						  : NULL;
 		if (!field) {
 			check_error(checker, expr->place, "'%s' has no field named '%s'",
 				    check_text(checker, type), name->name);

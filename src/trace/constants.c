@@ -15,24 +15,27 @@
 
 #include "trace/syscalls.h"
 
-#define NAME(x) {#x, x}
+#define NAME(x)                                                                                    \
+	{                                                                                          \
+#x, x                                                                              \
+	}
 
 static const struct {
 	const char *name;
 	int64_t value;
 } constants[] = {
-	NAME(AF_UNSPEC),   NAME(AF_UNIX),     NAME(AF_INET),	 NAME(AF_INET6),
-	NAME(AF_NETLINK),  NAME(AF_PACKET),   NAME(SOCK_STREAM), NAME(SOCK_DGRAM),
-	NAME(SOCK_RAW),	   NAME(IPPROTO_TCP), NAME(IPPROTO_UDP), NAME(IPPROTO_ICMP),
-	NAME(IPPROTO_IP),  NAME(IPPROTO_IPV6), NAME(O_RDONLY),	 NAME(O_WRONLY),
-	NAME(O_RDWR),	   NAME(O_CREAT),     NAME(O_EXCL),	 NAME(O_TRUNC),
-	NAME(O_APPEND),	   NAME(O_NONBLOCK),  NAME(O_CLOEXEC),	 NAME(O_DIRECTORY),
-	NAME(S_IFMT),	   NAME(S_IFREG),     NAME(S_IFDIR),	 NAME(S_IFLNK),
-	NAME(S_IFSOCK),	   NAME(S_IFIFO),     NAME(S_IFBLK),	 NAME(S_IFCHR),
-	NAME(AT_FDCWD),	   NAME(SIG_BLOCK),   NAME(SIG_UNBLOCK), NAME(SIG_SETMASK),
-	NAME(INT8_MAX),	   NAME(INT16_MAX),   NAME(INT32_MAX),	 NAME(INT64_MAX),
-	NAME(INT8_MIN),	   NAME(INT16_MIN),   NAME(INT32_MIN),	 NAME(UINT8_MAX),
-	NAME(UINT16_MAX),  NAME(UINT32_MAX),  {"NULL", 0},	 {"__NR_read", SYSCALL_READ},
+	NAME(AF_UNSPEC),  NAME(AF_UNIX),      NAME(AF_INET),     NAME(AF_INET6),
+	NAME(AF_NETLINK), NAME(AF_PACKET),    NAME(SOCK_STREAM), NAME(SOCK_DGRAM),
+	NAME(SOCK_RAW),   NAME(IPPROTO_TCP),  NAME(IPPROTO_UDP), NAME(IPPROTO_ICMP),
+	NAME(IPPROTO_IP), NAME(IPPROTO_IPV6), NAME(O_RDONLY),    NAME(O_WRONLY),
+	NAME(O_RDWR),     NAME(O_CREAT),      NAME(O_EXCL),      NAME(O_TRUNC),
+	NAME(O_APPEND),   NAME(O_NONBLOCK),   NAME(O_CLOEXEC),   NAME(O_DIRECTORY),
+	NAME(S_IFMT),     NAME(S_IFREG),      NAME(S_IFDIR),     NAME(S_IFLNK),
+	NAME(S_IFSOCK),   NAME(S_IFIFO),      NAME(S_IFBLK),     NAME(S_IFCHR),
+	NAME(AT_FDCWD),   NAME(SIG_BLOCK),    NAME(SIG_UNBLOCK), NAME(SIG_SETMASK),
+	NAME(INT8_MAX),   NAME(INT16_MAX),    NAME(INT32_MAX),   NAME(INT64_MAX),
+	NAME(INT8_MIN),   NAME(INT16_MIN),    NAME(INT32_MIN),   NAME(UINT8_MAX),
+	NAME(UINT16_MAX), NAME(UINT32_MAX),   {"NULL", 0},       {"__NR_read", SYSCALL_READ},
 };
 
 int signal_number(const char *name)

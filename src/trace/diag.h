@@ -40,8 +40,8 @@ struct message {
 
 struct diag {
 	struct arena *arena; /* borrowed: texts live there */
-	const char *name;    /* of the source: "stdin", a file */
-	struct span source;  /* borrowed */
+	const char *name; /* of the source: "stdin", a file */
+	struct span source; /* borrowed */
 	struct message *first, *last;
 	uint32_t errors, warnings;
 	bool is_muted; /* trials: a pass that will run again keeps its complaints for itself */

@@ -9,7 +9,7 @@
 
 struct elf {
 	struct span bytes; /* mapped; owned */
-	uint16_t type;	   /* ET_EXEC, ET_DYN */
+	uint16_t type; /* ET_EXEC, ET_DYN */
 };
 
 struct elf_symbol {

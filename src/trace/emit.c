@@ -28,8 +28,8 @@ enum {
 struct range {
 	int first, last; /* instructions; -1: never used */
 	uint32_t uses;
-	int8_t reg;	 /* BPF register, or SPILLED */
-	int16_t offset;	 /* of the spill, from r10 */
+	int8_t reg; /* BPF register, or SPILLED */
+	int16_t offset; /* of the spill, from r10 */
 };
 
 struct emitter {
@@ -40,7 +40,7 @@ struct emitter {
 	uint32_t *places;
 	uint32_t count, room;
 	uint8_t *reached; /* by IR instruction: the kernel refuses what no path leads to */
-	uint32_t *label_at;  /* by label: BPF instruction */
+	uint32_t *label_at; /* by label: BPF instruction */
 	uint32_t *map_refs;
 	uint32_t map_ref_count, map_ref_room;
 	uint32_t *callbacks;
@@ -230,7 +230,7 @@ static void place_spills(struct emitter *e)
 		}
 		used = at == used ? used + 1 : used;
 		ends[at] = range->last;
-		range->offset = (int16_t)-(int32_t)(base + (at + 1) * 8);
+		range->offset = (int16_t) - (int32_t)(base + (at + 1) * 8);
 	}
 	e->stack = base + used * 8;
 }
@@ -408,12 +408,11 @@ static void put_extend(struct emitter *e, uint8_t reg, uint32_t size, bool is_si
 
 static void emit_alu(struct emitter *e, const struct ir_insn *insn)
 {
-	static const uint8_t codes[] = {[ALU_ADD] = BPF_ADD, [ALU_SUB] = BPF_SUB,
-					[ALU_MUL] = BPF_MUL, [ALU_DIV] = BPF_DIV,
-					[ALU_MOD] = BPF_MOD, [ALU_AND] = BPF_AND,
-					[ALU_OR] = BPF_OR,   [ALU_XOR] = BPF_XOR,
-					[ALU_SHL] = BPF_LSH, [ALU_SHR] = BPF_RSH,
-					[ALU_SAR] = BPF_ARSH, [ALU_NEG] = BPF_NEG};
+	static const uint8_t codes[] = {
+		[ALU_ADD] = BPF_ADD, [ALU_SUB] = BPF_SUB,  [ALU_MUL] = BPF_MUL,
+		[ALU_DIV] = BPF_DIV, [ALU_MOD] = BPF_MOD,  [ALU_AND] = BPF_AND,
+		[ALU_OR] = BPF_OR,   [ALU_XOR] = BPF_XOR,  [ALU_SHL] = BPF_LSH,
+		[ALU_SHR] = BPF_RSH, [ALU_SAR] = BPF_ARSH, [ALU_NEG] = BPF_NEG};
 	uint8_t to = target_register(e, insn->dst, BPF_REG_1);
 	bool is_small = insn->b.kind == OPERAND_IMM && insn->b.imm == (int32_t)insn->b.imm;
 	uint8_t a, b = 0;
@@ -429,8 +428,8 @@ static void emit_alu(struct emitter *e, const struct ir_insn *insn)
 	}
 	if (!is_small) {
 		b = in_register(e, insn->b, BPF_REG_2);
-		if (b == to && !(insn->a.kind == OPERAND_REG &&
-				 e->ranges[insn->a.index].reg == (int8_t)to)) {
+		if (b == to &&
+		    !(insn->a.kind == OPERAND_REG && e->ranges[insn->a.index].reg == (int8_t)to)) {
 			put_move(e, BPF_REG_2, b);
 			b = BPF_REG_2;
 		}
@@ -508,8 +507,8 @@ static void emit_branch(struct emitter *e, const struct ir_insn *insn)
 	if (insn->b.kind == OPERAND_IMM && insn->b.imm == (int32_t)insn->b.imm)
 		put(e, BPF_JMP | codes[insn->how] | BPF_K, a, 0, 0, (int32_t)insn->b.imm);
 	else
-		put(e, BPF_JMP | codes[insn->how] | BPF_X, a,
-		    in_register(e, insn->b, BPF_REG_2), 0, 0);
+		put(e, BPF_JMP | codes[insn->how] | BPF_X, a, in_register(e, insn->b, BPF_REG_2), 0,
+		    0);
 }
 
 static void emit_return(struct emitter *e, const struct ir_insn *insn)
@@ -683,7 +682,8 @@ static int hand_over(const struct emitter *e, struct arena *arena, struct code *
 int emit(const struct ir *ir, const struct target *target, int frame_map, int lost_map,
 	 struct code *ret_code, struct err *why)
 {
-	struct emitter e = {.ir = ir, .target = target, .frame_map = frame_map, .lost_map = lost_map};
+	struct emitter e = {
+		.ir = ir, .target = target, .frame_map = frame_map, .lost_map = lost_map};
 	uint32_t *starts;
 	int code = -ENOMEM;
 
@@ -698,9 +698,10 @@ int emit(const struct ir *ir, const struct target *target, int frame_map, int lo
 	if (!code)
 		code = hand_over(&e, ir->arena, ret_code);
 	if (code == -E2BIG)
-		err_set(why, code, "the program is too large: its values need more than the 512 "
-				   "bytes of a BPF stack, or it jumps further than 32767 "
-				   "instructions; split the action");
+		err_set(why, code,
+			"the program is too large: its values need more than the 512 "
+			"bytes of a BPF stack, or it jumps further than 32767 "
+			"instructions; split the action");
 	else if (code)
 		err_set(why, code, "out of memory");
 	free(e.ranges);

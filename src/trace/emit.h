@@ -15,12 +15,12 @@
 
 /* What the kernel can do: found out by trying (loader). */
 struct target {
-	bool has_may_goto;	/* 6.9 */
-	bool has_exchange;	/* 5.12 */
-	bool has_for_each;	/* 5.13 */
+	bool has_may_goto; /* 6.9 */
+	bool has_exchange; /* 5.12 */
+	bool has_for_each; /* 5.13 */
 	bool has_percpu_lookup; /* 5.19 */
-	bool has_loop;		/* 5.17 */
-	uint32_t cpus;		/* possible CPUs */
+	bool has_loop; /* 5.17 */
+	uint32_t cpus; /* possible CPUs */
 };
 
 struct code {

@@ -35,8 +35,7 @@ static bool parse_conversion(struct span format, size_t *at, struct conversion *
 {
 	size_t flags = 0;
 
-	while (*at < format.len && strchr("-+ #0", format.at[*at]) &&
-	       flags + 1 < sizeof(c->flags))
+	while (*at < format.len && strchr("-+ #0", format.at[*at]) && flags + 1 < sizeof(c->flags))
 		c->flags[flags++] = (char)format.at[(*at)++];
 	c->flags[flags] = 0;
 	c->width = *at < format.len && isdigit(format.at[*at]) ? number_at(format, at) : -1;
@@ -128,8 +127,8 @@ static void format_integer(const struct conversion *c, uint64_t value, struct bu
 		buf_add(out, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
-static void format_buffer(const struct conversion *c, const struct type *type,
-			  const uint8_t *bytes, struct buf *out)
+static void format_buffer(const struct conversion *c, const struct type *type, const uint8_t *bytes,
+			  struct buf *out)
 {
 	struct span raw = {bytes, type->size};
 	struct buf text;

@@ -7,12 +7,12 @@
 #include "trace/type.h"
 
 struct conversion {
-	size_t from;	  /* byte of its '%' */
+	size_t from; /* byte of its '%' */
 	char flags[6];
 	int width, precision; /* -1: not given */
-	uint8_t length;	  /* bytes of the integer that C would take: 1, 2, 4, 8 */
-	char letter;	  /* d u x X o c s p r g i %; 'r' is %r, %rx, %rh; 'g' is %gr */
-	char variant;	  /* of r: 0, 'x', 'h' */
+	uint8_t length; /* bytes of the integer that C would take: 1, 2, 4, 8 */
+	char letter; /* d u x X o c s p r g i %; 'r' is %r, %rx, %rh; 'g' is %gr */
+	char variant; /* of r: 0, 'x', 'h' */
 };
 
 /* The next conversion from *at on; *at moves behind it. What is none is left as text. */

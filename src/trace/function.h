@@ -16,11 +16,12 @@ struct run;
 struct memory;
 
 enum function_flags {
-	FUNCTION_BUILTIN = 1,	/* stands without brackets: pid */
-	FUNCTION_UNSAFE = 2,	/* wants --unsafe */
-	FUNCTION_NO_VALUE = 4,	/* a statement */
+	FUNCTION_BUILTIN = 1, /* stands without brackets: pid */
+	FUNCTION_UNSAFE = 2, /* wants --unsafe */
+	FUNCTION_NO_VALUE = 4, /* a statement */
 	FUNCTION_AGGREGATE = 8, /* only as @x = f() */
-	FUNCTION_MAP_ARG = 16,	/* the first argument is a map, not its value: the function checks it */
+	FUNCTION_MAP_ARG =
+		16, /* the first argument is a map, not its value: the function checks it */
 	FUNCTION_RAW_ARGS = 32, /* the function checks all its arguments */
 	FUNCTION_NAME_ARG = 64, /* the first argument may be a bare word: kstack(perf) */
 };

@@ -5,11 +5,11 @@
 #include <string.h>
 
 enum {
-	INSNS_MAX = 400000,	  /* the kernel takes a million BPF instructions: each of ours is 1..8 */
-	SMALL_SLOT = 64,	  /* bytes: above that, the frame */
-	STACK_FOR_SLOTS = 256,	  /* of the 512: the rest is for registers that found no room */
-	FRAME_MAX = 30000,	  /* offsets of loads are 16 bits */
-	FRAME_HEAD = 8,		  /* the mark that somebody uses it */
+	INSNS_MAX = 400000, /* the kernel takes a million BPF instructions: each of ours is 1..8 */
+	SMALL_SLOT = 64, /* bytes: above that, the frame */
+	STACK_FOR_SLOTS = 256, /* of the 512: the rest is for registers that found no room */
+	FRAME_MAX = 30000, /* offsets of loads are 16 bits */
+	FRAME_HEAD = 8, /* the mark that somebody uses it */
 };
 
 void ir_init(struct ir *ir, struct arena *arena)
@@ -46,8 +46,8 @@ int ir_slot(struct ir *ir, uint32_t size, uint32_t align, bool wants_frame)
 
 	size = size ? (size + 7) / 8 * 8 : 8;
 	if (ir->slot_count == ir->slot_room) {
-		struct ir_slot *grown = grow(ir, ir->slots, ir->slot_count, &ir->slot_room,
-					     sizeof(*grown));
+		struct ir_slot *grown =
+			grow(ir, ir->slots, ir->slot_count, &ir->slot_room, sizeof(*grown));
 
 		if (!grown) {
 			ir->is_full = true;
@@ -221,9 +221,7 @@ static void dump_operand(struct operand operand, struct buf *out)
 	case OPERAND_NONE: break;
 	case OPERAND_REG: buf_f(out, "v%d", operand.index); break;
 	case OPERAND_IMM: buf_f(out, "%lld", (long long)operand.imm); break;
-	case OPERAND_SLOT:
-		buf_f(out, "slot%d+%lld", operand.index, (long long)operand.imm);
-		break;
+	case OPERAND_SLOT: buf_f(out, "slot%d+%lld", operand.index, (long long)operand.imm); break;
 	case OPERAND_CONTEXT: buf_f(out, "context+%lld", (long long)operand.imm); break;
 	case OPERAND_MAP: buf_f(out, "map%d", operand.index); break;
 	case OPERAND_FRAME: buf_f(out, "frame+%lld", (long long)operand.imm); break;
@@ -233,16 +231,26 @@ static void dump_operand(struct operand operand, struct buf *out)
 
 static void dump_insn(const struct ir_insn *insn, struct buf *out)
 {
-	static const char *const alus[] = {"+", "-",  "*",  "/",   "%",	  "&",	"|",
+	static const char *const alus[] = {"+", "-",  "*",  "/",   "%",   "&",    "|",
 					   "^", "<<", ">>", "s>>", "neg", "bswap"};
-	static const char *const conds[] = {"==", "!=",	 "<",  "<=",  ">", ">=",
-					    "s<", "s<=", "s>", "s>=", "&"};
+	static const char *const conds[] = {
+		"==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "&"};
 	static const char *const names[] = {
-		[IR_CONST] = "",       [IR_MOVE] = "",		[IR_ALU] = "",
-		[IR_EXTEND] = "extend", [IR_LOAD] = "load",	[IR_STORE] = "store",
-		[IR_ATOMIC_ADD] = "atomic_add", [IR_EXCHANGE] = "exchange", [IR_CALL] = "call",
-		[IR_CALL_SELF] = "call", [IR_LABEL] = "",	[IR_JUMP] = "goto",
-		[IR_BRANCH] = "if",    [IR_MAY_GOTO] = "may_goto", [IR_RETURN] = "return",
+		[IR_CONST] = "",
+		[IR_MOVE] = "",
+		[IR_ALU] = "",
+		[IR_EXTEND] = "extend",
+		[IR_LOAD] = "load",
+		[IR_STORE] = "store",
+		[IR_ATOMIC_ADD] = "atomic_add",
+		[IR_EXCHANGE] = "exchange",
+		[IR_CALL] = "call",
+		[IR_CALL_SELF] = "call",
+		[IR_LABEL] = "",
+		[IR_JUMP] = "goto",
+		[IR_BRANCH] = "if",
+		[IR_MAY_GOTO] = "may_goto",
+		[IR_RETURN] = "return",
 		[IR_EXIT] = "exit",
 	};
 

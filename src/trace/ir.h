@@ -18,54 +18,78 @@
 #include "trace/diag.h"
 
 enum ir_op {
-	IR_CONST,	/* dst = imm */
-	IR_MOVE,	/* dst = a */
-	IR_ALU,		/* dst = a alu b */
-	IR_EXTEND,	/* dst = a cut to `size` bytes, sign- or zero-extended */
-	IR_LOAD,	/* dst = *(size *)(a + offset), zero-extended, or sign-extended */
-	IR_STORE,	/* *(size *)(a + offset) = b */
-	IR_ATOMIC_ADD,	/* *(size *)(a + offset) += b */
-	IR_EXCHANGE,	/* dst = old *(u64 *)(a + offset), which becomes b */
-	IR_CALL,	/* dst = helper(args...) */
-	IR_CALL_SELF,	/* dst = helper(args...), where args[1] is the label of a callback */
+	IR_CONST, /* dst = imm */
+	IR_MOVE, /* dst = a */
+	IR_ALU, /* dst = a alu b */
+	IR_EXTEND, /* dst = a cut to `size` bytes, sign- or zero-extended */
+	IR_LOAD, /* dst = *(size *)(a + offset), zero-extended, or sign-extended */
+	IR_STORE, /* *(size *)(a + offset) = b */
+	IR_ATOMIC_ADD, /* *(size *)(a + offset) += b */
+	IR_EXCHANGE, /* dst = old *(u64 *)(a + offset), which becomes b */
+	IR_CALL, /* dst = helper(args...) */
+	IR_CALL_SELF, /* dst = helper(args...), where args[1] is the label of a callback */
 	IR_LABEL,
 	IR_JUMP,
-	IR_BRANCH,	/* if (a cond b) goto label */
-	IR_MAY_GOTO,	/* bounds a loop: kernel 6.9 */
-	IR_RETURN,	/* return a; the frame is given back */
-	IR_EXIT,	/* return a; there is no frame yet, or it is not ours */
+	IR_BRANCH, /* if (a cond b) goto label */
+	IR_MAY_GOTO, /* bounds a loop: kernel 6.9 */
+	IR_RETURN, /* return a; the frame is given back */
+	IR_EXIT, /* return a; there is no frame yet, or it is not ours */
 };
 
-enum ir_alu { ALU_ADD, ALU_SUB, ALU_MUL, ALU_DIV, ALU_MOD, ALU_AND, ALU_OR, ALU_XOR, ALU_SHL,
-	ALU_SHR, ALU_SAR, ALU_NEG, ALU_BSWAP };
+enum ir_alu {
+	ALU_ADD,
+	ALU_SUB,
+	ALU_MUL,
+	ALU_DIV,
+	ALU_MOD,
+	ALU_AND,
+	ALU_OR,
+	ALU_XOR,
+	ALU_SHL,
+	ALU_SHR,
+	ALU_SAR,
+	ALU_NEG,
+	ALU_BSWAP
+};
 
-enum ir_cond { COND_EQ, COND_NE, COND_LT, COND_LE, COND_GT, COND_GE, COND_SLT, COND_SLE, COND_SGT,
-	COND_SGE, COND_SET /* a & b */ };
+enum ir_cond {
+	COND_EQ,
+	COND_NE,
+	COND_LT,
+	COND_LE,
+	COND_GT,
+	COND_GE,
+	COND_SLT,
+	COND_SLE,
+	COND_SGT,
+	COND_SGE,
+	COND_SET /* a & b */
+};
 
 enum operand_kind {
 	OPERAND_NONE,
-	OPERAND_REG,	   /* virtual register */
+	OPERAND_REG, /* virtual register */
 	OPERAND_IMM,
-	OPERAND_SLOT,	   /* address of slot + imm */
-	OPERAND_CONTEXT,   /* the program's context + imm */
-	OPERAND_MAP,	   /* the map itself, by number */
-	OPERAND_FRAME,	   /* start of the frame */
-	OPERAND_LABEL,	   /* a callback: its first instruction */
+	OPERAND_SLOT, /* address of slot + imm */
+	OPERAND_CONTEXT, /* the program's context + imm */
+	OPERAND_MAP, /* the map itself, by number */
+	OPERAND_FRAME, /* start of the frame */
+	OPERAND_LABEL, /* a callback: its first instruction */
 };
 
 struct operand {
 	enum operand_kind kind;
-	int index;     /* register, slot, map, label */
+	int index; /* register, slot, map, label */
 	int64_t imm;
 };
 
 struct ir_insn {
 	enum ir_op op;
-	uint8_t how;   /* enum ir_alu, enum ir_cond */
-	uint8_t size;  /* bytes: 1, 2, 4, 8 */
+	uint8_t how; /* enum ir_alu, enum ir_cond */
+	uint8_t size; /* bytes: 1, 2, 4, 8 */
 	bool is_signed;
 	uint8_t arg_count;
-	int dst;       /* virtual register, -1 */
+	int dst; /* virtual register, -1 */
 	int label;
 	int32_t offset;
 	int32_t helper;
@@ -88,10 +112,10 @@ struct ir {
 	uint32_t slot_count, slot_room;
 	int reg_count, label_count;
 	uint32_t stack_used, frame_used; /* bytes now; released by ir_release */
-	uint32_t frame_size;		 /* bytes at most */
-	bool is_full;			 /* out of memory, or too large: nothing more is added */
-	struct place place;		 /* for what is added next */
-	bool is_callback;		 /* a function of its own: context and frame are handed in */
+	uint32_t frame_size; /* bytes at most */
+	bool is_full; /* out of memory, or too large: nothing more is added */
+	struct place place; /* for what is added next */
+	bool is_callback; /* a function of its own: context and frame are handed in */
 };
 
 struct ir_mark {

@@ -40,7 +40,10 @@ static bool has_exchange(struct loader *loader)
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = 10, .off = -8},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = 1},
-		{.code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = 10, .src_reg = 1, .off = -8,
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		 .dst_reg = 10,
+		 .src_reg = 1,
+		 .off = -8,
 		 .imm = BPF_XCHG},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
 		{.code = BPF_JMP | BPF_EXIT},

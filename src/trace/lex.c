@@ -205,8 +205,7 @@ static bool lex_escape(struct lexer *lexer, uint8_t *ret_byte)
 	}
 	if (is_hex)
 		lexer->at++;
-	while (digits < (is_hex ? 2u : 3u) &&
-	       digit_of(peek(lexer, 0), is_hex ? 16 : 8, &digit)) {
+	while (digits < (is_hex ? 2u : 3u) && digit_of(peek(lexer, 0), is_hex ? 16 : 8, &digit)) {
 		value = value * (is_hex ? 16 : 8) + digit;
 		lexer->at++;
 		digits++;

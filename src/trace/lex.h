@@ -11,20 +11,20 @@
 
 enum token_kind {
 	TOKEN_END,
-	TOKEN_BAD,	   /* said to diag already */
-	TOKEN_NAME,	   /* text */
-	TOKEN_NUMBER,	   /* number */
-	TOKEN_STRING,	   /* text: escapes resolved, in the arena */
-	TOKEN_VARIABLE,	   /* $x: text is "x" */
-	TOKEN_MAP,	   /* @x: text is "x", may be empty */
-	TOKEN_POSITIONAL,  /* $1: number */
+	TOKEN_BAD, /* said to diag already */
+	TOKEN_NAME, /* text */
+	TOKEN_NUMBER, /* number */
+	TOKEN_STRING, /* text: escapes resolved, in the arena */
+	TOKEN_VARIABLE, /* $x: text is "x" */
+	TOKEN_MAP, /* @x: text is "x", may be empty */
+	TOKEN_POSITIONAL, /* $1: number */
 	TOKEN_PARAM_COUNT, /* $# */
 	/* punctuation: its own code, characters packed: PUNCT('<','<','=') */
 	TOKEN_PUNCT,
 };
 
-#define PUNCT1(a)	((uint32_t)(a))
-#define PUNCT2(a, b)	((uint32_t)(a) | (uint32_t)(b) << 8)
+#define PUNCT1(a)       ((uint32_t)(a))
+#define PUNCT2(a, b)    ((uint32_t)(a) | (uint32_t)(b) << 8)
 #define PUNCT3(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
 
 struct token {
@@ -39,8 +39,8 @@ struct token {
 
 struct lexer {
 	struct span text;
-	uint32_t at;	     /* byte of the next character */
-	struct diag *diag;   /* borrowed */
+	uint32_t at; /* byte of the next character */
+	struct diag *diag; /* borrowed */
 	struct arena *arena; /* borrowed */
 };
 

@@ -36,10 +36,10 @@ struct program_spec {
 struct perf_spec {
 	uint32_t type;
 	uint64_t config, config1, config2;
-	const char *path;     /* uprobe, kprobe: config1 is its address */
-	uint64_t period;      /* or frequency */
+	const char *path; /* uprobe, kprobe: config1 is its address */
+	uint64_t period; /* or frequency */
 	bool is_frequency;
-	int pid, cpu;	      /* -1: any */
+	int pid, cpu; /* -1: any */
 };
 
 struct loader {
@@ -60,11 +60,11 @@ struct loader {
 	int (*map_read)(struct loader *loader, int map, const void *key, void *ret_value);
 	int (*map_write)(struct loader *loader, int map, const void *key, const void *value);
 	int (*map_delete)(struct loader *loader, int map, const void *key);
-	int pid;	     /* perf events of this process only; 0: of all */
-	uint32_t cpus;	     /* possible */
+	int pid; /* perf events of this process only; 0: of all */
+	uint32_t cpus; /* possible */
 	uint32_t links_max;
 	uint32_t link_count;
-	int *links;	     /* owned: what is attached */
+	int *links; /* owned: what is attached */
 };
 
 /* A loader that makes the system calls itself. */

@@ -136,7 +136,8 @@ static int attach_perf(struct loader *loader, int program, const struct perf_spe
 	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
 		err = -errno;
 		close(fd);
-		return err_set(why, err, "cannot attach the program to the event: %s", err_name(err));
+		return err_set(why, err, "cannot attach the program to the event: %s",
+			       err_name(err));
 	}
 	return loader_keep(loader, fd);
 }

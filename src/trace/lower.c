@@ -382,7 +382,8 @@ int lower_new_map(struct lowering *l, struct map_spec spec, struct map_decl *dec
 		compiled->maps = grown;
 		compiled->map_room = room;
 	}
-	compiled->maps[compiled->map_count] = (struct map_use){.spec = spec, .decl = decl, .fd = -1};
+	compiled->maps[compiled->map_count] =
+		(struct map_use){.spec = spec, .decl = decl, .fd = -1};
 	return (int)compiled->map_count++;
 }
 
@@ -395,9 +396,8 @@ static void add_own_maps(struct lowering *l)
 		for (ring = 4096; ring / 4096 < pages && ring < 64 << 20; ring *= 2)
 			;
 	lower_new_map(l,
-		      (struct map_spec){.name = "events",
-					.type = BPF_MAP_TYPE_RINGBUF,
-					.max_entries = ring},
+		      (struct map_spec){
+			      .name = "events", .type = BPF_MAP_TYPE_RINGBUF, .max_entries = ring},
 		      NULL);
 	lower_new_map(l,
 		      (struct map_spec){.name = "lost",
@@ -434,9 +434,9 @@ static void lower_body(struct lowering *l)
 		if (type_is_scalar(variable->type) && !variable->is_in_loop)
 			variable->reg = ir_reg(l->ir);
 		else
-			variable->slot = ir_slot(l->ir, variable->type->size, 8,
-						 variable->is_in_loop &&
-							 l->compiled->target.has_may_goto);
+			variable->slot =
+				ir_slot(l->ir, variable->type->size, 8,
+					variable->is_in_loop && l->compiled->target.has_may_goto);
 	}
 	if (body->predicate) {
 		l->ir->place = body->predicate->place;
@@ -462,8 +462,8 @@ static bool same_code(const struct code *a, const struct code *b)
 
 static void name_program(struct program *program)
 {
-	const char *name = program->probe->function ? program->probe->function
-						    : program->probe->kind->name;
+	const char *name =
+		program->probe->function ? program->probe->function : program->probe->kind->name;
 	size_t len = 0;
 
 	for (; name[len] && len + 1 < sizeof(program->name); len++) {

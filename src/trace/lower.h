@@ -28,9 +28,9 @@ struct value {
 	const struct type *type;
 	int64_t imm;
 	int reg;
-	struct memory at;	   /* memory: there; far: base is the address, in a register or context */
-	enum space space;	   /* far */
-	struct span text;	   /* a constant string */
+	struct memory at; /* memory: there; far: base is the address, in a register or context */
+	enum space space; /* far */
+	struct span text; /* a constant string */
 	uint16_t bit_offset, bit_size; /* far, memory: a bit field */
 };
 

@@ -158,10 +158,9 @@ static struct operand lower_division(struct lowering *l, enum op op, struct oper
 struct operand lower_arith(struct lowering *l, enum op op, struct operand a, struct operand b,
 			   const struct type *type, struct place place)
 {
-	static const enum ir_alu alus[] = {[OP_ADD] = ALU_ADD, [OP_SUB] = ALU_SUB,
-					   [OP_MUL] = ALU_MUL, [OP_AND] = ALU_AND,
-					   [OP_OR] = ALU_OR,   [OP_XOR] = ALU_XOR,
-					   [OP_SHL] = ALU_SHL, [OP_SHR] = ALU_SHR};
+	static const enum ir_alu alus[] = {
+		[OP_ADD] = ALU_ADD, [OP_SUB] = ALU_SUB, [OP_MUL] = ALU_MUL, [OP_AND] = ALU_AND,
+		[OP_OR] = ALU_OR,   [OP_XOR] = ALU_XOR, [OP_SHL] = ALU_SHL, [OP_SHR] = ALU_SHR};
 	enum ir_alu alu;
 
 	if (op == OP_DIV || op == OP_MOD)
@@ -198,9 +197,8 @@ struct value lower_binary(struct lowering *l, struct expr *expr)
 	if (expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR || is_scalar_comparison(expr))
 		return lower_truth(l, expr);
 	if (expr->op == OP_EQ || expr->op == OP_NE)
-		return left->kind == TYPE_STRING
-			       ? lower_string_compare(l, expr, expr->op == OP_EQ)
-			       : lower_memory_compare(l, expr, expr->op == OP_EQ);
+		return left->kind == TYPE_STRING ? lower_string_compare(l, expr, expr->op == OP_EQ)
+						 : lower_memory_compare(l, expr, expr->op == OP_EQ);
 	a = lower_scalar(l, lower_expr(l, expr->a));
 	if (a.kind == OPERAND_REG) /* what comes next may change the variable behind it */
 		a = op_reg(ir_move(l->ir, a));
@@ -209,8 +207,7 @@ struct value lower_binary(struct lowering *l, struct expr *expr)
 		b = scale(l, b, left);
 	else if (right->kind == TYPE_POINTER && expr->type == right)
 		a = scale(l, a, right);
-	return value_reg(expr->type,
-			 lower_arith(l, expr->op, a, b, expr->type, expr->place).index);
+	return value_reg(expr->type, lower_arith(l, expr->op, a, b, expr->type, expr->place).index);
 }
 
 static struct value lower_unary(struct lowering *l, struct expr *expr)
@@ -222,9 +219,8 @@ static struct value lower_unary(struct lowering *l, struct expr *expr)
 		return lower_truth(l, expr);
 	a = lower_scalar(l, lower_expr(l, expr->a));
 	if (expr->op == OP_DEREF) {
-		enum space space = expr->a->type->kind == TYPE_POINTER
-					   ? expr->a->type->space
-					   : l->probe->kind->space;
+		enum space space = expr->a->type->kind == TYPE_POINTER ? expr->a->type->space
+								       : l->probe->kind->space;
 
 		if (a.kind == OPERAND_IMM)
 			a = op_reg(ir_const(l->ir, a.imm));
@@ -274,8 +270,7 @@ static struct value lower_cast(struct lowering *l, struct expr *expr)
 	if (to->size < 8 && !(from->size < to->size && from->is_signed == to->is_signed) &&
 	    !type_same(from, to))
 		return value_reg(to, ir_extend(l->ir, scalar, to->size, to->is_signed));
-	return value_reg(to, scalar.kind == OPERAND_REG ? scalar.index
-							: ir_move(l->ir, scalar));
+	return value_reg(to, scalar.kind == OPERAND_REG ? scalar.index : ir_move(l->ir, scalar));
 }
 
 static struct value part_of(struct value whole, const struct type *type, uint32_t offset)

@@ -70,10 +70,10 @@ static void set_kind(const struct map_decl *map, struct map_spec *spec)
 			bool is_lru = i & 1;
 
 			/* per CPU or not is the value's business; evicting is the declaration's */
-			spec->type = is_percpu ? (is_lru ? BPF_MAP_TYPE_LRU_PERCPU_HASH
-							 : BPF_MAP_TYPE_PERCPU_HASH)
-					       : (is_lru ? BPF_MAP_TYPE_LRU_HASH
-							 : BPF_MAP_TYPE_HASH);
+			spec->type = is_percpu
+					     ? (is_lru ? BPF_MAP_TYPE_LRU_PERCPU_HASH
+						       : BPF_MAP_TYPE_PERCPU_HASH)
+					     : (is_lru ? BPF_MAP_TYPE_LRU_HASH : BPF_MAP_TYPE_HASH);
 		}
 }
 
@@ -124,10 +124,8 @@ struct memory lower_key(struct lowering *l, const struct map_decl *map, struct e
 	size = buckets ? (map->key->size + 7) / 8 * 8 + 8 : map->key->size;
 	key = lower_slot(l, size);
 	if (count > 1 && map->key->kind == TYPE_TUPLE) {
-		struct expr tuple = {.kind = EXPR_TUPLE,
-				     .args = keys,
-				     .arg_count = count,
-				     .type = map->key};
+		struct expr tuple = {
+			.kind = EXPR_TUPLE, .args = keys, .arg_count = count, .type = map->key};
 
 		lower_into(l, &tuple, key, map->key);
 	} else {
@@ -250,8 +248,8 @@ struct value lower_aggregate(struct lowering *l, const struct map_decl *map, str
 	switch (map->value->kind) {
 	case TYPE_MIN:
 	case TYPE_MAX:
-		return value_reg(type, percpu_extreme(l, map, key, map->value->kind == TYPE_MAX)
-					       .index);
+		return value_reg(type,
+				 percpu_extreme(l, map, key, map->value->kind == TYPE_MAX).index);
 	case TYPE_AVG:
 		total = lower_percpu_sum(l, map, key, 0);
 		count = lower_percpu_sum(l, map, key, 8);
@@ -261,9 +259,9 @@ struct value lower_aggregate(struct lowering *l, const struct map_decl *map, str
 		ir_branch(l->ir, COND_NE, count, op_imm(0), some);
 		ir_set(l->ir, count.index, op_imm(1));
 		ir_put_label(l->ir, some);
-		return value_reg(type,
-				 lower_arith(l, OP_DIV, total, count, &type_int64, l->ir->place)
-					 .index);
+		return value_reg(
+			type,
+			lower_arith(l, OP_DIV, total, count, &type_int64, l->ir->place).index);
 	default: return value_reg(type, lower_percpu_sum(l, map, key, 0).index);
 	}
 }
@@ -330,8 +328,8 @@ void lower_map_write(struct lowering *l, struct expr *target, struct expr *expr)
 		lower_into(l, expr, value, map->value);
 		key = lower_key(l, map, NULL, 0);
 		pointer = slot_at(l, map, key, none);
-		lower_copy(l, (struct memory){.base = op_reg(pointer), .offset = SCALAR_HEAD}, value,
-			   map->value->size);
+		lower_copy(l, (struct memory){.base = op_reg(pointer), .offset = SCALAR_HEAD},
+			   value, map->value->size);
 		ir_store(l->ir, op_reg(pointer), 0, 8, op_imm(1));
 		ir_put_label(l->ir, none);
 		return;

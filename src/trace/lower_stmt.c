@@ -119,8 +119,7 @@ static void lower_range(struct lowering *l, struct stmt *stmt)
 {
 	struct loop loop = {.outer = l->loop, .again = ir_label(l->ir), .end = ir_label(l->ir)};
 	struct operand variable = op_slot(stmt->target->variable->slot, 0);
-	struct operand counter = op_slot(
-		ir_slot(l->ir, 8, 8, l->compiled->target.has_may_goto), 0);
+	struct operand counter = op_slot(ir_slot(l->ir, 8, 8, l->compiled->target.has_may_goto), 0);
 	struct operand end, now;
 	int top = ir_label(l->ir);
 
@@ -168,8 +167,7 @@ static void lower_stmt(struct lowering *l, struct stmt *stmt)
 	case STMT_WHILE: lower_while(l, stmt); break;
 	case STMT_FOR_RANGE: lower_range(l, stmt); break;
 	case STMT_FOR_MAP:
-		diag_error(&l->script->diag, stmt->place,
-			   "for over a map is not supported yet");
+		diag_error(&l->script->diag, stmt->place, "for over a map is not supported yet");
 		l->is_failed = true;
 		break;
 	case STMT_UNROLL:

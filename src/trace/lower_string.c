@@ -28,8 +28,8 @@ static void compare_with_text(struct lowering *l, struct memory memory, struct s
 		step = memory_step(memory, at, size - at);
 		int reg = ir_load(l->ir, memory.base, memory.offset + (int32_t)at, step, false);
 
-		ir_branch(l->ir, COND_NE, op_reg(reg),
-			  op_imm((int64_t)bytes_of(text, at, step)), differs);
+		ir_branch(l->ir, COND_NE, op_reg(reg), op_imm((int64_t)bytes_of(text, at, step)),
+			  differs);
 	}
 }
 
@@ -74,8 +74,8 @@ static void compare_long(struct lowering *l, struct value a, struct value b, uin
 	ir_branch(l->ir, COND_NE, op_reg(x), op_reg(y), differs);
 	ir_set(l->ir, at, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(at), op_imm(8))));
 	/* an ending text ends the comparison: the last byte of the word is 0 */
-	ir_branch(l->ir, COND_EQ,
-		  op_reg(ir_alu(l->ir, ALU_SHR, op_reg(x), op_imm(56))), op_imm(0), end);
+	ir_branch(l->ir, COND_EQ, op_reg(ir_alu(l->ir, ALU_SHR, op_reg(x), op_imm(56))), op_imm(0),
+		  end);
 	ir_jump(l->ir, again);
 	ir_put_label(l->ir, end);
 	if (size % 8)

@@ -375,6 +375,18 @@ static void json_fields(struct output *output, const struct type *type, const ui
 	buf_char(out, has_names ? '}' : ']');
 }
 
+/* What a double cannot hold is written as text: readers of JSON would change its last digits. */
+void output_json_number(uint64_t value, bool is_signed, struct buf *out)
+{
+	uint64_t magnitude = is_signed && (int64_t)value < 0 ? -value : value;
+	const char *quote = magnitude > 1ULL << 53 ? "\"" : "";
+
+	if (is_signed)
+		buf_f(out, "%s%lld%s", quote, (long long)value, quote);
+	else
+		buf_f(out, "%s%llu%s", quote, (unsigned long long)value, quote);
+}
+
 void output_json_value(struct output *output, const struct type *type, const uint8_t *bytes,
 		       struct buf *out)
 {
@@ -384,13 +396,9 @@ void output_json_value(struct output *output, const struct type *type, const uin
 	case TYPE_BOOL: buf_str(out, *bytes ? "true" : "false"); break;
 	case TYPE_INT:
 	case TYPE_ENUM:
-		/* beyond 2^63 readers lose digits: as text, like bpftrace */
-		if (type->is_signed || (int64_t)output_integer(type, bytes) >= 0)
-			buf_f(out, "%lld", (long long)output_integer(type, bytes));
-		else
-			buf_f(out, "\"%llu\"", (unsigned long long)output_integer(type, bytes));
+	case TYPE_POINTER:
+		output_json_number(output_integer(type, bytes), type->is_signed, out);
 		break;
-	case TYPE_POINTER: buf_u64(out, output_integer(type, bytes)); break;
 	case TYPE_BUFFER:
 		memcpy(&len, bytes, 4);
 		json_bytes(bytes + 4, len < type->count ? len : type->count, out);

@@ -31,11 +31,14 @@ void output_value(struct output *output, const struct type *type, const uint8_t 
 void output_json_value(struct output *output, const struct type *type, const uint8_t *bytes,
 		       struct buf *out);
 
+void output_json_number(uint64_t value, bool is_signed, struct buf *out);
+
 /* print(value) */
 void output_print(struct output *output, const struct type *type, const uint8_t *bytes);
 
-/* The whole map; top: only so many of the greatest (0: all), div: divided by (0, 1: not). */
-void output_map(struct run *run, struct map_use *map, uint32_t top, uint64_t div);
+/* The whole map; top: only so many of the greatest (0: all), div: divided by (0, 1: not). A scalar
+ * that was never set is shown as zero when it is asked for, and not at the end. */
+void output_map(struct run *run, struct map_use *map, uint32_t top, uint64_t div, bool is_asked);
 
 /* A finished line or several, as they are. */
 void output_raw(struct output *output, struct span text);

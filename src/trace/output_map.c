@@ -15,10 +15,10 @@
 enum { ENTRIES_MAX = 1 << 20, BAR = 52, MAP_TEXT_MAX = 64 << 20 };
 
 struct entry {
-	const uint8_t *key;   /* the script's key */
+	const uint8_t *key; /* the script's key */
 	const uint8_t *value; /* plain maps: its bytes */
-	int64_t total;	      /* aggregates: count, sum, min, max, total */
-	uint64_t count;	      /* avg, stats: times; histograms: all buckets */
+	int64_t total; /* aggregates: count, sum, min, max, total */
+	uint64_t count; /* avg, stats: times; histograms: all buckets */
 	uint64_t *buckets;
 };
 
@@ -49,9 +49,8 @@ static struct entry *new_entry(struct table *table, const uint8_t *key, uint32_t
 
 	if (table->count == table->room) {
 		size_t room = table->room ? table->room * 2 : 256;
-		struct entry *grown = room <= ENTRIES_MAX
-					      ? realloc(table->entries, room * sizeof(*grown))
-					      : NULL;
+		struct entry *grown =
+			room <= ENTRIES_MAX ? realloc(table->entries, room * sizeof(*grown)) : NULL;
 
 		if (!grown)
 			return NULL;
@@ -170,7 +169,8 @@ static void take_bucket(struct run *run, struct table *table, const struct map_u
 	memcpy(&bucket, key + key_size, is_scalar ? 4 : 8);
 	if (!count || bucket >= table->buckets)
 		return;
-	entry = entry_of(table, index, is_scalar ? (const uint8_t *)"" : key, key_size ? key_size : 1);
+	entry = entry_of(table, index, is_scalar ? (const uint8_t *)"" : key,
+			 key_size ? key_size : 1);
 	if (!entry)
 		return;
 	entry->buckets[bucket] += count;
@@ -224,7 +224,8 @@ static int compare_bytes(const struct type *type, const uint8_t *a, const uint8_
 	if (type->kind == TYPE_TUPLE) {
 		for (uint32_t i = 0; i < type->field_count; i++) {
 			const struct field *field = &type->fields[i];
-			int order = compare_bytes(field->type, a + field->offset, b + field->offset);
+			int order =
+				compare_bytes(field->type, a + field->offset, b + field->offset);
 
 			if (order)
 				return order;
@@ -273,9 +274,8 @@ static void read_table(struct run *run, struct map_use *use, struct table *table
 	table->map = use->decl;
 	arena_init(&table->arena, 512 << 20);
 	if (has_buckets(use->decl->value)) {
-		uint32_t key_size = use->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY
-					    ? 1
-					    : use->spec.key_size - 8;
+		uint32_t key_size =
+			use->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY ? 1 : use->spec.key_size - 8;
 
 		table->buckets = bucket_count(use->decl->value);
 		map_init(&index, key_size ? key_size : 1, sizeof(uint32_t), ENTRIES_MAX);
@@ -420,7 +420,8 @@ static void histogram_json(const struct table *table, const struct entry *entry,
 			else
 				buf_f(out, "\"min\": %lld, \"max\": %lld, ", (long long)low,
 				      (long long)high - 1);
-			buf_f(out, "\"count\": %llu}", (unsigned long long)(entry->buckets[i] / div));
+			buf_f(out, "\"count\": %llu}",
+			      (unsigned long long)(entry->buckets[i] / div));
 		}
 	buf_char(out, ']');
 }
@@ -437,6 +438,7 @@ static void entry_value(struct run *run, const struct table *table, const struct
 {
 	const struct type *type = table->map->value;
 	bool is_json = run->out->is_json;
+	int64_t number;
 
 	switch (type->kind) {
 	case TYPE_HIST:
@@ -449,8 +451,14 @@ static void entry_value(struct run *run, const struct table *table, const struct
 	case TYPE_COUNT:
 	case TYPE_SUM:
 	case TYPE_MIN:
-	case TYPE_MAX: buf_f(out, "%lld", (long long)(entry->total / div)); break;
-	case TYPE_AVG: buf_f(out, "%lld", (long long)(average(entry) / div)); break;
+	case TYPE_MAX:
+	case TYPE_AVG:
+		number = (type->kind == TYPE_AVG ? average(entry) : entry->total) / div;
+		if (is_json)
+			output_json_number((uint64_t)number, true, out);
+		else
+			buf_f(out, "%lld", (long long)number);
+		break;
 	case TYPE_STATS:
 		buf_f(out,
 		      is_json ? "{\"count\": %llu, \"average\": %lld, \"total\": %lld}"
@@ -523,9 +531,9 @@ static void table_text(struct run *run, const struct table *table, size_t from, 
 static void table_json(struct run *run, const struct table *table, size_t from, int64_t div)
 {
 	const struct type *value = table->map->value;
-	const char *type = has_buckets(value) ? "hist"
+	const char *type = has_buckets(value)                                     ? "hist"
 			   : value->kind == TYPE_STATS || value->kind == TYPE_AVG ? "stats"
-										   : "map";
+										  : "map";
 	struct buf data, key;
 
 	buf_init(&data, MAP_TEXT_MAX);
@@ -551,7 +559,22 @@ static void table_json(struct run *run, const struct table *table, size_t from, 
 	buf_done(&key);
 }
 
-void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div)
+/* A value of zeroes, for a scalar that is not set. */
+static void add_unset(struct table *table, const struct map_use *use)
+{
+	const struct type *type = use->decl->value;
+	struct entry *entry;
+
+	if (is_keyed(use->decl) || has_buckets(type) || table->count)
+		return;
+	entry = new_entry(table, (const uint8_t *)"", 0);
+	if (entry)
+		entry->value = arena_new(&table->arena, type->size + 16);
+	if (entry && !entry->value)
+		table->count = 0;
+}
+
+void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div, bool is_asked)
 {
 	struct table table = {};
 	size_t from = 0;
@@ -559,6 +582,8 @@ void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div
 	if (!use || use->fd < 0 || !use->decl)
 		return;
 	read_table(run, use, &table);
+	if (is_asked)
+		add_unset(&table, use);
 	if (top && top < table.count)
 		from = table.count - top;
 	if (table.count) {

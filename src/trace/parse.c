@@ -250,7 +250,7 @@ static struct stmt *parse_for(struct parser *parser)
 static struct stmt *parse_jump(struct parser *parser)
 {
 	uint32_t from = parser->token.place.from;
-	enum stmt_kind kind = parser_is_word(parser, "break")	   ? STMT_BREAK
+	enum stmt_kind kind = parser_is_word(parser, "break")      ? STMT_BREAK
 			      : parser_is_word(parser, "continue") ? STMT_CONTINUE
 								   : STMT_RETURN;
 	struct stmt *stmt;
@@ -597,7 +597,7 @@ static void parse_macro(struct parser *parser)
 		if (!param)
 			return;
 		param->kind = parser->token.kind == TOKEN_VARIABLE ? EXPR_VARIABLE
-			      : parser->token.kind == TOKEN_MAP	   ? EXPR_MAP
+			      : parser->token.kind == TOKEN_MAP    ? EXPR_MAP
 								   : EXPR_NAME;
 		if (param->kind == EXPR_NAME && parser->token.kind != TOKEN_NAME) {
 			parser_fail(parser, "syntax: expected macro parameter");

@@ -12,7 +12,7 @@ struct expansion {
 	const struct expansion *outer;
 	const struct macro *macro;
 	const struct expr *args; /* as parsed at the call */
-	uint32_t serial;	 /* its own scratch variables are called name#serial */
+	uint32_t serial; /* its own scratch variables are called name#serial */
 };
 
 struct parser {
@@ -22,7 +22,7 @@ struct parser {
 	uint32_t end_of_last; /* byte after the token before it */
 	uint32_t nesting;
 	const struct expansion *expansion; /* NULL: not in a macro */
-	const struct place *fixed_place;   /* in a macro or define: where it was used */
+	const struct place *fixed_place; /* in a macro or define: where it was used */
 	bool is_failed;
 	bool uses_probe; /* args, probe, func and others that differ from attach point to attach point */
 };
@@ -38,9 +38,24 @@ bool parser_take_word(struct parser *parser, const char *word);
 void parser_fail(struct parser *parser, const char *text);
 bool parser_enter(struct parser *parser);
 void parser_leave(struct parser *parser);
-const char *parser_name(struct parser *parser); /* takes a name, NULL (and failed) if there is none */
+const char *
+parser_name(struct parser *parser); /* takes a name, NULL (and failed) if there is none */
 void *parser_new(struct parser *parser, size_t bytes);
 struct place parser_since(const struct parser *parser, uint32_t from);
+
+/* A new node from the byte `from` to where the parser is; NULL: out of memory (said). */
+struct expr *parser_expr(struct parser *parser, enum expr_kind kind, uint32_t from);
+
+/* parse_macro.c */
+const struct expr *macro_argument(const struct expansion *expansion, enum expr_kind kind,
+				  struct span name);
+struct macro *macro_find(const struct parser *parser, const char *name);
+struct define *define_find(const struct parser *parser, const char *name);
+struct expr *macro_expand(struct parser *parser, struct macro *macro, struct expr *call);
+struct expr *macro_expand_argument(struct parser *parser, const struct expr *arg);
+/* Parses the text of a macro or a definition as it stands elsewhere, as if it stood here. */
+struct expr *parse_elsewhere(struct parser *parser, uint32_t at, const struct expansion *expansion,
+			     struct place place, bool is_block);
 
 struct expr *parse_expr(struct parser *parser);
 struct expr *parse_unary(struct parser *parser);

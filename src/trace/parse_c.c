@@ -386,9 +386,8 @@ static void enter_condition(struct preprocessor *pre, bool is_true, struct place
 		diag_error(&pre->script->diag, place, "#if nested too deeply");
 		return;
 	}
-	pre->stack[pre->depth++] = (struct condition){.is_active = is_true,
-						      .was_active = is_true,
-						      .is_outer_active = pre->is_active};
+	pre->stack[pre->depth++] = (struct condition){
+		.is_active = is_true, .was_active = is_true, .is_outer_active = pre->is_active};
 	pre->is_active = pre->is_active && is_true;
 }
 

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * parse_expr - expressions, by precedence climbing.
- *
- * Macros are expanded here. A call of a macro becomes a block expression: its body is parsed anew
- * at every call, with the parameters standing for the arguments. Scratch variables of the body get
- * a serial number in their name, so they never meet those of the caller.
  */
 #include "trace/parse.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct expr *new_expr(struct parser *parser, enum expr_kind kind, uint32_t from)
+struct expr *parser_expr(struct parser *parser, enum expr_kind kind, uint32_t from)
 {
 	struct expr *expr = parser_new(parser, sizeof(*expr));
 
@@ -21,18 +17,6 @@ static struct expr *new_expr(struct parser *parser, enum expr_kind kind, uint32_
 	expr->type = &type_none;
 	expr->place = parser_since(parser, from);
 	return expr;
-}
-
-static const struct expr *argument_of(const struct expansion *expansion, enum expr_kind kind,
-				      struct span name)
-{
-	const struct expr *arg = expansion->args;
-
-	for (const struct expr *param = expansion->macro->params; param && arg;
-	     param = param->next, arg = arg->next)
-		if (param->kind == kind && span_is(name, param->name))
-			return arg;
-	return NULL;
 }
 
 static const char *keep(struct parser *parser, struct span text)
@@ -52,11 +36,11 @@ struct expr *parse_variable(struct parser *parser)
 	const struct expr *arg = NULL;
 
 	parser_advance(parser);
-	expr = new_expr(parser, EXPR_VARIABLE, from);
+	expr = parser_expr(parser, EXPR_VARIABLE, from);
 	if (!expr)
 		return NULL;
 	if (parser->expansion)
-		arg = argument_of(parser->expansion, EXPR_VARIABLE, name);
+		arg = macro_argument(parser->expansion, EXPR_VARIABLE, name);
 	if (arg) {
 		expr->name = arg->name;
 		expr->place = arg->place;
@@ -100,11 +84,11 @@ struct expr *parse_map(struct parser *parser)
 	struct expr *expr;
 
 	parser_advance(parser);
-	expr = new_expr(parser, EXPR_MAP, from);
+	expr = parser_expr(parser, EXPR_MAP, from);
 	if (!expr)
 		return NULL;
 	if (parser->expansion) {
-		arg = argument_of(parser->expansion, EXPR_MAP, name);
+		arg = macro_argument(parser->expansion, EXPR_MAP, name);
 		if (!arg) {
 			diag_error(&parser->script->diag, expr->place,
 				   "Unhygienic access to map: @%.*s. Maps must be passed into the "
@@ -140,7 +124,7 @@ struct expr *parse_block_expr(struct parser *parser)
 	if (!parser_expect(parser, '}'))
 		return NULL;
 	parser_leave(parser);
-	expr = new_expr(parser, EXPR_BLOCK, from);
+	expr = parser_expr(parser, EXPR_BLOCK, from);
 	if (expr) {
 		expr->body = body;
 		expr->a = value;
@@ -148,111 +132,12 @@ struct expr *parse_block_expr(struct parser *parser)
 	return expr;
 }
 
-/* Parses the text of a macro or a definition as it stands elsewhere, as if it stood here. */
-static struct expr *parse_elsewhere(struct parser *parser, uint32_t at,
-				    const struct expansion *expansion, struct place place,
-				    bool is_block)
-{
-	struct parser inner;
-	struct expr *expr;
-
-	parser_start(&inner, parser->script, at);
-	inner.nesting = parser->nesting + 1;
-	inner.expansion = expansion;
-	inner.fixed_place = parser->fixed_place ? parser->fixed_place : &place;
-	if (inner.nesting > NESTING_MAX) {
-		parser_fail(parser, "syntax: nested too deeply");
-		return NULL;
-	}
-	expr = is_block ? parse_block_expr(&inner) : parse_expr(&inner);
-	parser->uses_probe |= inner.uses_probe;
-	parser->is_failed |= inner.is_failed;
-	return expr;
-}
-
-static const char *what_macro_expects(const struct expr *param)
-{
-	return param->kind == EXPR_VARIABLE ? "a variable" : "a map";
-}
-
-static struct expr *expand_macro(struct parser *parser, struct macro *macro, struct expr *call)
-{
-	struct expansion expansion = {.outer = parser->expansion,
-				      .macro = macro,
-				      .args = call->args,
-				      .serial = ++parser->script->macro_serial};
-	struct diag *diag = &parser->script->diag;
-	const struct expr *arg = call->args;
-	struct expr *expr;
-
-	if (call->arg_count != macro->param_count) {
-		diag_error(diag, call->place,
-			   "Call to macro `%s` has wrong number arguments. Expected: %u but got %u",
-			   macro->name, macro->param_count, call->arg_count);
-		parser->is_failed = true;
-		return NULL;
-	}
-	for (const struct expr *param = macro->params; param && arg;
-	     param = param->next, arg = arg->next) {
-		if (param->kind == EXPR_NAME ||
-		    (param->kind == arg->kind && (param->kind != EXPR_MAP || !arg->args)))
-			continue;
-		diag_error(diag, call->place,
-			   "Mismatched arg to macro `%s`. Macro expects %s for param %s but got "
-			   "an expression.",
-			   macro->name, what_macro_expects(param), param->name);
-		parser->is_failed = true;
-		return NULL;
-	}
-	if (++macro->depth > 16 || parser->script->macro_serial > 20000) {
-		diag_error(diag, call->place, "Recursive macro call detected. Call chain: %s > %s",
-			   macro->name, macro->name);
-		parser->is_failed = true;
-		macro->depth--;
-		return NULL;
-	}
-	expr = parse_elsewhere(parser, macro->body_from, &expansion, call->place, true);
-	macro->depth--;
-	if (expr)
-		expr->place = call->place;
-	return expr;
-}
-
-static struct macro *find_macro(const struct parser *parser, const char *name)
-{
-	for (struct macro *macro = parser->script->macros; macro; macro = macro->next)
-		if (!strcmp(macro->name, name))
-			return macro;
-	return NULL;
-}
-
-static struct define *find_define(const struct parser *parser, const char *name)
-{
-	for (struct define *define = parser->script->defines; define; define = define->next)
-		if (!strcmp(define->name, name))
-			return define;
-	return NULL;
-}
-
-/* A parameter of the macro, used: the argument is parsed again where it was written. */
-static struct expr *expand_argument(struct parser *parser, const struct expr *arg)
-{
-	struct expr *block = new_expr(parser, EXPR_BLOCK, parser->end_of_last);
-
-	if (!block)
-		return NULL;
-	block->place = arg->place;
-	block->a = parse_elsewhere(parser, arg->text_from,
-				   parser->expansion->outer, arg->place, false);
-	return block->a;
-}
-
 static bool name_depends_on_probe(const char *name)
 {
-	static const char *const names[] = {"args",   "probe",	"func", "probetype", "retval",
-					    "ctx",    "reg",	"ustack", "kstack", "usym", "uaddr",
-					    "arg0",   "arg1",	"arg2", "arg3", "arg4",
-					    "arg5",   "arg6",	"arg7", "arg8", "arg9"};
+	static const char *const names[] = {
+		"args",   "probe",  "func", "probetype", "retval", "ctx",  "reg",
+		"ustack", "kstack", "usym", "uaddr",     "arg0",   "arg1", "arg2",
+		"arg3",   "arg4",   "arg5", "arg6",      "arg7",   "arg8", "arg9"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
@@ -271,14 +156,14 @@ static struct expr *parse_name(struct parser *parser)
 
 	parser_advance(parser);
 	if (parser->expansion)
-		arg = argument_of(parser->expansion, EXPR_NAME, text);
+		arg = macro_argument(parser->expansion, EXPR_NAME, text);
 	if (arg)
-		return expand_argument(parser, arg);
-	expr = new_expr(parser, EXPR_NAME, from);
+		return macro_expand_argument(parser, arg);
+	expr = parser_expr(parser, EXPR_NAME, from);
 	if (!expr || !(expr->name = keep(parser, text)))
 		return NULL;
 	parser->uses_probe |= name_depends_on_probe(expr->name);
-	define = find_define(parser, expr->name);
+	define = define_find(parser, expr->name);
 	if (define && !define->is_in_use) {
 		struct expr *inner;
 
@@ -295,9 +180,9 @@ static struct expr *parse_name(struct parser *parser)
 			return NULL;
 		expr->place = parser_since(parser, from);
 	}
-	macro = find_macro(parser, expr->name);
+	macro = macro_find(parser, expr->name);
 	if (macro && (expr->is_call_syntax || !macro->param_count))
-		return expand_macro(parser, macro, expr);
+		return macro_expand(parser, macro, expr);
 	return expr;
 }
 
@@ -307,7 +192,7 @@ static struct expr *parse_sizeof(struct parser *parser, enum expr_kind kind)
 	struct expr *expr;
 
 	parser_advance(parser);
-	expr = new_expr(parser, kind, from);
+	expr = parser_expr(parser, kind, from);
 	if (!expr || !parser_expect(parser, '('))
 		return NULL;
 	if (parse_looks_like_type(parser)) {
@@ -323,7 +208,8 @@ static struct expr *parse_sizeof(struct parser *parser, enum expr_kind kind)
 		if (!parser_expect(parser, ','))
 			return NULL;
 		do {
-			struct expr *field = new_expr(parser, EXPR_NAME, parser->token.place.from);
+			struct expr *field =
+				parser_expr(parser, EXPR_NAME, parser->token.place.from);
 
 			if (!field || !(field->name = parser_name(parser)))
 				return NULL;
@@ -352,9 +238,10 @@ static bool starts_operand(const struct parser *parser, bool is_surely_type)
 		if (parser_is(parser, '(') || parser_is(parser, '{'))
 			return true;
 		return is_surely_type &&
-		       (parser_is(parser, '-') || parser_is(parser, '*') || parser_is(parser, '&') ||
-			parser_is(parser, '~') || parser_is(parser, '!') ||
-			parser_is(parser, PUNCT2('+', '+')) || parser_is(parser, PUNCT2('-', '-')));
+		       (parser_is(parser, '-') || parser_is(parser, '*') ||
+			parser_is(parser, '&') || parser_is(parser, '~') ||
+			parser_is(parser, '!') || parser_is(parser, PUNCT2('+', '+')) ||
+			parser_is(parser, PUNCT2('-', '-')));
 	default: return false;
 	}
 }
@@ -362,11 +249,13 @@ static bool starts_operand(const struct parser *parser, bool is_surely_type)
 static bool is_type_word(const struct parser *parser)
 {
 	static const char *const words[] = {
-		"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
-		"void", "char", "short", "int", "long", "unsigned", "signed", "struct", "union",
-		"enum", "string", "buffer", "typeof", "inet", "stack_t", "usym_t", "ksym_t",
-		"uint8_t", "uint16_t", "uint32_t", "uint64_t", "int8_t", "int16_t", "int32_t",
-		"int64_t", "size_t", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"};
+		"int8",     "int16",    "int32",   "int64",   "uint8",   "uint16",  "uint32",
+		"uint64",   "bool",     "void",    "char",    "short",   "int",     "long",
+		"unsigned", "signed",   "struct",  "union",   "enum",    "string",  "buffer",
+		"typeof",   "inet",     "stack_t", "usym_t",  "ksym_t",  "uint8_t", "uint16_t",
+		"uint32_t", "uint64_t", "int8_t",  "int16_t", "int32_t", "int64_t", "size_t",
+		"u8",       "u16",      "u32",     "u64",     "s8",      "s16",     "s32",
+		"s64"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (parser_is_word(parser, words[i]))
@@ -424,7 +313,7 @@ static struct expr *parse_cast(struct parser *parser, uint32_t from)
 		*parser = start;
 		return NULL;
 	}
-	expr = new_expr(parser, EXPR_CAST, from);
+	expr = parser_expr(parser, EXPR_CAST, from);
 	if (!expr)
 		return NULL;
 	expr->spec = spec;
@@ -446,7 +335,7 @@ static bool looks_like_record(const struct parser *parser)
 
 static struct expr *parse_record(struct parser *parser, uint32_t from)
 {
-	struct expr *tuple = new_expr(parser, EXPR_TUPLE, from);
+	struct expr *tuple = parser_expr(parser, EXPR_TUPLE, from);
 	struct expr **tail;
 
 	if (!tuple)
@@ -459,7 +348,7 @@ static struct expr *parse_record(struct parser *parser, uint32_t from)
 		if (!name || !parser_expect(parser, '=') || !(value = parse_expr(parser)))
 			return NULL;
 		/* the name of the element must not hide the name the value itself has */
-		struct expr *element = new_expr(parser, EXPR_BLOCK, value->place.from);
+		struct expr *element = parser_expr(parser, EXPR_BLOCK, value->place.from);
 
 		if (!element)
 			return NULL;
@@ -483,7 +372,7 @@ static struct expr *parse_parens(struct parser *parser)
 
 	parser_advance(parser);
 	if (parser_take(parser, ')'))
-		return new_expr(parser, EXPR_TUPLE, from);
+		return parser_expr(parser, EXPR_TUPLE, from);
 	if (looks_like_record(parser))
 		return parse_record(parser, from);
 	cast = parse_cast(parser, from);
@@ -493,7 +382,7 @@ static struct expr *parse_parens(struct parser *parser)
 	if (!first)
 		return NULL;
 	if (parser_is(parser, ',')) {
-		struct expr *tuple = new_expr(parser, EXPR_TUPLE, from);
+		struct expr *tuple = parser_expr(parser, EXPR_TUPLE, from);
 
 		parser_advance(parser);
 		if (!tuple || !parse_list(parser, ')', &first->next, &tuple->arg_count))
@@ -509,7 +398,7 @@ static struct expr *parse_parens(struct parser *parser)
 static struct expr *parse_if_expr(struct parser *parser)
 {
 	uint32_t from = parser->token.place.from;
-	struct expr *expr = new_expr(parser, EXPR_IF, from);
+	struct expr *expr = parser_expr(parser, EXPR_IF, from);
 
 	parser_advance(parser);
 	if (!expr || !(expr->a = parse_expr(parser)) || !(expr->b = parse_block_expr(parser)))
@@ -534,7 +423,7 @@ static struct expr *parse_literal(struct parser *parser)
 	struct expr *expr;
 
 	parser_advance(parser);
-	expr = new_expr(parser, kinds[token.kind], token.place.from);
+	expr = parser_expr(parser, kinds[token.kind], token.place.from);
 	if (expr) {
 		expr->number = token.number;
 		expr->arg_count = (uint32_t)token.number; /* positional: which one */
@@ -560,7 +449,7 @@ static struct expr *parse_primary(struct parser *parser)
 			struct expr *expr;
 
 			parser_advance(parser);
-			expr = new_expr(parser, EXPR_BOOL, from);
+			expr = parser_expr(parser, EXPR_BOOL, from);
 			if (expr)
 				expr->number = is_true;
 			return expr;
@@ -591,7 +480,7 @@ static struct expr *parse_member(struct parser *parser, struct expr *base)
 	struct expr *expr;
 
 	parser_advance(parser);
-	expr = new_expr(parser, EXPR_FIELD, base->place.from);
+	expr = parser_expr(parser, EXPR_FIELD, base->place.from);
 	if (!expr)
 		return NULL;
 	expr->a = base;
@@ -615,7 +504,7 @@ struct expr *parse_postfix(struct parser *parser, struct expr *base)
 			base = parse_member(parser, base);
 		} else if (parser_is(parser, '[')) {
 			parser_advance(parser);
-			expr = new_expr(parser, EXPR_INDEX, from);
+			expr = parser_expr(parser, EXPR_INDEX, from);
 			if (!expr || !(expr->b = parse_expr(parser)) || !parser_expect(parser, ']'))
 				return NULL;
 			expr->a = base;
@@ -628,7 +517,7 @@ struct expr *parse_postfix(struct parser *parser, struct expr *base)
 			enum op op = parser_is(parser, PUNCT2('+', '+')) ? OP_ADD : OP_SUB;
 
 			parser_advance(parser);
-			expr = new_expr(parser, EXPR_STEP, from);
+			expr = parser_expr(parser, EXPR_STEP, from);
 			if (!expr)
 				return NULL;
 			expr->a = base;
@@ -664,7 +553,7 @@ struct expr *parse_unary(struct parser *parser)
 		if (!parser_is(parser, ops[i].punct))
 			continue;
 		parser_advance(parser);
-		expr = new_expr(parser, ops[i].is_step ? EXPR_STEP : EXPR_UNARY, from);
+		expr = parser_expr(parser, ops[i].is_step ? EXPR_STEP : EXPR_UNARY, from);
 		if (!expr || !(expr->a = parse_unary(parser)))
 			return NULL;
 		expr->op = ops[i].op;
@@ -687,26 +576,35 @@ static const struct {
 	enum op op;
 	int precedence;
 } binary_ops[] = {
-	{PUNCT2('|', '|'), OP_LOGIC_OR, 1}, {PUNCT2('&', '&'), OP_LOGIC_AND, 2},
-	{'|', OP_OR, 3},		    {'^', OP_XOR, 4},
-	{'&', OP_AND, 5},		    {PUNCT2('=', '='), OP_EQ, 6},
-	{PUNCT2('!', '='), OP_NE, 6},	    {'<', OP_LT, 7},
-	{'>', OP_GT, 7},		    {PUNCT2('<', '='), OP_LE, 7},
-	{PUNCT2('>', '='), OP_GE, 7},	    {PUNCT2('<', '<'), OP_SHL, 8},
-	{PUNCT2('>', '>'), OP_SHR, 8},	    {'+', OP_ADD, 9},
-	{'-', OP_SUB, 9},		    {'*', OP_MUL, 10},
-	{'/', OP_DIV, 10},		    {'%', OP_MOD, 10},
+	{PUNCT2('|', '|'), OP_LOGIC_OR, 1},
+	{PUNCT2('&', '&'), OP_LOGIC_AND, 2},
+	{'|', OP_OR, 3},
+	{'^', OP_XOR, 4},
+	{'&', OP_AND, 5},
+	{PUNCT2('=', '='), OP_EQ, 6},
+	{PUNCT2('!', '='), OP_NE, 6},
+	{'<', OP_LT, 7},
+	{'>', OP_GT, 7},
+	{PUNCT2('<', '='), OP_LE, 7},
+	{PUNCT2('>', '='), OP_GE, 7},
+	{PUNCT2('<', '<'), OP_SHL, 8},
+	{PUNCT2('>', '>'), OP_SHR, 8},
+	{'+', OP_ADD, 9},
+	{'-', OP_SUB, 9},
+	{'*', OP_MUL, 10},
+	{'/', OP_DIV, 10},
+	{'%', OP_MOD, 10},
 };
 
 const char *op_text(enum op op)
 {
 	static const char *const texts[] = {
-		[OP_NONE] = "",	    [OP_ADD] = "+",	   [OP_SUB] = "-",	 [OP_MUL] = "*",
-		[OP_DIV] = "/",	    [OP_MOD] = "%",	   [OP_AND] = "&",	 [OP_OR] = "|",
-		[OP_XOR] = "^",	    [OP_SHL] = "<<",	   [OP_SHR] = ">>",	 [OP_EQ] = "==",
-		[OP_NE] = "!=",	    [OP_LT] = "<",	   [OP_GT] = ">",	 [OP_LE] = "<=",
-		[OP_GE] = ">=",	    [OP_LOGIC_AND] = "&&", [OP_LOGIC_OR] = "||", [OP_NOT] = "!",
-		[OP_INVERT] = "~",  [OP_NEGATE] = "-",	   [OP_DEREF] = "*",	 [OP_ADDRESS] = "&",
+		[OP_NONE] = "",    [OP_ADD] = "+",        [OP_SUB] = "-",       [OP_MUL] = "*",
+		[OP_DIV] = "/",    [OP_MOD] = "%",        [OP_AND] = "&",       [OP_OR] = "|",
+		[OP_XOR] = "^",    [OP_SHL] = "<<",       [OP_SHR] = ">>",      [OP_EQ] = "==",
+		[OP_NE] = "!=",    [OP_LT] = "<",         [OP_GT] = ">",        [OP_LE] = "<=",
+		[OP_GE] = ">=",    [OP_LOGIC_AND] = "&&", [OP_LOGIC_OR] = "||", [OP_NOT] = "!",
+		[OP_INVERT] = "~", [OP_NEGATE] = "-",     [OP_DEREF] = "*",     [OP_ADDRESS] = "&",
 	};
 
 	return texts[op];
@@ -741,7 +639,7 @@ static struct expr *parse_climbing(struct parser *parser, struct expr *left, int
 		parser_advance(parser);
 		right = parse_unary(parser);
 		right = right ? parse_climbing(parser, right, binary_ops[i].precedence + 1) : NULL;
-		expr = right ? new_expr(parser, EXPR_BINARY, left->place.from) : NULL;
+		expr = right ? parser_expr(parser, EXPR_BINARY, left->place.from) : NULL;
 		if (!expr)
 			return NULL;
 		expr->op = binary_ops[i].op;
@@ -762,7 +660,7 @@ struct expr *parse_binary_rest(struct parser *parser, struct expr *left)
 	if (!condition || !parser_is(parser, '?'))
 		return condition;
 	parser_advance(parser);
-	expr = new_expr(parser, EXPR_TERNARY, from);
+	expr = parser_expr(parser, EXPR_TERNARY, from);
 	if (!expr)
 		return NULL;
 	expr->a = condition;

@@ -12,9 +12,10 @@
 #include "trace/script.h"
 
 /* One line a kind; what it does is in probes/. */
-#define ALL_KINDS(X) \
-	X(begin) X(end) X(interval) X(profile) X(software) X(hardware) X(tracepoint) \
-	X(rawtracepoint) X(uprobe) X(uretprobe) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter)
+#define ALL_KINDS(X)                                                                               \
+	X(begin)                                                                                   \
+	X(end) X(interval) X(profile) X(software) X(hardware) X(tracepoint) X(rawtracepoint)       \
+		X(uprobe) X(uretprobe) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)
@@ -51,7 +52,8 @@ bool probe_cut(struct arena *arena, const char *text, struct probe_parts *ret_pa
 
 		if (parts.count == PROBE_PARTS_MAX)
 			return false;
-		parts.part[parts.count] = arena_str(arena, (struct span){(const uint8_t *)from, len});
+		parts.part[parts.count] =
+			arena_str(arena, (struct span){(const uint8_t *)from, len});
 		if (!parts.part[parts.count++])
 			return false;
 		if (!colon)

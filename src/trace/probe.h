@@ -34,10 +34,10 @@ struct probe_kind {
 	const char *name;
 	const char *aliases[4]; /* short and old names */
 	enum program_type program;
-	uint32_t attach_type;	/* of PROGRAM_TRACING: enum bpf_attach_type */
-	enum space space;	/* where integers and unmarked pointers point */
-	bool is_special;	/* begin, end: run by hand */
-	bool has_regs;		/* context is struct pt_regs (or begins with one) */
+	uint32_t attach_type; /* of PROGRAM_TRACING: enum bpf_attach_type */
+	enum space space; /* where integers and unmarked pointers point */
+	bool is_special; /* begin, end: run by hand */
+	bool has_regs; /* context is struct pt_regs (or begins with one) */
 	/* Adds the probes that exist to the script; complains itself. */
 	void (*expand)(struct script *script, struct action *action, const struct probe_spec *spec,
 		       const struct probe_parts *parts);
@@ -63,15 +63,15 @@ struct probe {
 	struct action *action;
 	struct body *body;
 	struct place place;
-	const char *name;     /* "tracepoint:sched:sched_switch", as `probe` gives it */
-	const char *target;   /* subsystem, path, module; may be NULL */
+	const char *name; /* "tracepoint:sched:sched_switch", as `probe` gives it */
+	const char *target; /* subsystem, path, module; may be NULL */
 	const char *function; /* event, symbol; may be NULL */
-	uint64_t number;      /* offset, count, frequency, address */
-	uint32_t unit;	      /* timers: see there */
-	uint32_t btf_id;      /* of PROGRAM_TRACING: the function */
+	uint64_t number; /* offset, count, frequency, address */
+	uint32_t unit; /* timers: see there */
+	uint32_t btf_id; /* of PROGRAM_TRACING: the function */
 	const struct type *args;
 	bool is_args_known;
-	bool uses_args;	      /* the context is read: no cheaper equivalent will do */
+	bool uses_args; /* the context is read: no cheaper equivalent will do */
 	bool uses_stack;
 	/* filled by lowering */
 	struct program *program;

@@ -115,8 +115,7 @@ static int delete_key(struct run *run, struct map_use *map, const void *key)
 
 static bool is_array(const struct map_use *map)
 {
-	return map->spec.type == BPF_MAP_TYPE_ARRAY ||
-	       map->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	return map->spec.type == BPF_MAP_TYPE_ARRAY || map->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
 int run_clear(struct run *run, struct map_use *map)
@@ -242,7 +241,8 @@ static void explain(struct run *run, const struct program *program, const char *
 
 	for (; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (sscanf(line, "%u: (", &insn) == 1 && strstr(line, "(") && insn < program->code.count)
+		if (sscanf(line, "%u: (", &insn) == 1 && strstr(line, "(") &&
+		    insn < program->code.count)
 			last = line;
 	}
 	buf_init(&text, 1 << 20);
@@ -474,7 +474,8 @@ static void report_lost(struct run *run)
 	}
 	if (full && run->options->has_warnings)
 		fprintf(stderr,
-			"WARNING: Map full; can't update element. Try increasing max_map_keys config "
+			"WARNING: Map full; can't update element. Try increasing max_map_keys "
+			"config "
 			"or manually setting the max entries in a map declaration e.g. `let @a = "
 			"hash(5000)` (%llu times)\n",
 			(unsigned long long)full);
@@ -500,7 +501,7 @@ static void print_maps(struct run *run)
 	if (maps && count)
 		qsort(maps, count, sizeof(*maps), by_name);
 	for (uint32_t i = 0; run->script->config.print_maps_on_exit && i < count; i++)
-		output_map(run, maps[i], 0, 0);
+		output_map(run, maps[i], 0, 0, false);
 	free(maps);
 }
 

@@ -10,12 +10,12 @@
 #include "trace/symbol.h"
 
 struct run_options {
-	bool is_quiet;	     /* no "Attached N probes" */
-	bool has_warnings;   /* runtime warnings are shown */
+	bool is_quiet; /* no "Attached N probes" */
+	bool has_warnings; /* runtime warnings are shown */
 	bool is_verbose;
-	bool is_dry;	     /* load nothing: --dry-run still checks that the kernel takes it */
-	int child_go;	     /* pipe to write to when all is attached: -c; -1 */
-	int child;	     /* ends the run when it ends; 0: none */
+	bool is_dry; /* load nothing: --dry-run still checks that the kernel takes it */
+	int child_go; /* pipe to write to when all is attached: -c; -1 */
+	int child; /* ends the run when it ends; 0: none */
 	bool is_child_ours;
 };
 

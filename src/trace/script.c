@@ -138,13 +138,12 @@ static const struct {
 };
 
 /* Known to bpftrace; of no meaning here. */
-static const char *const ignored[] = {"cache_user_symbols", "cpp_demangle",	 "lazy_symbolication",
-				      "log_size",	    "max_bpf_progs",	 "on_stack_limit",
-				      "show_debug_info",    "unstable_map_decl", "unstable_tseries",
-				      "unstable_addr",	    "unstable_typeinfo", "use_blazesym",
-				      "max_ast_nodes",	    "unstable_import",	 "unstable_macro",
-				      "debug_output",	    "kernel_build",	 "kernel_source",
-				      "max_type_res_iterations", NULL};
+static const char *const ignored[] = {
+	"cache_user_symbols", "cpp_demangle",    "lazy_symbolication",      "log_size",
+	"max_bpf_progs",      "on_stack_limit",  "show_debug_info",         "unstable_map_decl",
+	"unstable_tseries",   "unstable_addr",   "unstable_typeinfo",       "use_blazesym",
+	"max_ast_nodes",      "unstable_import", "unstable_macro",          "debug_output",
+	"kernel_build",       "kernel_source",   "max_type_res_iterations", NULL};
 
 /* 0, -ENOENT: there is no such setting, -EINVAL: not with that value. */
 static int apply(struct config *config, const char *name, const char *value)
@@ -205,10 +204,10 @@ static void plain_name(const char *name, char *out, size_t size)
 
 static void apply_environment(struct script *script)
 {
-	static const char *const names[] = {"max_map_keys",	  "max_strlen",	 "max_probes",
-					    "max_cat_bytes",	  "perf_rb_pages", "stack_mode",
-					    "print_maps_on_exit", "missing_probes",
-					    "str_trunc_trailer",  "license"};
+	static const char *const names[] = {
+		"max_map_keys",      "max_strlen", "max_probes",         "max_cat_bytes",
+		"perf_rb_pages",     "stack_mode", "print_maps_on_exit", "missing_probes",
+		"str_trunc_trailer", "license"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		char upper[64] = "BPFTRACE_";

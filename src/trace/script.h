@@ -30,8 +30,8 @@ struct script_options {
 	struct named_param named[PARAMS_MAX];
 	uint32_t named_count;
 	bool is_unsafe;
-	bool has_child;	 /* -c or -p */
-	int pid;	 /* of that, 0 = none */
+	bool has_child; /* -c or -p */
+	int pid; /* of that, 0 = none */
 };
 
 struct config {
@@ -58,7 +58,7 @@ struct script {
 	struct map_decl *maps;
 	struct probe *probes, *last_probe; /* expanded, in the order of the script */
 	uint32_t probe_count, map_count, macro_serial;
-	struct btf *btf;      /* opened when first needed; owned */
+	struct btf *btf; /* opened when first needed; owned */
 	bool is_btf_missing;
 	const char *texts[256]; /* formats and filters that values refer to by number */
 	uint32_t text_count;

@@ -259,7 +259,8 @@ static void read_mappings(struct symbols *symbols, struct process *process)
 		char mode[8];
 		int at = 0;
 
-		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &from, &to, mode, &offset, &at) < 4 ||
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &from, &to, mode, &offset, &at) <
+			    4 ||
 		    mode[2] != 'x')
 			continue;
 		line[strcspn(line, "\n")] = 0;

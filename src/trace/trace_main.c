@@ -25,13 +25,20 @@ struct command {
 	const char *program, *file, *out, *child, *stage;
 	const char *listed;
 	int pid;
-	bool is_list, is_json, is_quiet, is_verbose, is_dry, no_warnings, is_help, is_version, is_info;
+	bool is_list, is_json, is_quiet, is_verbose, is_dry, no_warnings, is_help, is_version,
+		is_info;
 	char buffering; /* l(ine), f(ull), n(one) */
 	struct script_options options;
 };
 
-enum { OPTION_DRY = 1000, OPTION_UNSAFE, OPTION_NO_WARNINGS, OPTION_INFO, OPTION_IGNORED,
-	OPTION_IGNORED_ARG };
+enum {
+	OPTION_DRY = 1000,
+	OPTION_UNSAFE,
+	OPTION_NO_WARNINGS,
+	OPTION_INFO,
+	OPTION_IGNORED,
+	OPTION_IGNORED_ARG
+};
 
 static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
@@ -110,8 +117,10 @@ static int take_option(struct command *command, int option)
 	case 'f':
 		command->is_json = !strcmp(optarg, "json");
 		if (!command->is_json && strcmp(optarg, "text")) {
-			fprintf(stderr, "ERROR: Invalid output format \"%s\"\nValid formats: \n"
-					"\tjson\n\ttext\n", optarg);
+			fprintf(stderr,
+				"ERROR: Invalid output format \"%s\"\nValid formats: \n"
+				"\tjson\n\ttext\n",
+				optarg);
 			return -EINVAL;
 		}
 		break;
@@ -126,7 +135,8 @@ static int read_command(struct command *command, int argc, char **argv)
 	int option;
 
 	/* '+': what follows FILE is the script's, dashes and all */
-	while ((option = getopt_long(argc, argv, "+e:o:p:c:d:B:f:I:lqvkhV", long_options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+e:o:p:c:d:B:f:I:lqvkhV", long_options, NULL)) !=
+	       -1)
 		if (take_option(command, option))
 			return -EINVAL;
 	if (command->is_list) {

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#define SIMPLE(what, kind_, bytes, align_) \
+#define SIMPLE(what, kind_, bytes, align_)                                                         \
 	const struct type what = {.kind = kind_, .size = bytes, .align = align_}
-#define INTEGER(what, bytes, sign) \
-	const struct type what = { \
+#define INTEGER(what, bytes, sign)                                                                 \
+	const struct type what = {                                                                 \
 		.kind = TYPE_INT, .size = bytes, .align = bytes, .is_signed = sign}
 
 SIMPLE(type_none, TYPE_NONE, 0, 1);
@@ -83,25 +83,24 @@ static struct type *new_type(struct arena *arena, struct type type)
 
 const struct type *type_string(struct arena *arena, uint32_t bytes)
 {
-	return new_type(arena, (struct type){
-				       .kind = TYPE_STRING, .size = bytes, .align = 1, .count = bytes});
+	return new_type(
+		arena,
+		(struct type){.kind = TYPE_STRING, .size = bytes, .align = 1, .count = bytes});
 }
 
 const struct type *type_buffer(struct arena *arena, uint32_t bytes)
 {
-	return new_type(arena, (struct type){.kind = TYPE_BUFFER,
-					     .size = bytes + 4,
-					     .align = 4,
-					     .count = bytes});
+	return new_type(
+		arena,
+		(struct type){.kind = TYPE_BUFFER, .size = bytes + 4, .align = 4, .count = bytes});
 }
 
 const struct type *type_pointer(struct arena *arena, const struct type *of, enum space space)
 {
-	return new_type(arena, (struct type){.kind = TYPE_POINTER,
-					     .size = 8,
-					     .align = 8,
-					     .of = of,
-					     .space = space});
+	return new_type(
+		arena,
+		(struct type){
+			.kind = TYPE_POINTER, .size = 8, .align = 8, .of = of, .space = space});
 }
 
 const struct type *type_array(struct arena *arena, const struct type *of, uint32_t count)
@@ -204,7 +203,8 @@ static const struct type *join_integers(const struct type *a, const struct type 
 		return type_int(s->size, true);
 	if (s->is_literal)
 		return type_int(u->size, false);
-	return u->size < 8 ? type_int(u->size * 2, true) : NULL;
+	/* nothing holds all of int64 and uint64: the sign is what would be missed first */
+	return type_int(u->size < 8 ? u->size * 2 : 8, true);
 }
 
 static const struct type *join_tuples(struct arena *arena, const struct type *a,

@@ -62,10 +62,10 @@ enum type_kind {
 };
 
 enum space {
-	SPACE_NONE,   /* not a pointer, or nobody knows: read as kernel memory */
+	SPACE_NONE, /* not a pointer, or nobody knows: read as kernel memory */
 	SPACE_KERNEL, /* read with bpf_probe_read_kernel */
-	SPACE_USER,   /* read with bpf_probe_read_user */
-	SPACE_BPF,    /* our own memory: loads are direct */
+	SPACE_USER, /* read with bpf_probe_read_user */
+	SPACE_BPF, /* our own memory: loads are direct */
 	SPACE_CONTEXT, /* the program's context: scalars are loaded directly, the rest is read */
 };
 
@@ -76,10 +76,10 @@ struct type;
 struct field {
 	const char *name; /* NULL in plain tuples and for anonymous members */
 	const struct type *type;
-	uint32_t offset;      /* bytes from the start */
-	uint16_t bit_offset;  /* bit fields: from `offset` */
-	uint16_t bit_size;    /* 0: not a bit field */
-	bool is_data_loc;     /* tracepoints: 4 bytes: offset and length of what is meant */
+	uint32_t offset; /* bytes from the start */
+	uint16_t bit_offset; /* bit fields: from `offset` */
+	uint16_t bit_size; /* 0: not a bit field */
+	bool is_data_loc; /* tracepoints: 4 bytes: offset and length of what is meant */
 };
 
 struct type {
@@ -87,17 +87,17 @@ struct type {
 	bool is_signed;
 	uint32_t size; /* bytes in memory */
 	uint32_t align;
-	enum space space;	/* pointers: where they point; arrays and records: where they lie */
-	const struct type *of;	/* pointer, array: of what */
-	uint32_t count;		/* array: elements; string: bytes; buffer: bytes without length */
-	const char *name;	/* record, enum: "task_struct" */
+	enum space space; /* pointers: where they point; arrays and records: where they lie */
+	const struct type *of; /* pointer, array: of what */
+	uint32_t count; /* array: elements; string: bytes; buffer: bytes without length */
+	const char *name; /* record, enum: "task_struct" */
 	bool is_union;
 	const struct field *fields; /* record, tuple */
 	uint32_t field_count;
-	uint32_t btf_id;	/* record, enum out of BTF: fields are read when asked for; else 0 */
-	enum stack_mode mode;	/* stacks */
-	uint32_t depth;		/* stacks: frames at most */
-	bool is_literal;	/* integers: a constant, whose sign fits in with its neighbour's */
+	uint32_t btf_id; /* record, enum out of BTF: fields are read when asked for; else 0 */
+	enum stack_mode mode; /* stacks */
+	uint32_t depth; /* stacks: frames at most */
+	bool is_literal; /* integers: a constant, whose sign fits in with its neighbour's */
 	/* hist: bits of precision; lhist: see there */
 	int64_t min, max, step;
 };
@@ -135,8 +135,8 @@ void type_name(const struct type *type, struct buf *out);
 /* The same, in the arena. */
 const char *type_text(struct arena *arena, const struct type *type);
 
-bool type_is_integer(const struct type *type);	 /* int, bool, enum */
-bool type_is_scalar(const struct type *type);	 /* lives in a register */
+bool type_is_integer(const struct type *type); /* int, bool, enum */
+bool type_is_scalar(const struct type *type); /* lives in a register */
 bool type_is_aggregate(const struct type *type); /* count() ... lhist() */
 /* count, sum, min, max, avg: may stand where an integer is wanted */
 bool type_is_castable_aggregate(const struct type *type);

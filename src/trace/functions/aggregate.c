@@ -26,9 +26,11 @@ static const struct type *number_wanted(struct checker *checker, struct expr *ca
 
 	if (arg->kind == TYPE_NONE)
 		return &type_none;
-	if (!type_is_integer(arg) && !type_is_castable_aggregate(arg) && arg->kind != TYPE_POINTER) {
-		check_error(checker, call->place, "%s() only supports integer arguments (%s provided)",
-			    call->name, check_text(checker, arg));
+	if (!type_is_integer(arg) && !type_is_castable_aggregate(arg) &&
+	    arg->kind != TYPE_POINTER) {
+		check_error(checker, call->place,
+			    "%s() only supports integer arguments (%s provided)", call->name,
+			    check_text(checker, arg));
 		return &type_none;
 	}
 	return type;
@@ -118,10 +120,13 @@ static void update_max(struct lowering *l, struct expr *map, struct expr *call)
 	update_extreme(l, map, call, true);
 }
 
-#define AGGREGATE(name_, args, check_, update) \
-	const struct function function_##name_ = { \
-		.name = #name_, .min_args = args, .max_args = args, .flags = FUNCTION_AGGREGATE, \
-		.check = check_, .lower_update = update}
+#define AGGREGATE(name_, args, check_, update)                                                     \
+	const struct function function_##name_ = {.name = #name_,                                  \
+						  .min_args = args,                                \
+						  .max_args = args,                                \
+						  .flags = FUNCTION_AGGREGATE,                     \
+						  .check = check_,                                 \
+						  .lower_update = update}
 
 AGGREGATE(count, 0, check_count, update_count);
 AGGREGATE(sum, 1, check_sum, update_total);
@@ -197,8 +202,8 @@ static void count_bucket(struct lowering *l, struct expr *map, int bucket)
 	if (is_array)
 		ir_store(l->ir, key.base, key.offset, 4, op_reg(bucket));
 	else
-		ir_store(l->ir, key.base,
-			 key.offset + (int32_t)((decl->key->size + 7) / 8 * 8), 8, op_reg(bucket));
+		ir_store(l->ir, key.base, key.offset + (int32_t)((decl->key->size + 7) / 8 * 8), 8,
+			 op_reg(bucket));
 	ir_set(l->ir, slot, op_reg(lower_map_lookup(l, decl, key)));
 	if (is_array) {
 		ir_branch(l->ir, COND_EQ, op_reg(slot), op_imm(0), full);
@@ -230,8 +235,12 @@ static void update_hist(struct lowering *l, struct expr *map, struct expr *call)
 	count_bucket(l, map, hist_bucket(l, n, is_signed, call->type->step));
 }
 
-const struct function function_hist = {.name = "hist", .min_args = 1, .max_args = 2,
-	.flags = FUNCTION_AGGREGATE, .check = check_hist, .lower_update = update_hist};
+const struct function function_hist = {.name = "hist",
+				       .min_args = 1,
+				       .max_args = 2,
+				       .flags = FUNCTION_AGGREGATE,
+				       .check = check_hist,
+				       .lower_update = update_hist};
 
 static bool is_literal_number(const struct expr *expr)
 {
@@ -292,5 +301,9 @@ static void update_lhist(struct lowering *l, struct expr *map, struct expr *call
 	count_bucket(l, map, bucket);
 }
 
-const struct function function_lhist = {.name = "lhist", .min_args = 4, .max_args = 4,
-	.flags = FUNCTION_AGGREGATE, .check = check_lhist, .lower_update = update_lhist};
+const struct function function_lhist = {.name = "lhist",
+					.min_args = 4,
+					.max_args = 4,
+					.flags = FUNCTION_AGGREGATE,
+					.check = check_lhist,
+					.lower_update = update_lhist};

@@ -33,26 +33,26 @@ static struct value lower_args(struct lowering *l, struct expr *expr)
 	return value_far(expr->type, op_context(0), 0, expr->type->space);
 }
 
-const struct function function_args = {.name = "args", .flags = FUNCTION_BUILTIN,
-	.check = check_args, .lower = lower_args};
+const struct function function_args = {
+	.name = "args", .flags = FUNCTION_BUILTIN, .check = check_args, .lower = lower_args};
 /* iter probes say ctx */
-const struct function function_ctx = {.name = "ctx", .flags = FUNCTION_BUILTIN,
-	.check = check_args, .lower = lower_args};
+const struct function function_ctx = {
+	.name = "ctx", .flags = FUNCTION_BUILTIN, .check = check_args, .lower = lower_args};
 
 /* arg0, arg1 ...: names of one function. */
 static const struct type *check_arg(struct checker *checker, struct expr *expr)
 {
 	const struct probe *probe = checker->probe;
 	uint32_t n = (uint32_t)strtoul(expr->name + 3, NULL, 10);
-	int offset = probe->kind->arg_offset
-			     ? probe->kind->arg_offset(checker->script, probe, n)
-			     : -1;
+	int offset =
+		probe->kind->arg_offset ? probe->kind->arg_offset(checker->script, probe, n) : -1;
 
 	checker->probe->uses_args = true;
 	if (!probe->kind->arg_offset)
 		check_error(checker, expr->place,
 			    "The %s builtin can only be used with 'kprobes', 'uprobes', "
-			    "'rawtracepoint' and 'usdt' probes", expr->name);
+			    "'rawtracepoint' and 'usdt' probes",
+			    expr->name);
 	else if (offset < 0)
 		check_error(checker, expr->place, "%s doesn't support %s", probe->kind->name,
 			    expr->name);
@@ -65,15 +65,14 @@ static struct value lower_at(struct lowering *l, struct expr *expr)
 	return value_far(expr->type, op_context(0), (int32_t)expr->number, SPACE_CONTEXT);
 }
 
-const struct function function_arg = {.name = "arg", .flags = FUNCTION_BUILTIN,
-	.check = check_arg, .lower = lower_at};
+const struct function function_arg = {
+	.name = "arg", .flags = FUNCTION_BUILTIN, .check = check_arg, .lower = lower_at};
 
 static const struct type *check_retval(struct checker *checker, struct expr *expr)
 {
 	const struct probe *probe = checker->probe;
-	int offset = probe->kind->retval_offset
-			     ? probe->kind->retval_offset(checker->script, probe)
-			     : -1;
+	int offset = probe->kind->retval_offset ? probe->kind->retval_offset(checker->script, probe)
+						: -1;
 
 	checker->probe->uses_args = true;
 	if (offset < 0) {
@@ -87,8 +86,8 @@ static const struct type *check_retval(struct checker *checker, struct expr *exp
 					: &type_uint64;
 }
 
-const struct function function_retval = {.name = "retval", .flags = FUNCTION_BUILTIN,
-	.check = check_retval, .lower = lower_at};
+const struct function function_retval = {
+	.name = "retval", .flags = FUNCTION_BUILTIN, .check = check_retval, .lower = lower_at};
 
 static const struct type *check_reg(struct checker *checker, struct expr *expr)
 {
@@ -106,7 +105,8 @@ static const struct type *check_reg(struct checker *checker, struct expr *expr)
 	}
 	offset = arch_register_offset((const char *)name->text.at, name->text.len);
 	if (offset < 0) {
-		check_error(checker, expr->place, "'%.*s' is not a valid register on this architecture",
+		check_error(checker, expr->place,
+			    "'%.*s' is not a valid register on this architecture",
 			    (int)name->text.len, name->text.at);
 		return &type_none;
 	}
@@ -115,8 +115,8 @@ static const struct type *check_reg(struct checker *checker, struct expr *expr)
 	return &type_uint64;
 }
 
-const struct function function_reg = {.name = "reg", .min_args = 1, .max_args = 1,
-	.check = check_reg, .lower = lower_at};
+const struct function function_reg = {
+	.name = "reg", .min_args = 1, .max_args = 1, .check = check_reg, .lower = lower_at};
 
 /* --- names: constants of the probe --- */
 
@@ -138,22 +138,51 @@ static const struct type *check_probetype(struct checker *checker, struct expr *
 	return constant_text(checker, expr, shown_kind(checker->probe));
 }
 
+/* The function's address, printed as its name. */
 static const struct type *check_func(struct checker *checker, struct expr *expr)
 {
 	const struct probe *probe = checker->probe;
 
-	if (!probe->kind->has_regs && probe->kind->program != PROGRAM_TRACING) {
+	if (probe->kind->program != PROGRAM_KPROBE && probe->kind->program != PROGRAM_TRACING) {
 		check_error(checker, expr->place,
-			    "The func builtin can not be used with '%s' probes",
-			    probe->kind->name);
+			    "The func builtin can not be used with '%s' probes", probe->kind->name);
 		return &type_none;
 	}
-	return constant_text(checker, expr, probe->function ? probe->function : "");
+	checker->probe->uses_args = true;
+	return probe->kind->space == SPACE_USER ? &type_usym : &type_ksym;
 }
 
-const struct function function_probe = {.name = "probe", .flags = FUNCTION_BUILTIN,
-	.check = check_probe_name};
-const struct function function_probetype = {.name = "probetype", .flags = FUNCTION_BUILTIN,
-	.check = check_probetype};
-const struct function function_func = {.name = "func", .flags = FUNCTION_BUILTIN,
-	.check = check_func};
+enum { HELPER_GET_FUNC_IP = 173, HELPER_PID_TGID = 14 }; /* the first: 5.15, for uprobes 6.6 */
+
+static int function_address(struct lowering *l)
+{
+	bool is_return = l->probe->kind->retval_offset;
+
+	if (l->probe->kind->space == SPACE_USER && !is_return)
+		return ir_load(l->ir, op_context(0), ARCH_IP, 8, false);
+	return ir_call(l->ir, HELPER_GET_FUNC_IP, op_context(0), NO_OPERAND, NO_OPERAND, NO_OPERAND,
+		       NO_OPERAND);
+}
+
+static struct value lower_func(struct lowering *l, struct expr *expr)
+{
+	struct memory at;
+	int pid;
+
+	if (expr->type->kind == TYPE_KSYM)
+		return value_reg(&type_ksym, function_address(l));
+	at = lower_slot(l, type_usym.size);
+	ir_store(l->ir, at.base, at.offset, 8, op_reg(function_address(l)));
+	pid = ir_call(l->ir, HELPER_PID_TGID, NO_OPERAND, NO_OPERAND, NO_OPERAND, NO_OPERAND,
+		      NO_OPERAND);
+	ir_store(l->ir, at.base, at.offset + 8, 8,
+		 op_reg(ir_alu(l->ir, ALU_SHR, op_reg(pid), op_imm(32))));
+	return value_memory(&type_usym, at);
+}
+
+const struct function function_probe = {
+	.name = "probe", .flags = FUNCTION_BUILTIN, .check = check_probe_name};
+const struct function function_probetype = {
+	.name = "probetype", .flags = FUNCTION_BUILTIN, .check = check_probetype};
+const struct function function_func = {
+	.name = "func", .flags = FUNCTION_BUILTIN, .check = check_func, .lower = lower_func};

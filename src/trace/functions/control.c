@@ -16,7 +16,8 @@
 static const struct type *check_exit(struct checker *checker, struct expr *call)
 {
 	if (call->args && call->args->type->kind != TYPE_NONE && !type_is_integer(call->args->type))
-		check_error(checker, call->place, "exit() only supports int arguments (%s provided)",
+		check_error(checker, call->place,
+			    "exit() only supports int arguments (%s provided)",
 			    check_text(checker, call->args->type));
 	return &type_void;
 }
@@ -48,9 +49,12 @@ static void happen_exit(struct run *run, const struct expr *call, const uint8_t 
 	run->is_ending = true;
 }
 
-const struct function function_exit = {.name = "exit", .max_args = 1,
-	.flags = FUNCTION_NO_VALUE, .check = check_exit, .lower = lower_exit,
-	.happen = happen_exit};
+const struct function function_exit = {.name = "exit",
+				       .max_args = 1,
+				       .flags = FUNCTION_NO_VALUE,
+				       .check = check_exit,
+				       .lower = lower_exit,
+				       .happen = happen_exit};
 
 /* --- signal --- */
 
@@ -65,7 +69,8 @@ static const struct type *check_signal(struct checker *checker, struct expr *cal
 			check_error(checker, call->place, "%.*s is not a valid signal",
 				    (int)arg->text.len, arg->text.at);
 	} else if (arg->type->kind != TYPE_NONE && !type_is_integer(arg->type)) {
-		check_error(checker, call->place, "signal only accepts string literals or integers");
+		check_error(checker, call->place,
+			    "signal only accepts string literals or integers");
 	}
 	return &type_void;
 }
@@ -80,12 +85,18 @@ static struct value lower_signal(struct lowering *l, struct expr *call)
 	return value_none();
 }
 
-const struct function function_signal = {.name = "signal", .min_args = 1, .max_args = 1,
-	.flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE, .check = check_signal,
-	.lower = lower_signal};
-const struct function function_signal_thread = {.name = "signal_thread", .min_args = 1,
-	.max_args = 1, .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE, .check = check_signal,
-	.lower = lower_signal};
+const struct function function_signal = {.name = "signal",
+					 .min_args = 1,
+					 .max_args = 1,
+					 .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
+					 .check = check_signal,
+					 .lower = lower_signal};
+const struct function function_signal_thread = {.name = "signal_thread",
+						.min_args = 1,
+						.max_args = 1,
+						.flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
+						.check = check_signal,
+						.lower = lower_signal};
 
 /* --- time of user space --- */
 
@@ -115,17 +126,21 @@ static void happen_time(struct run *run, const struct expr *call, const uint8_t 
 	buf_done(&text);
 }
 
-const struct function function_time = {.name = "time", .max_args = 1,
-	.flags = FUNCTION_NO_VALUE, .check = check_time, .lower = lower_time,
-	.happen = happen_time};
+const struct function function_time = {.name = "time",
+				       .max_args = 1,
+				       .flags = FUNCTION_NO_VALUE,
+				       .check = check_time,
+				       .lower = lower_time,
+				       .happen = happen_time};
 
 static const struct type *check_strftime(struct checker *checker, struct expr *call)
 {
 	const struct expr *when = call->args->next;
 
 	if (!call->args->is_constant || call->args->type->kind != TYPE_STRING)
-		check_error(checker, call->place, "strftime() expects a string literal as first "
-						  "argument");
+		check_error(checker, call->place,
+			    "strftime() expects a string literal as first "
+			    "argument");
 	else if (when->type->kind != TYPE_NONE && !type_is_integer(when->type))
 		check_error(checker, call->place,
 			    "strftime() only supports integer arguments (%s provided)",
@@ -148,8 +163,11 @@ static void strftime_into(struct lowering *l, struct expr *call, struct memory t
 	ir_store(l->ir, to.base, to.offset + 12, 4, op_imm((int64_t)call->number));
 }
 
-const struct function function_strftime = {.name = "strftime", .min_args = 2, .max_args = 2,
-	.check = check_strftime, .lower_into = strftime_into};
+const struct function function_strftime = {.name = "strftime",
+					   .min_args = 2,
+					   .max_args = 2,
+					   .check = check_strftime,
+					   .lower_into = strftime_into};
 
 /* --- names of numbers: found when they are printed --- */
 
@@ -183,12 +201,21 @@ static struct value lower_as_number(struct lowering *l, struct expr *call)
 	return value_reg(call->type, lower_register(l, lower_expr(l, call->args)));
 }
 
-const struct function function_strerror = {.name = "strerror", .min_args = 1, .max_args = 1,
-	.check = check_strerror, .lower = lower_as_number};
-const struct function function_syscall_name = {.name = "syscall_name", .min_args = 1,
-	.max_args = 1, .check = check_syscall_name, .lower = lower_as_number};
-const struct function function_signal_name = {.name = "signal_name", .min_args = 1,
-	.max_args = 1, .check = check_signal_name, .lower = lower_as_number};
+const struct function function_strerror = {.name = "strerror",
+					   .min_args = 1,
+					   .max_args = 1,
+					   .check = check_strerror,
+					   .lower = lower_as_number};
+const struct function function_syscall_name = {.name = "syscall_name",
+					       .min_args = 1,
+					       .max_args = 1,
+					       .check = check_syscall_name,
+					       .lower = lower_as_number};
+const struct function function_signal_name = {.name = "signal_name",
+					      .min_args = 1,
+					      .max_args = 1,
+					      .check = check_signal_name,
+					      .lower = lower_as_number};
 
 static const struct type *check_cgroup_path(struct checker *checker, struct expr *call)
 {
@@ -208,8 +235,11 @@ static void cgroup_path_into(struct lowering *l, struct expr *call, struct memor
 	ir_store(l->ir, to.base, to.offset + 8, 8, op_imm((int64_t)call->number));
 }
 
-const struct function function_cgroup_path = {.name = "cgroup_path", .min_args = 1,
-	.max_args = 2, .check = check_cgroup_path, .lower_into = cgroup_path_into};
+const struct function function_cgroup_path = {.name = "cgroup_path",
+					      .min_args = 1,
+					      .max_args = 2,
+					      .check = check_cgroup_path,
+					      .lower_into = cgroup_path_into};
 
 static const struct type *check_cgroupid(struct checker *checker, struct expr *call)
 {
@@ -226,8 +256,8 @@ static const struct type *check_cgroupid(struct checker *checker, struct expr *c
 	return &type_uint64;
 }
 
-const struct function function_cgroupid = {.name = "cgroupid", .min_args = 1, .max_args = 1,
-	.check = check_cgroupid};
+const struct function function_cgroupid = {
+	.name = "cgroupid", .min_args = 1, .max_args = 1, .check = check_cgroupid};
 
 /* --- getopt: parameters after "--" --- */
 
@@ -240,7 +270,8 @@ static const struct named_param *find_param(const struct script_options *options
 }
 
 static const struct type *option_number(struct checker *checker, struct expr *call,
-					const struct named_param *param, const struct expr *fallback)
+					const struct named_param *param,
+					const struct expr *fallback)
 {
 	const char *why, *text = param && param->value ? param->value : "";
 	bool is_negative = *text == '-';
@@ -279,5 +310,5 @@ static const struct type *check_getopt(struct checker *checker, struct expr *cal
 	return &type_bool;
 }
 
-const struct function function_getopt = {.name = "getopt", .min_args = 1, .max_args = 3,
-	.check = check_getopt};
+const struct function function_getopt = {
+	.name = "getopt", .min_args = 1, .max_args = 3, .check = check_getopt};

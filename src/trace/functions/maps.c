@@ -117,10 +117,18 @@ static struct value lower_has_key(struct lowering *l, struct expr *call)
 	return value_reg(&type_bool, result);
 }
 
-const struct function function_delete = {.name = "delete", .min_args = 1, .max_args = 2,
-	.flags = FUNCTION_MAP_ARG, .check = check_delete, .lower = lower_delete};
-const struct function function_has_key = {.name = "has_key", .min_args = 2, .max_args = 2,
-	.flags = FUNCTION_MAP_ARG, .check = check_has_key, .lower = lower_has_key};
+const struct function function_delete = {.name = "delete",
+					 .min_args = 1,
+					 .max_args = 2,
+					 .flags = FUNCTION_MAP_ARG,
+					 .check = check_delete,
+					 .lower = lower_delete};
+const struct function function_has_key = {.name = "has_key",
+					  .min_args = 2,
+					  .max_args = 2,
+					  .flags = FUNCTION_MAP_ARG,
+					  .check = check_has_key,
+					  .lower = lower_has_key};
 
 /* --- clear and zero: user space does it, in the order of events --- */
 
@@ -152,9 +160,17 @@ static void happen_zero(struct run *run, const struct expr *call, const uint8_t 
 	run_zero(run, run_map(run, call->args->map));
 }
 
-const struct function function_clear = {.name = "clear", .min_args = 1, .max_args = 1,
-	.flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG, .check = check_whole,
-	.lower = lower_whole, .happen = happen_clear};
-const struct function function_zero = {.name = "zero", .min_args = 1, .max_args = 1,
-	.flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG, .check = check_whole,
-	.lower = lower_whole, .happen = happen_zero};
+const struct function function_clear = {.name = "clear",
+					.min_args = 1,
+					.max_args = 1,
+					.flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG,
+					.check = check_whole,
+					.lower = lower_whole,
+					.happen = happen_clear};
+const struct function function_zero = {.name = "zero",
+				       .min_args = 1,
+				       .max_args = 1,
+				       .flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG,
+				       .check = check_whole,
+				       .lower = lower_whole,
+				       .happen = happen_zero};

@@ -46,8 +46,8 @@ static void ntop_into(struct lowering *l, struct expr *call, struct memory to,
 		lower_store(l, value, memory_at(to, 8), type);
 }
 
-const struct function function_ntop = {.name = "ntop", .min_args = 1, .max_args = 2,
-	.check = check_ntop, .lower_into = ntop_into};
+const struct function function_ntop = {
+	.name = "ntop", .min_args = 1, .max_args = 2, .check = check_ntop, .lower_into = ntop_into};
 
 static const struct type *check_pton(struct checker *checker, struct expr *call)
 {
@@ -60,7 +60,8 @@ static const struct type *check_pton(struct checker *checker, struct expr *call)
 	}
 	is_v6 = memchr(call->args->text.at, ':', call->args->text.len);
 	if (inet_pton(is_v6 ? AF_INET6 : AF_INET, (const char *)call->args->text.at, bytes) != 1) {
-		check_error(checker, call->place, "pton() expects a valid IPv4/IPv6 address, got %.*s",
+		check_error(checker, call->place,
+			    "pton() expects a valid IPv4/IPv6 address, got %.*s",
 			    (int)call->args->text.len, call->args->text.at);
 		return &type_none;
 	}
@@ -79,8 +80,8 @@ static void pton_into(struct lowering *l, struct expr *call, struct memory to,
 	}
 }
 
-const struct function function_pton = {.name = "pton", .min_args = 1, .max_args = 1,
-	.check = check_pton, .lower_into = pton_into};
+const struct function function_pton = {
+	.name = "pton", .min_args = 1, .max_args = 1, .check = check_pton, .lower_into = pton_into};
 
 static const struct type *check_macaddr(struct checker *checker, struct expr *call)
 {
@@ -112,8 +113,11 @@ static void macaddr_into(struct lowering *l, struct expr *call, struct memory to
 		lower_copy(l, to, lower_memory(l, value), MAC_BYTES);
 }
 
-const struct function function_macaddr = {.name = "macaddr", .min_args = 1, .max_args = 1,
-	.check = check_macaddr, .lower_into = macaddr_into};
+const struct function function_macaddr = {.name = "macaddr",
+					  .min_args = 1,
+					  .max_args = 1,
+					  .check = check_macaddr,
+					  .lower_into = macaddr_into};
 
 static const struct type *check_bswap(struct checker *checker, struct expr *call)
 {
@@ -122,7 +126,8 @@ static const struct type *check_bswap(struct checker *checker, struct expr *call
 	if (type->kind == TYPE_NONE)
 		return &type_none;
 	if (type->kind != TYPE_INT) {
-		check_error(checker, call->place, "bswap() only supports integer arguments (%s provided)",
+		check_error(checker, call->place,
+			    "bswap() only supports integer arguments (%s provided)",
 			    check_text(checker, type));
 		return &type_none;
 	}
@@ -144,5 +149,5 @@ static struct value lower_bswap(struct lowering *l, struct expr *call)
 	return value_reg(call->type, insn->dst);
 }
 
-const struct function function_bswap = {.name = "bswap", .min_args = 1, .max_args = 1,
-	.check = check_bswap, .lower = lower_bswap};
+const struct function function_bswap = {
+	.name = "bswap", .min_args = 1, .max_args = 1, .check = check_bswap, .lower = lower_bswap};

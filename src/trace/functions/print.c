@@ -47,8 +47,8 @@ static const struct type *check_print(struct checker *checker, struct expr *call
 	}
 	type = check_expr(checker, call->args);
 	if (call->args->next)
-		check_error(checker, call->place,
-			    "Non-map print() only takes 1 argument, %u found", call->arg_count);
+		check_error(checker, call->place, "Non-map print() only takes 1 argument, %u found",
+			    call->arg_count);
 	if (type->kind == TYPE_NONE || type->kind == TYPE_VOID) {
 		check_error(checker, call->place, "%s type passed to print() is not printable",
 			    type->kind == TYPE_VOID ? "void" : "none");
@@ -85,11 +85,8 @@ static struct value lower_map_print(struct lowering *l, struct expr *call)
 {
 	static const struct field fields[] = {{.type = &type_uint64},
 					      {.type = &type_uint64, .offset = 8}};
-	static const struct type layout = {.kind = TYPE_TUPLE,
-					   .size = 16,
-					   .align = 8,
-					   .fields = fields,
-					   .field_count = 2};
+	static const struct type layout = {
+		.kind = TYPE_TUPLE, .size = 16, .align = 8, .fields = fields, .field_count = 2};
 	struct memory event;
 	uint32_t i = 0;
 
@@ -123,12 +120,16 @@ static void happen_print(struct run *run, const struct expr *call, const uint8_t
 
 		memcpy(&top, data, 8);
 		memcpy(&div, data + 8, 8);
-		output_map(run, run_map(run, call->args->map), (uint32_t)top, div);
+		output_map(run, run_map(run, call->args->map), (uint32_t)top, div, true);
 		return;
 	}
 	output_print(run->out, call->args->type, data);
 }
 
-const struct function function_print = {.name = "print", .min_args = 1, .max_args = 3,
-	.flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG, .check = check_print,
-	.lower = lower_print, .happen = happen_print};
+const struct function function_print = {.name = "print",
+					.min_args = 1,
+					.max_args = 3,
+					.flags = FUNCTION_NO_VALUE | FUNCTION_MAP_ARG,
+					.check = check_print,
+					.lower = lower_print,
+					.happen = happen_print};

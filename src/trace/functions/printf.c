@@ -24,8 +24,9 @@ static bool fits(const struct conversion *conversion, const struct type *type)
 
 	switch (conversion->letter) {
 	case 's': return true;
-	case 'r': return type->kind == TYPE_BUFFER ||
-			 (type->kind == TYPE_ARRAY && type->of->size == 1);
+	case 'r':
+		return type->kind == TYPE_BUFFER ||
+		       (type->kind == TYPE_ARRAY && type->of->size == 1);
 	case 'p': return is_number || type->kind == TYPE_KSYM;
 	case 'g': return is_number;
 	default: return is_number;
@@ -153,9 +154,13 @@ static void happen_printf(struct run *run, const struct expr *call, const uint8_
 	buf_done(&text);
 }
 
-const struct function function_printf = {.name = "printf", .min_args = 1, .max_args = 128,
-	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
-	.happen = happen_printf};
+const struct function function_printf = {.name = "printf",
+					 .min_args = 1,
+					 .max_args = 128,
+					 .flags = FUNCTION_NO_VALUE,
+					 .check = check_printf,
+					 .lower = lower_printf,
+					 .happen = happen_printf};
 
 /* "errorf" and its kin: a line that points at the script. */
 static void say_with_place(struct run *run, const struct expr *call, const char *type,
@@ -205,12 +210,20 @@ static void happen_warnf(struct run *run, const struct expr *call, const uint8_t
 	say_formatted(run, call, data, "warnf", SEVERITY_WARNING);
 }
 
-const struct function function_errorf = {.name = "errorf", .min_args = 1, .max_args = 128,
-	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
-	.happen = happen_errorf};
-const struct function function_warnf = {.name = "warnf", .min_args = 1, .max_args = 128,
-	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
-	.happen = happen_warnf};
+const struct function function_errorf = {.name = "errorf",
+					 .min_args = 1,
+					 .max_args = 128,
+					 .flags = FUNCTION_NO_VALUE,
+					 .check = check_printf,
+					 .lower = lower_printf,
+					 .happen = happen_errorf};
+const struct function function_warnf = {.name = "warnf",
+					.min_args = 1,
+					.max_args = 128,
+					.flags = FUNCTION_NO_VALUE,
+					.check = check_printf,
+					.lower = lower_printf,
+					.happen = happen_warnf};
 
 /* No function of the language: what a division by 0 calls. */
 static void happen_division(struct run *run, const struct expr *call, const uint8_t *data,
@@ -243,8 +256,9 @@ static void happen_cat(struct run *run, const struct expr *call, const uint8_t *
 		ssize_t n;
 
 		while (text.len < max &&
-		       (n = read(fd, chunk, sizeof(chunk) < max - text.len ? sizeof(chunk)
-									   : max - text.len)) > 0)
+		       (n = read(fd, chunk,
+				 sizeof(chunk) < max - text.len ? sizeof(chunk) : max - text.len)) >
+			       0)
 			buf_add(&text, chunk, (size_t)n);
 		close(fd);
 		run_say(run, "cat", buf_text(&text));
@@ -253,9 +267,13 @@ static void happen_cat(struct run *run, const struct expr *call, const uint8_t *
 	buf_done(&text);
 }
 
-const struct function function_cat = {.name = "cat", .min_args = 1, .max_args = 128,
-	.flags = FUNCTION_NO_VALUE, .check = check_printf, .lower = lower_printf,
-	.happen = happen_cat};
+const struct function function_cat = {.name = "cat",
+				      .min_args = 1,
+				      .max_args = 128,
+				      .flags = FUNCTION_NO_VALUE,
+				      .check = check_printf,
+				      .lower = lower_printf,
+				      .happen = happen_cat};
 
 /* --- system: the command through the shell, its output shown --- */
 
@@ -301,6 +319,10 @@ static void happen_system(struct run *run, const struct expr *call, const uint8_
 	buf_done(&text);
 }
 
-const struct function function_system = {.name = "system", .min_args = 1, .max_args = 128,
-	.flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE, .check = check_printf,
-	.lower = lower_printf, .happen = happen_system};
+const struct function function_system = {.name = "system",
+					 .min_args = 1,
+					 .max_args = 128,
+					 .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
+					 .check = check_printf,
+					 .lower = lower_printf,
+					 .happen = happen_system};

@@ -89,16 +89,24 @@ static struct value lower_username(struct lowering *l, struct expr *expr)
 	return value;
 }
 
-const struct function function_pid = {.name = "pid", .max_args = 1,
-	.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG, .check = check_pid, .lower = lower_pid};
-const struct function function_tid = {.name = "tid", .max_args = 1,
-	.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG, .check = check_pid, .lower = lower_tid};
-const struct function function_uid = {.name = "uid", .flags = FUNCTION_BUILTIN,
-	.check = is_uint32, .lower = lower_uid};
-const struct function function_gid = {.name = "gid", .flags = FUNCTION_BUILTIN,
-	.check = is_uint32, .lower = lower_gid};
-const struct function function_username = {.name = "username", .flags = FUNCTION_BUILTIN,
-	.check = check_username, .lower = lower_username};
+const struct function function_pid = {.name = "pid",
+				      .max_args = 1,
+				      .flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG,
+				      .check = check_pid,
+				      .lower = lower_pid};
+const struct function function_tid = {.name = "tid",
+				      .max_args = 1,
+				      .flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG,
+				      .check = check_pid,
+				      .lower = lower_tid};
+const struct function function_uid = {
+	.name = "uid", .flags = FUNCTION_BUILTIN, .check = is_uint32, .lower = lower_uid};
+const struct function function_gid = {
+	.name = "gid", .flags = FUNCTION_BUILTIN, .check = is_uint32, .lower = lower_gid};
+const struct function function_username = {.name = "username",
+					   .flags = FUNCTION_BUILTIN,
+					   .check = check_username,
+					   .lower = lower_username};
 
 static const struct type *check_comm(struct checker *checker, struct expr *expr)
 {
@@ -115,8 +123,8 @@ static void comm_into(struct lowering *l, struct expr *expr, struct memory to,
 		NO_OPERAND);
 }
 
-const struct function function_comm = {.name = "comm", .flags = FUNCTION_BUILTIN,
-	.check = check_comm, .lower_into = comm_into};
+const struct function function_comm = {
+	.name = "comm", .flags = FUNCTION_BUILTIN, .check = check_comm, .lower_into = comm_into};
 
 static struct value lower_cpu(struct lowering *l, struct expr *expr)
 {
@@ -150,18 +158,18 @@ static const struct type *check_ncpus(struct checker *checker, struct expr *expr
 	return &type_uint64;
 }
 
-const struct function function_cpu = {.name = "cpu", .flags = FUNCTION_BUILTIN,
-	.check = is_uint64, .lower = lower_cpu};
-const struct function function_rand = {.name = "rand", .flags = FUNCTION_BUILTIN,
-	.check = is_uint64, .lower = lower_rand};
-const struct function function_numaid = {.name = "numaid", .flags = FUNCTION_BUILTIN,
-	.check = is_uint32, .lower = lower_numaid};
-const struct function function_cgroup = {.name = "cgroup", .flags = FUNCTION_BUILTIN,
-	.check = is_uint64, .lower = lower_cgroup};
-const struct function function_jiffies = {.name = "jiffies", .flags = FUNCTION_BUILTIN,
-	.check = is_uint64, .lower = lower_jiffies};
-const struct function function_ncpus = {.name = "ncpus", .flags = FUNCTION_BUILTIN,
-	.check = check_ncpus};
+const struct function function_cpu = {
+	.name = "cpu", .flags = FUNCTION_BUILTIN, .check = is_uint64, .lower = lower_cpu};
+const struct function function_rand = {
+	.name = "rand", .flags = FUNCTION_BUILTIN, .check = is_uint64, .lower = lower_rand};
+const struct function function_numaid = {
+	.name = "numaid", .flags = FUNCTION_BUILTIN, .check = is_uint32, .lower = lower_numaid};
+const struct function function_cgroup = {
+	.name = "cgroup", .flags = FUNCTION_BUILTIN, .check = is_uint64, .lower = lower_cgroup};
+const struct function function_jiffies = {
+	.name = "jiffies", .flags = FUNCTION_BUILTIN, .check = is_uint64, .lower = lower_jiffies};
+const struct function function_ncpus = {
+	.name = "ncpus", .flags = FUNCTION_BUILTIN, .check = check_ncpus};
 
 /* --- clocks --- */
 
@@ -202,10 +210,13 @@ static struct value lower_elapsed(struct lowering *l, struct expr *expr)
 				op_imm((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)));
 }
 
-const struct function function_nsecs = {.name = "nsecs", .max_args = 1,
-	.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG, .check = check_nsecs, .lower = lower_nsecs};
-const struct function function_elapsed = {.name = "elapsed", .flags = FUNCTION_BUILTIN,
-	.check = is_uint64, .lower = lower_elapsed};
+const struct function function_nsecs = {.name = "nsecs",
+					.max_args = 1,
+					.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG,
+					.check = check_nsecs,
+					.lower = lower_nsecs};
+const struct function function_elapsed = {
+	.name = "elapsed", .flags = FUNCTION_BUILTIN, .check = is_uint64, .lower = lower_elapsed};
 
 /* --- the task --- */
 
@@ -222,8 +233,10 @@ static struct value lower_curtask(struct lowering *l, struct expr *expr)
 	return value_reg(expr->type, call(l, HELPER_CURRENT_TASK));
 }
 
-const struct function function_curtask = {.name = "curtask", .flags = FUNCTION_BUILTIN,
-	.check = check_curtask, .lower = lower_curtask};
+const struct function function_curtask = {.name = "curtask",
+					  .flags = FUNCTION_BUILTIN,
+					  .check = check_curtask,
+					  .lower = lower_curtask};
 
 /* task->relative->field, the task being the argument or the current one. */
 struct relative {
@@ -258,8 +271,8 @@ static struct value lower_relative(struct lowering *l, struct expr *expr)
 	struct operand task = expr->args ? lower_scalar(l, lower_expr(l, expr->args))
 					 : op_reg(call(l, HELPER_CURRENT_TASK));
 
-	task = lower_scalar(l, value_far(&type_uint64, task, (int32_t)way->relative->offset,
-					 SPACE_KERNEL));
+	task = lower_scalar(
+		l, value_far(&type_uint64, task, (int32_t)way->relative->offset, SPACE_KERNEL));
 	return value_far(expr->type, task, (int32_t)way->field->offset, SPACE_KERNEL);
 }
 
@@ -275,10 +288,16 @@ static const struct type *check_pcomm(struct checker *checker, struct expr *expr
 	return check_relative(checker, expr, "group_leader", "comm");
 }
 
-const struct function function_ppid = {.name = "ppid", .max_args = 1, .flags = FUNCTION_BUILTIN,
-	.check = check_ppid, .lower = lower_relative};
-const struct function function_pcomm = {.name = "pcomm", .max_args = 1, .flags = FUNCTION_BUILTIN,
-	.check = check_pcomm, .lower = lower_relative};
+const struct function function_ppid = {.name = "ppid",
+				       .max_args = 1,
+				       .flags = FUNCTION_BUILTIN,
+				       .check = check_ppid,
+				       .lower = lower_relative};
+const struct function function_pcomm = {.name = "pcomm",
+					.max_args = 1,
+					.flags = FUNCTION_BUILTIN,
+					.check = check_pcomm,
+					.lower = lower_relative};
 
 static const struct type *check_cpid(struct checker *checker, struct expr *expr)
 {
@@ -299,7 +318,7 @@ static const struct type *check_has_cpid(struct checker *checker, struct expr *e
 	return &type_bool;
 }
 
-const struct function function_cpid = {.name = "cpid", .flags = FUNCTION_BUILTIN,
-	.check = check_cpid};
-const struct function function_has_cpid = {.name = "has_cpid", .flags = FUNCTION_BUILTIN,
-	.check = check_has_cpid};
+const struct function function_cpid = {
+	.name = "cpid", .flags = FUNCTION_BUILTIN, .check = check_cpid};
+const struct function function_has_cpid = {
+	.name = "has_cpid", .flags = FUNCTION_BUILTIN, .check = check_has_cpid};

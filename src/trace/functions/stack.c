@@ -40,7 +40,8 @@ static const struct type *check_stack(struct checker *checker, struct expr *call
 	}
 	if (limit) {
 		if (!limit->is_constant || !type_is_integer(limit->type)) {
-			check_error(checker, call->place, "%s() expects a literal limit", call->name);
+			check_error(checker, call->place, "%s() expects a literal limit",
+				    call->name);
 			return &type_none;
 		}
 		if (limit->number > STACK_DEPTH) {
@@ -96,12 +97,16 @@ static void stack_into(struct lowering *l, struct expr *call, struct memory to,
 	ir_store(l->ir, to.base, to.offset + 8, 8, is_user ? op_reg(pid) : op_imm(0));
 }
 
-const struct function function_kstack = {.name = "kstack", .max_args = 2,
-	.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG, .check = check_stack,
-	.lower_into = stack_into};
-const struct function function_ustack = {.name = "ustack", .max_args = 2,
-	.flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG, .check = check_stack,
-	.lower_into = stack_into};
+const struct function function_kstack = {.name = "kstack",
+					 .max_args = 2,
+					 .flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG,
+					 .check = check_stack,
+					 .lower_into = stack_into};
+const struct function function_ustack = {.name = "ustack",
+					 .max_args = 2,
+					 .flags = FUNCTION_BUILTIN | FUNCTION_NAME_ARG,
+					 .check = check_stack,
+					 .lower_into = stack_into};
 
 static bool address_wanted(struct checker *checker, struct expr *call)
 {
@@ -111,7 +116,8 @@ static bool address_wanted(struct checker *checker, struct expr *call)
 		return false;
 	if (type_is_integer(type) || type->kind == TYPE_POINTER)
 		return true;
-	check_error(checker, call->place, "%s() expects an integer or pointer argument", call->name);
+	check_error(checker, call->place, "%s() expects an integer or pointer argument",
+		    call->name);
 	return false;
 }
 
@@ -125,8 +131,8 @@ static struct value lower_ksym(struct lowering *l, struct expr *call)
 	return value_reg(&type_ksym, lower_register(l, lower_expr(l, call->args)));
 }
 
-const struct function function_ksym = {.name = "ksym", .min_args = 1, .max_args = 1,
-	.check = check_ksym, .lower = lower_ksym};
+const struct function function_ksym = {
+	.name = "ksym", .min_args = 1, .max_args = 1, .check = check_ksym, .lower = lower_ksym};
 
 static const struct type *check_usym(struct checker *checker, struct expr *call)
 {
@@ -145,8 +151,8 @@ static void usym_into(struct lowering *l, struct expr *call, struct memory to,
 		 op_reg(ir_alu(l->ir, ALU_SHR, op_reg(pid), op_imm(32))));
 }
 
-const struct function function_usym = {.name = "usym", .min_args = 1, .max_args = 1,
-	.check = check_usym, .lower_into = usym_into};
+const struct function function_usym = {
+	.name = "usym", .min_args = 1, .max_args = 1, .check = check_usym, .lower_into = usym_into};
 
 static const struct type *check_kaddr(struct checker *checker, struct expr *call)
 {
@@ -167,8 +173,8 @@ static const struct type *check_kaddr(struct checker *checker, struct expr *call
 	return &type_uint64;
 }
 
-const struct function function_kaddr = {.name = "kaddr", .min_args = 1, .max_args = 1,
-	.check = check_kaddr};
+const struct function function_kaddr = {
+	.name = "kaddr", .min_args = 1, .max_args = 1, .check = check_kaddr};
 
 static const struct type *check_space(struct checker *checker, struct expr *call)
 {
@@ -180,7 +186,8 @@ static const struct type *check_space(struct checker *checker, struct expr *call
 	if (type->kind == TYPE_INT)
 		return type_pointer(&checker->script->arena, &type_int8, space);
 	if (type->kind != TYPE_NONE)
-		check_error(checker, call->place, "%s() only supports pointer arguments", call->name);
+		check_error(checker, call->place, "%s() only supports pointer arguments",
+			    call->name);
 	return &type_none;
 }
 
@@ -189,7 +196,7 @@ static struct value lower_space(struct lowering *l, struct expr *call)
 	return value_reg(call->type, lower_register(l, lower_expr(l, call->args)));
 }
 
-const struct function function_kptr = {.name = "kptr", .min_args = 1, .max_args = 1,
-	.check = check_space, .lower = lower_space};
-const struct function function_uptr = {.name = "uptr", .min_args = 1, .max_args = 1,
-	.check = check_space, .lower = lower_space};
+const struct function function_kptr = {
+	.name = "kptr", .min_args = 1, .max_args = 1, .check = check_space, .lower = lower_space};
+const struct function function_uptr = {
+	.name = "uptr", .min_args = 1, .max_args = 1, .check = check_space, .lower = lower_space};

@@ -49,9 +49,8 @@ static bool check_length(struct checker *checker, struct expr *call, const struc
 {
 	if (!length || length->type->kind == TYPE_NONE || type_is_integer(length->type)) {
 		if (length && length->is_constant && length->is_negative) {
-			check_error(checker, call->place,
-				    "%s cannot use negative length (%lld)", call->name,
-				    (long long)length->number);
+			check_error(checker, call->place, "%s cannot use negative length (%lld)",
+				    call->name, (long long)length->number);
 			return false;
 		}
 		return true;
@@ -88,11 +87,10 @@ static const struct type *check_str(struct checker *checker, struct expr *call)
 	}
 	if (type->kind == TYPE_STRING) {
 		if (call->args->is_constant) {
-			call->text = length ? span_first(call->args->text, bytes)
-					    : call->args->text;
+			call->text =
+				length ? span_first(call->args->text, bytes) : call->args->text;
 			call->is_constant = true;
-			return type_string(&checker->script->arena,
-					   (uint32_t)call->text.len + 1);
+			return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 		}
 		if (!length || bytes >= type->count)
 			return type;
@@ -104,8 +102,7 @@ static const struct type *check_str(struct checker *checker, struct expr *call)
 	return type_string(&checker->script->arena, length ? bytes + 1 : bytes ? bytes : 1);
 }
 
-static void str_into(struct lowering *l, struct expr *call, struct memory to,
-		     const struct type *as)
+static void str_into(struct lowering *l, struct expr *call, struct memory to, const struct type *as)
 {
 	struct expr *length = (struct expr *)function_nth(call, 1);
 	struct value value = lower_expr(l, call->args);
@@ -133,8 +130,8 @@ static void str_into(struct lowering *l, struct expr *call, struct memory to,
 		lower_address(l, to), size, address, NO_OPERAND, NO_OPERAND);
 }
 
-const struct function function_str = {.name = "str", .min_args = 1, .max_args = 2,
-	.check = check_str, .lower_into = str_into};
+const struct function function_str = {
+	.name = "str", .min_args = 1, .max_args = 2, .check = check_str, .lower_into = str_into};
 
 /* --- buf --- */
 
@@ -153,8 +150,9 @@ static const struct type *check_buf(struct checker *checker, struct expr *call)
 		return &type_none;
 	}
 	if (!length && !is_text_like(type)) {
-		check_error(checker, call->place, "buf() expects a length argument for non-array "
-						  "type");
+		check_error(checker, call->place,
+			    "buf() expects a length argument for non-array "
+			    "type");
 		return &type_none;
 	}
 	if (is_text_like(type) && (!length || bytes > type->size))
@@ -162,8 +160,7 @@ static const struct type *check_buf(struct checker *checker, struct expr *call)
 	return type_buffer(&checker->script->arena, bytes);
 }
 
-static void buf_into(struct lowering *l, struct expr *call, struct memory to,
-		     const struct type *as)
+static void buf_into(struct lowering *l, struct expr *call, struct memory to, const struct type *as)
 {
 	struct expr *length = (struct expr *)function_nth(call, 1);
 	struct value value = lower_expr(l, call->args);
@@ -188,8 +185,8 @@ static void buf_into(struct lowering *l, struct expr *call, struct memory to,
 		lower_address(l, memory_at(to, 4)), size, address, NO_OPERAND, NO_OPERAND);
 }
 
-const struct function function_buf = {.name = "buf", .min_args = 1, .max_args = 2,
-	.check = check_buf, .lower_into = buf_into};
+const struct function function_buf = {
+	.name = "buf", .min_args = 1, .max_args = 2, .check = check_buf, .lower_into = buf_into};
 
 /* --- comparing and searching --- */
 
@@ -202,8 +199,8 @@ static bool strings_wanted(struct checker *checker, struct expr *call, uint32_t 
 			return false;
 		if (type->kind == TYPE_STRING)
 			continue;
-		check_error(checker, call->place, "%s() only supports string arguments (%s provided)",
-			    call->name,
+		check_error(checker, call->place,
+			    "%s() only supports string arguments (%s provided)", call->name,
 			    type->kind == TYPE_INT ? "int" : check_text(checker, type));
 		return false;
 	}
@@ -224,15 +221,18 @@ static const struct type *check_strncmp(struct checker *checker, struct expr *ca
 static struct value lower_strncmp(struct lowering *l, struct expr *call)
 {
 	struct value a = lower_expr(l, call->args), b = lower_expr(l, function_nth(call, 1));
-	struct value result = lower_text_compare(l, a, b, (uint32_t)function_nth(call, 2)->number,
-						 false);
+	struct value result =
+		lower_text_compare(l, a, b, (uint32_t)function_nth(call, 2)->number, false);
 
 	result.type = &type_uint64;
 	return result;
 }
 
-const struct function function_strncmp = {.name = "strncmp", .min_args = 3, .max_args = 3,
-	.check = check_strncmp, .lower = lower_strncmp};
+const struct function function_strncmp = {.name = "strncmp",
+					  .min_args = 3,
+					  .max_args = 3,
+					  .check = check_strncmp,
+					  .lower = lower_strncmp};
 
 /* A counter in memory that the verifier does not follow, so that a loop is walked only twice. */
 struct text_loop {
@@ -257,7 +257,8 @@ static void loop_next(struct lowering *l, const struct text_loop *loop)
 {
 	int now = ir_load(l->ir, loop->counter, 0, 8, false);
 
-	ir_store(l->ir, loop->counter, 0, 8, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(now), op_imm(1))));
+	ir_store(l->ir, loop->counter, 0, 8,
+		 op_reg(ir_alu(l->ir, ALU_ADD, op_reg(now), op_imm(1))));
 	ir_jump(l->ir, loop->again);
 	ir_put_label(l->ir, loop->end);
 }
@@ -296,8 +297,11 @@ static const struct type *check_strlen(struct checker *checker, struct expr *cal
 	return &type_uint64;
 }
 
-const struct function function_strlen = {.name = "strlen", .min_args = 1, .max_args = 1,
-	.check = check_strlen, .lower = lower_strlen};
+const struct function function_strlen = {.name = "strlen",
+					 .min_args = 1,
+					 .max_args = 1,
+					 .check = check_strlen,
+					 .lower = lower_strlen};
 
 static const struct type *check_search(struct checker *checker, struct expr *call)
 {
@@ -359,10 +363,16 @@ static struct value lower_strcontains(struct lowering *l, struct expr *call)
 	return value_reg(&type_bool, result);
 }
 
-const struct function function_strstr = {.name = "strstr", .min_args = 2, .max_args = 2,
-	.check = check_search, .lower = lower_strstr};
-const struct function function_strcontains = {.name = "strcontains", .min_args = 2, .max_args = 2,
-	.check = check_search, .lower = lower_strcontains};
+const struct function function_strstr = {.name = "strstr",
+					 .min_args = 2,
+					 .max_args = 2,
+					 .check = check_search,
+					 .lower = lower_strstr};
+const struct function function_strcontains = {.name = "strcontains",
+					      .min_args = 2,
+					      .max_args = 2,
+					      .check = check_search,
+					      .lower = lower_strcontains};
 
 /* --- join: an array of strings, sent one behind the other --- */
 
@@ -385,8 +395,8 @@ static const struct type *check_join(struct checker *checker, struct expr *call)
 static struct value lower_join(struct lowering *l, struct expr *call)
 {
 	struct value array = lower_expr(l, call->args);
-	enum space space = array.type->kind == TYPE_POINTER ? array.type->space
-							     : l->probe->kind->space;
+	enum space space =
+		array.type->kind == TYPE_POINTER ? array.type->space : l->probe->kind->space;
 	struct type room = {.kind = TYPE_BUFFER, .size = JOIN_STRINGS * JOIN_BYTES, .align = 8};
 	int helper = space == SPACE_USER ? HELPER_READ_USER_STR : HELPER_READ_KERNEL_STR;
 	int done = ir_label(l->ir), sent = ir_label(l->ir), used = ir_const(l->ir, 0), base, code;
@@ -395,7 +405,8 @@ static struct value lower_join(struct lowering *l, struct expr *call)
 
 	base = ir_move(l->ir, lower_address(l, memory_at(event, EVENT_HEAD)));
 	for (int i = 0; i < JOIN_STRINGS; i++) {
-		struct operand text = lower_scalar(l, value_far(&type_uint64, strings, i * 8, space));
+		struct operand text =
+			lower_scalar(l, value_far(&type_uint64, strings, i * 8, space));
 		int to, bytes;
 
 		ir_branch(l->ir, COND_EQ, text, op_imm(0), done);
@@ -438,6 +449,10 @@ static void happen_join(struct run *run, const struct expr *call, const uint8_t 
 	buf_done(&text);
 }
 
-const struct function function_join = {.name = "join", .min_args = 1, .max_args = 2,
-	.flags = FUNCTION_NO_VALUE, .check = check_join, .lower = lower_join,
-	.happen = happen_join};
+const struct function function_join = {.name = "join",
+				       .min_args = 1,
+				       .max_args = 2,
+				       .flags = FUNCTION_NO_VALUE,
+				       .check = check_join,
+				       .lower = lower_join,
+				       .happen = happen_join};

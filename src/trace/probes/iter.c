@@ -7,8 +7,8 @@ extern const struct probe_kind probe_iter;
 
 enum { KIND_FUNC = 12, TRACE_ITER = 28 };
 
-static void expand_iter(struct script *script, struct action *action,
-			const struct probe_spec *spec, const struct probe_parts *parts)
+static void expand_iter(struct script *script, struct action *action, const struct probe_spec *spec,
+			const struct probe_parts *parts)
 {
 	struct btf *btf = script_btf(script);
 	struct probe *probe;
@@ -52,6 +52,11 @@ static int attach_iter(struct loader *loader, struct probe *probe, int program, 
 	return loader->attach_iter(loader, program, why);
 }
 
-const struct probe_kind probe_iter = {.name = "iter", .aliases = {"it"},
-	.program = PROGRAM_TRACING, .attach_type = TRACE_ITER, .space = SPACE_KERNEL,
-	.expand = expand_iter, .args = iter_args, .attach = attach_iter};
+const struct probe_kind probe_iter = {.name = "iter",
+				      .aliases = {"it"},
+				      .program = PROGRAM_TRACING,
+				      .attach_type = TRACE_ITER,
+				      .space = SPACE_KERNEL,
+				      .expand = expand_iter,
+				      .args = iter_args,
+				      .attach = attach_iter};

@@ -144,12 +144,22 @@ static int kprobe_retval(struct script *script, const struct probe *probe)
 	return ARCH_RETVAL;
 }
 
-const struct probe_kind probe_kprobe = {.name = "kprobe", .aliases = {"k"},
-	.program = PROGRAM_KPROBE, .space = SPACE_KERNEL, .has_regs = true,
-	.expand = expand_kprobe, .arg_offset = kprobe_arg, .attach = attach_kprobe};
-const struct probe_kind probe_kretprobe = {.name = "kretprobe", .aliases = {"kr"},
-	.program = PROGRAM_KPROBE, .space = SPACE_KERNEL, .has_regs = true,
-	.expand = expand_kprobe, .retval_offset = kprobe_retval, .attach = attach_kprobe};
+const struct probe_kind probe_kprobe = {.name = "kprobe",
+					.aliases = {"k"},
+					.program = PROGRAM_KPROBE,
+					.space = SPACE_KERNEL,
+					.has_regs = true,
+					.expand = expand_kprobe,
+					.arg_offset = kprobe_arg,
+					.attach = attach_kprobe};
+const struct probe_kind probe_kretprobe = {.name = "kretprobe",
+					   .aliases = {"kr"},
+					   .program = PROGRAM_KPROBE,
+					   .space = SPACE_KERNEL,
+					   .has_regs = true,
+					   .expand = expand_kprobe,
+					   .retval_offset = kprobe_retval,
+					   .attach = attach_kprobe};
 
 /* --- fentry, fexit --- */
 
@@ -210,8 +220,8 @@ static const struct type *fentry_args(struct script *script, struct probe *probe
 static int fexit_retval(struct script *script, const struct probe *probe)
 {
 	struct field fields[ARGS_MAX];
-	int count = script->btf ? btf_params(script->btf, probe->btf_id, fields, ARGS_MAX, NULL)
-				: -1;
+	int count =
+		script->btf ? btf_params(script->btf, probe->btf_id, fields, ARGS_MAX, NULL) : -1;
 
 	return count < 0 ? -1 : count * 8;
 }
@@ -230,10 +240,21 @@ static int attach_fentry(struct loader *loader, struct probe *probe, int program
 	return loader->attach_tracing(loader, program, why);
 }
 
-const struct probe_kind probe_fentry = {.name = "fentry", .aliases = {"f", "kfunc"},
-	.program = PROGRAM_TRACING, .attach_type = FENTRY, .space = SPACE_KERNEL,
-	.expand = expand_fentry, .args = fentry_args, .attach = attach_fentry};
-const struct probe_kind probe_fexit = {.name = "fexit", .aliases = {"fr", "kretfunc"},
-	.program = PROGRAM_TRACING, .attach_type = FEXIT, .space = SPACE_KERNEL,
-	.expand = expand_fentry, .args = fentry_args, .retval_offset = fexit_retval,
-	.retval_type = fexit_retval_type, .attach = attach_fentry};
+const struct probe_kind probe_fentry = {.name = "fentry",
+					.aliases = {"f", "kfunc"},
+					.program = PROGRAM_TRACING,
+					.attach_type = FENTRY,
+					.space = SPACE_KERNEL,
+					.expand = expand_fentry,
+					.args = fentry_args,
+					.attach = attach_fentry};
+const struct probe_kind probe_fexit = {.name = "fexit",
+				       .aliases = {"fr", "kretfunc"},
+				       .program = PROGRAM_TRACING,
+				       .attach_type = FEXIT,
+				       .space = SPACE_KERNEL,
+				       .expand = expand_fentry,
+				       .args = fentry_args,
+				       .retval_offset = fexit_retval,
+				       .retval_type = fexit_retval_type,
+				       .attach = attach_fentry};

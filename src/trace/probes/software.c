@@ -139,9 +139,17 @@ static void list_hardware(struct script *script, const char *pattern,
 	list_events(&probe_hardware, pattern, found, context);
 }
 
-const struct probe_kind probe_software = {.name = "software", .aliases = {"s"},
-	.program = PROGRAM_PERF_EVENT, .has_regs = true, .expand = expand_event,
-	.attach = attach_event, .list = list_software};
-const struct probe_kind probe_hardware = {.name = "hardware", .aliases = {"h"},
-	.program = PROGRAM_PERF_EVENT, .has_regs = true, .expand = expand_event,
-	.attach = attach_event, .list = list_hardware};
+const struct probe_kind probe_software = {.name = "software",
+					  .aliases = {"s"},
+					  .program = PROGRAM_PERF_EVENT,
+					  .has_regs = true,
+					  .expand = expand_event,
+					  .attach = attach_event,
+					  .list = list_software};
+const struct probe_kind probe_hardware = {.name = "hardware",
+					  .aliases = {"h"},
+					  .program = PROGRAM_PERF_EVENT,
+					  .has_regs = true,
+					  .expand = expand_event,
+					  .attach = attach_event,
+					  .list = list_hardware};

@@ -13,8 +13,9 @@ static void expand_special(struct script *script, struct action *action,
 	const struct probe_kind *kind = probe_kind_find(parts->part[0]);
 
 	if (parts->count > 1) {
-		diag_error(&script->diag, spec->place, "%s probe type requires 0 arguments, found %u",
-			   parts->part[0], parts->count - 1);
+		diag_error(&script->diag, spec->place,
+			   "%s probe type requires 0 arguments, found %u", parts->part[0],
+			   parts->count - 1);
 		return;
 	}
 	probe_add(script, action, spec, kind, kind->name);
@@ -25,9 +26,15 @@ static void list_special(struct script *script, const char *pattern,
 {
 }
 
-const struct probe_kind probe_begin = {.name = "begin", .aliases = {"BEGIN"},
-	.program = PROGRAM_RAW_TRACEPOINT, .is_special = true, .expand = expand_special,
-	.list = list_special};
-const struct probe_kind probe_end = {.name = "end", .aliases = {"END"},
-	.program = PROGRAM_RAW_TRACEPOINT, .is_special = true, .expand = expand_special,
-	.list = list_special};
+const struct probe_kind probe_begin = {.name = "begin",
+				       .aliases = {"BEGIN"},
+				       .program = PROGRAM_RAW_TRACEPOINT,
+				       .is_special = true,
+				       .expand = expand_special,
+				       .list = list_special};
+const struct probe_kind probe_end = {.name = "end",
+				     .aliases = {"END"},
+				     .program = PROGRAM_RAW_TRACEPOINT,
+				     .is_special = true,
+				     .expand = expand_special,
+				     .list = list_special};

@@ -21,9 +21,8 @@ static bool read_time(struct script *script, const struct probe_spec *spec,
 		return false;
 	}
 	if (!lex_number(span_of(number), &value, &why) || !value) {
-		diag_error(&script->diag, spec->place,
-			   "Invalid %s of %s probe: %s", parts->count == 2 ? "time" : "rate",
-			   parts->part[0], number);
+		diag_error(&script->diag, spec->place, "Invalid %s of %s probe: %s",
+			   parts->count == 2 ? "time" : "rate", parts->part[0], number);
 		return false;
 	}
 	*ret_unit = 0;
@@ -73,8 +72,7 @@ static struct perf_spec clock_spec(const struct probe *probe, int cpu)
 				  .cpu = cpu};
 }
 
-static int attach_interval(struct loader *loader, struct probe *probe, int program,
-			   struct err *why)
+static int attach_interval(struct loader *loader, struct probe *probe, int program, struct err *why)
 {
 	struct perf_spec spec = clock_spec(probe, 0);
 
@@ -98,9 +96,15 @@ static int attach_profile(struct loader *loader, struct probe *probe, int progra
 	return 0;
 }
 
-const struct probe_kind probe_interval = {.name = "interval", .aliases = {"i"},
-	.program = PROGRAM_PERF_EVENT, .has_regs = true, .expand = expand_timer,
-	.attach = attach_interval};
-const struct probe_kind probe_profile = {.name = "profile", .aliases = {"p"},
-	.program = PROGRAM_PERF_EVENT, .has_regs = true, .expand = expand_timer,
-	.attach = attach_profile};
+const struct probe_kind probe_interval = {.name = "interval",
+					  .aliases = {"i"},
+					  .program = PROGRAM_PERF_EVENT,
+					  .has_regs = true,
+					  .expand = expand_timer,
+					  .attach = attach_interval};
+const struct probe_kind probe_profile = {.name = "profile",
+					 .aliases = {"p"},
+					 .program = PROGRAM_PERF_EVENT,
+					 .has_regs = true,
+					 .expand = expand_timer,
+					 .attach = attach_profile};

@@ -57,7 +57,8 @@ static bool parse_field(struct script *script, char *line, enum space space, str
 	unsigned offset, size, is_signed;
 	char *name, *bracket, *end = strchr(line, ';');
 
-	if (!end || sscanf(end + 1, " offset:%u; size:%u; signed:%u;", &offset, &size, &is_signed) != 3)
+	if (!end ||
+	    sscanf(end + 1, " offset:%u; size:%u; signed:%u;", &offset, &size, &is_signed) != 3)
 		return false;
 	*end = 0;
 	bracket = strchr(line, '[');
@@ -76,10 +77,9 @@ static bool parse_field(struct script *script, char *line, enum space space, str
 	field->name = arena_str(&script->arena, span_of(name));
 	field->offset = offset;
 	if (field->is_data_loc) {
-		field->type = strstr(line, "char") ? type_string(&script->arena,
-								 script->config.max_strlen)
-						   : type_pointer(&script->arena, &type_uint8,
-								  SPACE_KERNEL);
+		field->type = strstr(line, "char")
+				      ? type_string(&script->arena, script->config.max_strlen)
+				      : type_pointer(&script->arena, &type_uint8, SPACE_KERNEL);
 	} else if (bracket) {
 		unsigned count = (unsigned)strtoul(bracket + 1, NULL, 10);
 		bool is_text = strstr(line, "char") && !strstr(line, "unsigned") && count == size;
@@ -232,7 +232,8 @@ static void expand_tracepoint(struct script *script, struct action *action,
 
 	if (parts->count != 3) {
 		diag_error(&script->diag, spec->place,
-			   "tracepoint probe type requires 2 arguments, found %u", parts->count - 1);
+			   "tracepoint probe type requires 2 arguments, found %u",
+			   parts->count - 1);
 		return;
 	}
 	if (!tracefs_wanted(script, spec))
@@ -274,8 +275,10 @@ static int attach_raw(struct loader *loader, struct probe *probe, int program, s
 
 /* A tracepoint whose arguments nobody reads, under its own name. */
 static const struct probe_kind cheap_tracepoint = {.name = "tracepoint",
-	.program = PROGRAM_RAW_TRACEPOINT, .space = SPACE_KERNEL, .attach = attach_raw,
-	.fallback = &probe_tracepoint};
+						   .program = PROGRAM_RAW_TRACEPOINT,
+						   .space = SPACE_KERNEL,
+						   .attach = attach_raw,
+						   .fallback = &probe_tracepoint};
 
 static const struct probe_kind *choose(struct script *script, const struct probe *probe)
 {
@@ -310,14 +313,19 @@ static void list_tracepoints(struct script *script, const char *pattern,
 		each_tracepoint("*", "*", list_one, &listing);
 }
 
-const struct probe_kind probe_tracepoint = {.name = "tracepoint", .aliases = {"t"},
-	.program = PROGRAM_TRACEPOINT, .space = SPACE_KERNEL, .expand = expand_tracepoint,
-	.args = tracepoint_args, .choose = choose, .attach = attach_tracepoint,
-	.list = list_tracepoints};
+const struct probe_kind probe_tracepoint = {.name = "tracepoint",
+					    .aliases = {"t"},
+					    .program = PROGRAM_TRACEPOINT,
+					    .space = SPACE_KERNEL,
+					    .expand = expand_tracepoint,
+					    .args = tracepoint_args,
+					    .choose = choose,
+					    .attach = attach_tracepoint,
+					    .list = list_tracepoints};
 
 /* --- raw tracepoints --- */
 
-enum { RAW_ARGS_MAX = 12, BTF_TYPEDEF = 8 };
+enum { RAW_ARGS_MAX = 12, BTF_TYPEDEF = 8, BTF_FUNC = 12 };
 
 static uint32_t raw_prototype(struct script *script, const char *event)
 {
@@ -331,9 +339,16 @@ static const struct type *raw_args(struct script *script, struct probe *probe)
 {
 	struct field *fields = arena_new(&script->arena, (RAW_ARGS_MAX + 1) * sizeof(*fields));
 	struct type *type = arena_new(&script->arena, sizeof(*type));
-	uint32_t id = raw_prototype(script, probe->function);
+	uint32_t id = 0;
+	char name[256];
 	int count;
 
+	/* the typedef has no names of parameters; the function that calls the probes does */
+	snprintf(name, sizeof(name), "__traceiter_%s", probe->function);
+	if (script_btf(script))
+		id = btf_find(script->btf, name, BTF_FUNC);
+	if (!id)
+		id = raw_prototype(script, probe->function);
 	if (!fields || !type || !id)
 		return NULL;
 	count = btf_params(script->btf, id, fields, RAW_ARGS_MAX, NULL);
@@ -411,6 +426,12 @@ static void list_raw(struct script *script, const char *pattern,
 	}
 }
 
-const struct probe_kind probe_rawtracepoint = {.name = "rawtracepoint", .aliases = {"rt"},
-	.program = PROGRAM_RAW_TRACEPOINT, .space = SPACE_KERNEL, .expand = expand_raw,
-	.args = raw_args, .arg_offset = raw_arg_offset, .attach = attach_raw, .list = list_raw};
+const struct probe_kind probe_rawtracepoint = {.name = "rawtracepoint",
+					       .aliases = {"rt"},
+					       .program = PROGRAM_RAW_TRACEPOINT,
+					       .space = SPACE_KERNEL,
+					       .expand = expand_raw,
+					       .args = raw_args,
+					       .arg_offset = raw_arg_offset,
+					       .attach = attach_raw,
+					       .list = list_raw};

@@ -15,13 +15,20 @@
 extern const struct probe_kind probe_uprobe, probe_uretprobe;
 
 /* Where the loader finds libraries; ld.so.cache holds nothing else on the systems we know. */
-static const char *const library_folders[] = {
-	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu",
-	"/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"};
+static const char *const library_folders[] = {"/lib/x86_64-linux-gnu",
+					      "/usr/lib/x86_64-linux-gnu",
+					      "/lib/aarch64-linux-gnu",
+					      "/usr/lib/aarch64-linux-gnu",
+					      "/lib64",
+					      "/usr/lib64",
+					      "/lib",
+					      "/usr/lib",
+					      "/usr/local/lib"};
 
 static bool try_library(const char *folder, const char *name, char *path, size_t size)
 {
-	static const char *const endings[] = {"", ".so", ".so.6", ".so.0", ".so.1", ".so.2", ".so.3"};
+	static const char *const endings[] = {"",      ".so",   ".so.6", ".so.0",
+					      ".so.1", ".so.2", ".so.3"};
 	struct elf elf;
 
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
@@ -123,7 +130,8 @@ static void add_function(struct place_of *to, const struct elf *elf, const char 
 
 	snprintf(function, sizeof(function), "%.*s", (int)len, text);
 	if (text[len] == '+' && !lex_number(span_of(text + len + 1), &plus, &why)) {
-		diag_error(&to->script->diag, to->spec->place, "Invalid offset: %s", text + len + 1);
+		diag_error(&to->script->diag, to->spec->place, "Invalid offset: %s",
+			   text + len + 1);
 		return;
 	}
 	if (lex_number(span_of(function), &address, &why)) {
@@ -221,9 +229,19 @@ static int uprobe_retval(struct script *script, const struct probe *probe)
 	return ARCH_RETVAL;
 }
 
-const struct probe_kind probe_uprobe = {.name = "uprobe", .aliases = {"u"},
-	.program = PROGRAM_KPROBE, .space = SPACE_USER, .has_regs = true, .expand = expand_uprobe,
-	.arg_offset = uprobe_arg, .attach = attach_uprobe};
-const struct probe_kind probe_uretprobe = {.name = "uretprobe", .aliases = {"ur"},
-	.program = PROGRAM_KPROBE, .space = SPACE_USER, .has_regs = true, .expand = expand_uprobe,
-	.retval_offset = uprobe_retval, .attach = attach_uprobe};
+const struct probe_kind probe_uprobe = {.name = "uprobe",
+					.aliases = {"u"},
+					.program = PROGRAM_KPROBE,
+					.space = SPACE_USER,
+					.has_regs = true,
+					.expand = expand_uprobe,
+					.arg_offset = uprobe_arg,
+					.attach = attach_uprobe};
+const struct probe_kind probe_uretprobe = {.name = "uretprobe",
+					   .aliases = {"ur"},
+					   .program = PROGRAM_KPROBE,
+					   .space = SPACE_USER,
+					   .has_regs = true,
+					   .expand = expand_uprobe,
+					   .retval_offset = uprobe_retval,
+					   .attach = attach_uprobe};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * parse_macro - macros and definitions, expanded while parsing.
+ *
+ * A call of a macro becomes a block expression: its body is parsed anew at every call, with the
+ * parameters standing for the arguments. Scratch variables of the body get a serial number in their
+ * name, so they never meet those of the caller.
+ */
+#include "trace/parse.h"
+
+#include <string.h>
+
+const struct expr *macro_argument(const struct expansion *expansion, enum expr_kind kind,
+				  struct span name)
+{
+	const struct expr *arg = expansion->args;
+
+	for (const struct expr *param = expansion->macro->params; param && arg;
+	     param = param->next, arg = arg->next)
+		if (param->kind == kind && span_is(name, param->name))
+			return arg;
+	return NULL;
+}
+
+/* Parses the text of a macro or a definition as it stands elsewhere, as if it stood here. */
+struct expr *parse_elsewhere(struct parser *parser, uint32_t at, const struct expansion *expansion,
+			     struct place place, bool is_block)
+{
+	struct parser inner;
+	struct expr *expr;
+
+	parser_start(&inner, parser->script, at);
+	inner.nesting = parser->nesting + 1;
+	inner.expansion = expansion;
+	inner.fixed_place = parser->fixed_place ? parser->fixed_place : &place;
+	if (inner.nesting > NESTING_MAX) {
+		parser_fail(parser, "syntax: nested too deeply");
+		return NULL;
+	}
+	expr = is_block ? parse_block_expr(&inner) : parse_expr(&inner);
+	parser->uses_probe |= inner.uses_probe;
+	parser->is_failed |= inner.is_failed;
+	return expr;
+}
+
+static const char *what_macro_expects(const struct expr *param)
+{
+	return param->kind == EXPR_VARIABLE ? "a variable" : "a map";
+}
+
+struct expr *macro_expand(struct parser *parser, struct macro *macro, struct expr *call)
+{
+	struct expansion expansion = {.outer = parser->expansion,
+				      .macro = macro,
+				      .args = call->args,
+				      .serial = ++parser->script->macro_serial};
+	struct diag *diag = &parser->script->diag;
+	const struct expr *arg = call->args;
+	struct expr *expr;
+
+	if (call->arg_count != macro->param_count) {
+		diag_error(diag, call->place,
+			   "Call to macro `%s` has wrong number arguments. Expected: %u but got %u",
+			   macro->name, macro->param_count, call->arg_count);
+		parser->is_failed = true;
+		return NULL;
+	}
+	for (const struct expr *param = macro->params; param && arg;
+	     param = param->next, arg = arg->next) {
+		if (param->kind == EXPR_NAME ||
+		    (param->kind == arg->kind && (param->kind != EXPR_MAP || !arg->args)))
+			continue;
+		diag_error(diag, call->place,
+			   "Mismatched arg to macro `%s`. Macro expects %s for param %s but got "
+			   "an expression.",
+			   macro->name, what_macro_expects(param), param->name);
+		parser->is_failed = true;
+		return NULL;
+	}
+	if (++macro->depth > 16 || parser->script->macro_serial > 20000) {
+		diag_error(diag, call->place, "Recursive macro call detected. Call chain: %s > %s",
+			   macro->name, macro->name);
+		parser->is_failed = true;
+		macro->depth--;
+		return NULL;
+	}
+	expr = parse_elsewhere(parser, macro->body_from, &expansion, call->place, true);
+	macro->depth--;
+	if (expr)
+		expr->place = call->place;
+	return expr;
+}
+
+struct macro *macro_find(const struct parser *parser, const char *name)
+{
+	for (struct macro *macro = parser->script->macros; macro; macro = macro->next)
+		if (!strcmp(macro->name, name))
+			return macro;
+	return NULL;
+}
+
+struct define *define_find(const struct parser *parser, const char *name)
+{
+	for (struct define *define = parser->script->defines; define; define = define->next)
+		if (!strcmp(define->name, name))
+			return define;
+	return NULL;
+}
+
+/* A parameter of the macro, used: the argument is parsed again where it was written. */
+struct expr *macro_expand_argument(struct parser *parser, const struct expr *arg)
+{
+	struct expr *block = parser_expr(parser, EXPR_BLOCK, parser->end_of_last);
+
+	if (!block)
+		return NULL;
+	block->place = arg->place;
+	block->a = parse_elsewhere(parser, arg->text_from, parser->expansion->outer, arg->place,
+				   false);
+	return block->a;
+}

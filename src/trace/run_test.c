@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * End to end: the command is run as a user would run it.
+ *
+ *	run_test SONDE_TRACE GOLDEN	GOLDEN: what bpftrace said to the same scripts (golden_record.sh)
+ *	run_test work WHAT TIMES	the traced program: does WHAT that many times
+ *
+ * Numbers are compared with what the traced program knows it did.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+
+static const char *command, *golden;
+static char self[512];
+
+/* --- the traced program --- */
+
+__attribute__((noinline)) int traced_function(int number, const char *text)
+{
+	__asm__ volatile("" ::: "memory");
+	return number * 2 + (text ? text[0] : 0);
+}
+
+static char long_text[1024];
+
+static void *call_with_long_text(void *times)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	for (long i = 0; i < (long)times; i++)
+		traced_function((int)i, long_text);
+	return NULL;
+}
+
+static int work(const char *what, long times)
+{
+	pthread_t threads[2];
+
+	if (!strcmp(what, "getsid"))
+		for (long i = 0; i < times; i++)
+			syscall(SYS_getsid, 0);
+	if (!strcmp(what, "function"))
+		for (long i = 0; i < times; i++)
+			traced_function((int)i, "hello");
+	if (!strcmp(what, "threads")) {
+		memset(long_text, 'x', sizeof(long_text) - 1);
+		for (int i = 0; i < 2; i++)
+			pthread_create(&threads[i], NULL, call_with_long_text, (void *)times);
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+	}
+	return 0;
+}
+
+/* --- running the command --- */
+
+/* Its standard output; NULL in `child`: no -c. Returns the exit code. */
+static int trace(const char *script, const char *format, const char *child, struct buf *out)
+{
+	int pipes[2], status;
+	char chunk[65536];
+	ssize_t n;
+	pid_t pid;
+
+	buf_init(out, 64 << 20);
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (!pid) {
+		const char *args[] = {
+			command, "-q", "-f", format, "-e", script, child ? "-c" : NULL,
+			child,   NULL};
+
+		dup2(pipes[1], STDOUT_FILENO);
+		close(pipes[0]);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(126);
+		execv(command, (char **)args);
+		_exit(127);
+	}
+	close(pipes[1]);
+	while ((n = read(pipes[0], chunk, sizeof(chunk))) > 0)
+		buf_add(out, chunk, (size_t)n);
+	close(pipes[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool may_trace(void)
+{
+	struct buf out;
+	int code = trace("begin { printf(\"yes\"); }", "text", NULL, &out);
+	bool may = code == 0 && !strncmp(buf_text(&out), "yes", 3);
+
+	buf_done(&out);
+	return may;
+}
+
+static void child_command(char *text, size_t size, const char *what, long times)
+{
+	snprintf(text, size, "exec %s work %s %ld", self, what, times);
+}
+
+/* The number behind `name` in JSON: "@x": 42. */
+static long number_of(const struct buf *out, const char *name)
+{
+	char wanted[64];
+	const char *at;
+
+	snprintf(wanted, sizeof(wanted), "\"%s\": ", name);
+	at = strstr(buf_text(out), wanted);
+	if (!at)
+		fail_msg("no %s in:\n%s", name, buf_text(out));
+	return strtol(at + strlen(wanted), NULL, 10);
+}
+
+/* --- against bpftrace --- */
+
+static void answer(const char *script, struct buf *ret_answer)
+{
+	struct buf out;
+	int code = trace(script, "json", NULL, &out);
+
+	buf_init(ret_answer, 64 << 20);
+	buf_span(ret_answer, buf_as_span(&out));
+	if (code)
+		buf_f(ret_answer, "exit %d\n", code);
+	buf_done(&out);
+}
+
+static void check_one(const char *script, const char *wanted, unsigned *failures)
+{
+	struct buf said;
+
+	answer(script, &said);
+	if (strcmp(buf_text(&said), wanted)) {
+		print_error("> %s\nsaid:\n%swanted:\n%s\n", script, buf_text(&said), wanted);
+		++*failures;
+	}
+	buf_done(&said);
+}
+
+static void scripts_say_what_bpftrace_says(void **state)
+{
+	static char line[65536], script[65536];
+	unsigned cases = 0, failures = 0;
+	FILE *file = fopen(golden, "re");
+	struct buf wanted;
+
+	assert_non_null(file);
+	buf_init(&wanted, 1 << 20);
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, "> ", 2)) {
+			if (*script)
+				check_one(script, buf_text(&wanted), &failures);
+			buf_clear(&wanted);
+			line[strcspn(line, "\n")] = 0;
+			snprintf(script, sizeof(script), "%s", line + 2);
+			cases++;
+		} else if (*line == '{' || !strncmp(line, "exit ", 5)) {
+			buf_str(&wanted, line);
+		}
+	}
+	check_one(script, buf_text(&wanted), &failures);
+	fclose(file);
+	buf_done(&wanted);
+	print_message("%u scripts, %u differ\n", cases, failures);
+	assert_true(cases > 50);
+	assert_int_equal(failures, 0);
+}
+
+/* --- against the truth --- */
+
+static void every_system_call_is_counted(void **state)
+{
+	char child[600];
+	struct buf out;
+
+	child_command(child, sizeof(child), "getsid", 12345);
+	assert_int_equal(
+		trace("tracepoint:syscalls:sys_enter_getsid /pid == cpid/ { @n = count(); @p++; "
+		      "@s = sum(2); @h[comm] = hist(3); }",
+		      "json", child, &out),
+		0);
+	assert_int_equal(number_of(&out, "@n"), 12345);
+	assert_int_equal(number_of(&out, "@p"), 12345);
+	assert_int_equal(number_of(&out, "@s"), 2 * 12345);
+	assert_int_equal(number_of(&out, "count"), 1); /* of the probes */
+	assert_non_null(strstr(buf_text(&out), "\"count\": 12345}"));
+	buf_done(&out);
+}
+
+static void every_call_of_a_function_is_seen_with_its_arguments(void **state)
+{
+	char child[600], script[2048];
+	struct buf out;
+
+	snprintf(script, sizeof(script),
+		 "uprobe:%s:traced_function { @n = count(); @sum = sum(arg0); @t[str(arg1)] = "
+		 "count(); } "
+		 "uretprobe:%s:traced_function { @r = sum((int64)retval); @least = min(retval); }",
+		 self, self);
+	child_command(child, sizeof(child), "function", 1000);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@n"), 1000);
+	assert_int_equal(number_of(&out, "@sum"), 999 * 1000 / 2);
+	assert_int_equal(number_of(&out, "hello"), 1000);
+	assert_int_equal(number_of(&out, "@r"), 999 * 1000 + 1000 * 'h');
+	assert_int_equal(number_of(&out, "@least"), 'h');
+	buf_done(&out);
+}
+
+/* Programs of one CPU come in each other's way in the middle of a kilobyte: all is seen or counted. */
+static void strings_of_two_threads_on_one_cpu_do_not_mix(void **state)
+{
+	char child[600], script[2048];
+	struct buf out;
+
+	snprintf(script, sizeof(script),
+		 "uprobe:%s:traced_function { $s = str(arg1); @n = count(); if ($s == str(arg1)) { "
+		 "@same "
+		 "= count(); } @len = max(strlen($s)); }",
+		 self);
+	child_command(child, sizeof(child), "threads", 20000);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@n"), 40000);
+	assert_int_equal(number_of(&out, "@same"), 40000);
+	assert_int_equal(number_of(&out, "@len"), 1023);
+	buf_done(&out);
+}
+
+static void what_is_printed_and_what_is_lost_is_all_there_was(void **state)
+{
+	char child[600];
+	struct buf out;
+	const char *at;
+	long lines = 0, lost = 0;
+
+	child_command(child, sizeof(child), "getsid", 100000);
+	assert_int_equal(
+		trace("config = { perf_rb_pages = 1 } tracepoint:syscalls:sys_enter_getsid "
+		      "/pid == cpid/ { printf(\"x\\n\"); }",
+		      "json", child, &out),
+		0);
+	for (at = buf_text(&out); (at = strstr(at, "\"printf\"")); at++)
+		lines++;
+	if (strstr(buf_text(&out), "lost_events"))
+		lost = number_of(&out, "events");
+	print_message("%ld printed, %ld lost\n", lines, lost);
+	assert_int_equal(lines + lost, 100000);
+	buf_done(&out);
+}
+
+static void the_exit_code_is_the_script_s(void **state)
+{
+	struct buf out;
+
+	assert_int_equal(trace("begin { exit(7); }", "text", NULL, &out), 7);
+	buf_done(&out);
+	assert_int_equal(trace("begin { nosuch(); }", "text", NULL, &out), 1);
+	buf_done(&out);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(scripts_say_what_bpftrace_says),
+		cmocka_unit_test(every_system_call_is_counted),
+		cmocka_unit_test(every_call_of_a_function_is_seen_with_its_arguments),
+		cmocka_unit_test(strings_of_two_threads_on_one_cpu_do_not_mix),
+		cmocka_unit_test(what_is_printed_and_what_is_lost_is_all_there_was),
+		cmocka_unit_test(the_exit_code_is_the_script_s),
+	};
+
+	if (argc == 4 && !strcmp(argv[1], "work"))
+		return work(argv[2], strtol(argv[3], NULL, 10));
+	if (argc != 3 || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return 2;
+	command = argv[1];
+	golden = argv[2];
+	if (!may_trace()) {
+		puts("not permitted to load BPF programs: skipped");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
