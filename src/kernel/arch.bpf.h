@@ -21,6 +21,14 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->si)
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->dx)
 
+/* The same as names of fields, for BPF_CORE_READ. */
+#define ARCH_NR_FIELD	orig_ax
+#define ARCH_ARG1_FIELD di
+#define ARCH_ARG2_FIELD si
+#define ARCH_ARG3_FIELD dx
+
+enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
+
 enum {
 	ARCH_NR_read = 0,
 	ARCH_NR_getpid = 39,
@@ -56,6 +64,13 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->regs[2])
+
+#define ARCH_NR_FIELD	syscallno
+#define ARCH_ARG1_FIELD orig_x0
+#define ARCH_ARG2_FIELD regs[1]
+#define ARCH_ARG3_FIELD regs[2]
+
+enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
 
 enum {
 	ARCH_NR_read = 63,

@@ -68,6 +68,19 @@ static __always_inline struct gendisk *request_disk(struct request *request)
 }
 
 /*
+ * The registers with which the running task entered the kernel: dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), 5.15.
+ * Before, they lie at the top of its kernel stack, which they do up to 6.12.
+ */
+static __always_inline struct pt_regs *current_regs(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return BPF_CORE_READ(task, stack) + ARCH_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+}
+
+/*
  * Resident pages of a process: f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2. Before, mm_struct has
  * sums and each thread keeps up to 64 pages that it has not added yet; since then, each CPU does.
  */

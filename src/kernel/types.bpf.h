@@ -214,6 +214,7 @@ struct sched_entity {
 };
 
 struct fs_struct {
+	struct path root;
 	struct path pwd;
 };
 
