@@ -70,8 +70,13 @@ void rows_learn(struct rows *rows, const struct json_node *description, const st
 	const struct json_node *sources = json_get(description, "sources");
 
 	rows->options = options;
-	for (const struct json_node *node = events ? events->child : NULL; node; node = node->next)
+	for (const struct json_node *node = events ? events->child : NULL; node; node = node->next) {
+		const char *kind = json_get_text(node, "kind");
+
+		if (kind && rows->kinds < ROWS_KINDS)
+			snprintf(rows->kind[rows->kinds++], sizeof(rows->kind[0]), "%s", kind);
 		learn_columns(rows, json_get(node, "columns"));
+	}
 	for (const struct json_node *node = sources ? sources->child : NULL; node; node = node->next) {
 		const struct json_node *metrics = json_get(node, "metrics");
 
@@ -140,18 +145,29 @@ static void add_cell(struct table *table, const char *name, const struct json_no
 
 /* ---- events ---- */
 
-void rows_event(struct rows *rows, struct span json)
+/* The stream also carries what the item's maps hold, now and then: that is no event. */
+static bool is_event(const struct rows *rows, const struct json_node *record)
+{
+	const char *kind = json_get_text(record, "kind");
+
+	for (size_t i = 0; kind && i < rows->kinds; i++)
+		if (!strcmp(kind, rows->kind[i]))
+			return true;
+	return false;
+}
+
+bool rows_event(struct rows *rows, struct span json)
 {
 	const struct json_node *record;
 
+	arena_clear(&rows->now);
+	if (json_read(json, &rows->now, &record, NULL) || !is_event(rows, record))
+		return false;
 	if (rows->options->json) {
 		fwrite(json.at, 1, json.len, stdout);
 		putchar('\n');
-		return;
+		return true;
 	}
-	arena_clear(&rows->now);
-	if (json_read(json, &rows->now, &record, NULL))
-		return;
 	if (!rows->head_printed) {
 		for (size_t i = 0; i < rows->columns; i++)
 			if (is_shown(rows, rows->column[i].name))
@@ -161,6 +177,7 @@ void rows_event(struct rows *rows, struct span json)
 	for (size_t i = 0; i < rows->columns; i++)
 		if (is_shown(rows, rows->column[i].name))
 			add_cell(&rows->table, rows->column[i].name, json_get(record, rows->column[i].name));
+	return true;
 }
 
 void rows_flush(struct rows *rows)

@@ -13,7 +13,7 @@
 #include "cli/options.h"
 #include "cli/table.h"
 
-enum { ROWS_COLUMNS = 80 };
+enum { ROWS_COLUMNS = 80, ROWS_KINDS = 8 };
 
 struct row_column {
 	char name[40];
@@ -28,6 +28,8 @@ struct rows {
 	const struct options *options; /* borrowed */
 	struct row_column column[ROWS_COLUMNS];
 	size_t columns;
+	char kind[ROWS_KINDS][40]; /* of the item's events */
+	size_t kinds;
 	struct arena now, before; /* snapshots */
 	const struct json_node *rows_now, *rows_before;
 	struct table table; /* of events waiting to be printed */
@@ -41,8 +43,8 @@ void rows_done(struct rows *rows);
 /* Columns from the item's description. */
 void rows_learn(struct rows *rows, const struct json_node *description, const struct options *options);
 
-/* One event's JSON. Printed at once with --json, else at rows_flush. */
-void rows_event(struct rows *rows, struct span json);
+/* One event's JSON. Printed at once with --json, else at rows_flush. False when it was none of the item's events. */
+bool rows_event(struct rows *rows, struct span json);
 void rows_flush(struct rows *rows);
 
 /* A snapshot: an array of records (copied). rows_print shows what it has beyond the one before. */

@@ -99,11 +99,9 @@ static int follow(struct watch *watch)
 			if (span_is(name, "lost"))
 				log_warn("too slow for the stream: %.*s", (int)data.len,
 					 (const char *)data.at);
-			else if (data.len) {
-				rows_event(&watch->rows, data);
-				if (watch->options.rows && ++shown >= watch->options.rows)
-					waited = 0;
-			}
+			else if (data.len && rows_event(&watch->rows, data) && watch->options.rows &&
+				 ++shown >= watch->options.rows)
+				waited = 0;
 			buf_drop(&bytes, used);
 		}
 		rows_flush(&watch->rows);
@@ -129,7 +127,7 @@ static int ask_rows(struct watch *watch)
 	int status = EXIT_DONE;
 
 	buf_init(&path, 128 * 1024);
-	buf_f(&path, "/v1/records/%s?limit=10000", watch->item);
+	buf_f(&path, "/v1/records/%s?source=rows&limit=10000", watch->item);
 	if (watch->options.filter.len) {
 		buf_str(&path, "&filter=");
 		url_encode(&path, buf_text(&watch->options.filter));

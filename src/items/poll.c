@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 
-enum { POLL_NS = 200000000, SWEEP_KEYS = 4096 };
+enum { POLL_NS = 20000000, SWEEP_KEYS = 4096 };
 
 /* The entry at hand: key and value, or a row, side by side. */
 struct walk {

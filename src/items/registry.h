@@ -90,7 +90,7 @@ int item_get(const struct item *item, struct span key, struct buf *out);
 /* Another version of its object. Same promises as item_apply. */
 int item_upgrade(struct item *item, struct span elf, struct err *why);
 
-/* Reads what the maps and tables hold now into the item's families; at most every 200 ms. */
+/* Reads what the maps and tables hold now into the item's families; at most every 20 ms. */
 void item_poll(struct item *item, uint64_t now_ns);
 struct family *const *item_families(const struct item *item, size_t *ret_count);
 

@@ -40,7 +40,7 @@ evil=$(printf 'a"b\\c\001\303')
 mkdir -p "$WORK/bin" && cp /bin/dash "$WORK/bin/$evil"
 "$WORK/bin/$evil" -c 'while :; do /bin/sleep 0.05; done' & sleeper=$!
 at_end "kill $sleeper"
-evil_is_there() { "$SONDE" runqlat -d 1 --json >"$WORK/json"; grep -q 'ufffd' "$WORK/json"; }
+evil_is_there() { "$SONDE" runqlat -d 1 --json >"$WORK/json"; jq -r .process <"$WORK/json" | grep -qxF "$(printf 'a"b\\c\001\357\277\275')"; }
 check "a hostile name is seen" wait_for 15 evil_is_there
 check "every line is valid JSON" sh -c "jq -e . <$WORK/json >/dev/null"
 check "every line is valid UTF-8" sh -c "iconv -f utf-8 -t utf-8 $WORK/json >/dev/null"

@@ -11,8 +11,8 @@ check "sonde understands it" sh -c "$SONDE items check opens.bpf.o | jq -e '.par
 start_agent
 check "items add" "$SONDE" items add opens.bpf.o
 check "items on with its parameter" "$SONDE" items on opens failed_only=true
-cp /bin/cat "$WORK/opener"
-fail_n() { i=0; while [ $i -lt "$1" ]; do "$WORK/opener" "$WORK/no-such-file" 2>/dev/null; i=$((i + 1)); done; }
+cp /bin/dash "$WORK/opener" # a shell that opens nothing else that is not there
+fail_n() { "$WORK/opener" -c "i=0; while [ \$i -lt $1 ]; do true <$WORK/no-such-file; i=\$((i + 1)); done" 2>/dev/null; }
 fail_n 20
 count() { metric sonde_opens_total process=opener errno=ENOENT; }
 equal "the metric counts exactly" 20 "$(count)"
