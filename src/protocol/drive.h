@@ -28,6 +28,8 @@ struct drive {
 	size_t messages, bad;
 	const char *why; /* of the last CUT_BAD */
 	bool stops_at_bad; /* ignore everything after it */
+	bool shows_position; /* where in the stream each message ends */
+	bool shows_whole_id; /* not only the lower bits */
 };
 
 #define drive_promise(truth)                                                                       \
@@ -95,13 +97,15 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 	if (m->items)
 		buf_f(&drive->out, " items=%llu", (unsigned long long)m->items);
 	if (m->id)
-		buf_f(&drive->out, " id=%llx",
-		      (unsigned long long)m->id & 0xffff); /* the rest may be a hash */
+		buf_f(&drive->out, " id=%llx", /* the rest may be a hash */
+		      (unsigned long long)m->id & (drive->shows_whole_id ? ~0ull : 0xffff));
 	buf_f(&drive->out, "%s%s%s%s", m->is_error ? " error" : "",
 	      m->is_complete ? "" : " incomplete", m->is_unasked ? " unasked" : "",
 	      m->ends_stream ? " last" : "");
 	if (m->handover)
 		buf_f(&drive->out, " then=%s", m->handover);
+	if (drive->shows_position)
+		buf_f(&drive->out, " at=%llu", (unsigned long long)drive->side[from].position);
 	buf_char(&drive->out, '\n');
 	drive->messages++;
 }
@@ -203,7 +207,7 @@ static inline void drive_gap(struct drive *drive, enum side from, uint64_t bytes
 		enum cut cut;
 
 		if (drive->side[from].is_lost) {
-			drive->side[from].position += bytes;
+			drive->side[from].position += kept.len + bytes;
 			break;
 		}
 		cut = drive->protocol->gap(drive->state, from, kept, bytes, &message, &used, &why);

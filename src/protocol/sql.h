@@ -55,6 +55,9 @@ struct sql_shape {
 /* One pass, no allocation, any bytes. */
 void sql_shape(struct span statement, struct sql_how how, struct sql_shape *ret_shape);
 
+/* What a server says about an error, what it quotes replaced by ?: the length of it. */
+size_t sql_reason(struct span words, bool is_cut, char *to, size_t room);
+
 static inline struct span sql_text(const struct sql_shape *shape)
 {
 	return (struct span){(const uint8_t *)shape->text, shape->text_len};

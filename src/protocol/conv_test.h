@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * conv_test - recorded conversations (testdata/record.py), fed whole, cut, with gaps and with losses.
+ *
+ * What comes out of NAME.conv must be NAME.out, wherever the bytes are cut. Then bytes are taken away:
+ * as a capture limit does (the head of each write stays), and at random. Messages may be missing then,
+ * but of those that are there, request and response of one id must be those of one id in the whole.
+ * With SONDE_WRITE_OUT in the environment the NAME.out are written: to be read before they are believed.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <time.h>
+
+#include "protocol/drive_test.h"
+
+struct conv {
+	struct drive_step *steps; /* owned, with their bytes */
+	size_t n;
+};
+
+static inline FILE *conv_open(const char *name, const char *ending, const char *mode)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s.%s", TESTDATA, name, ending);
+	file = fopen(path, mode);
+	if (!file)
+		fail_msg("cannot open %s", path);
+	return file;
+}
+
+static inline uint8_t hex_digit(char c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static inline struct conv conv_load(const char *name)
+{
+	FILE *file = conv_open(name, "conv", "r");
+	struct conv conv = {calloc(512, sizeof(*conv.steps)), 0};
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+
+	while ((len = getline(&line, &room, file)) > 3) {
+		size_t bytes = (size_t)(len - 3) / 2;
+		uint8_t *at = malloc(bytes);
+
+		for (size_t i = 0; i < bytes; i++)
+			at[i] = (uint8_t)(hex_digit(line[2 + 2 * i]) << 4 |
+					  hex_digit(line[3 + 2 * i]));
+		assert_true(conv.n < 512);
+		conv.steps[conv.n++] = (struct drive_step){
+			line[0] == '>' ? SIDE_CLIENT : SIDE_SERVER, 'b', {at, bytes}, 0};
+	}
+	assert_true(conv.n > 0);
+	free(line);
+	fclose(file);
+	return conv;
+}
+
+static inline void conv_done(struct conv *conv)
+{
+	for (size_t i = 0; i < conv->n; i++)
+		free((void *)conv->steps[i].bytes.at);
+	free(conv->steps);
+}
+
+static inline void conv_check_text(const char *name, const char *got)
+{
+	static char expected[1 << 18];
+	FILE *file;
+	size_t len;
+
+	if (getenv("SONDE_WRITE_OUT")) {
+		file = conv_open(name, "out", "w");
+		fputs(got, file);
+		fclose(file);
+		return;
+	}
+	file = conv_open(name, "out", "r");
+	len = fread(expected, 1, sizeof(expected) - 1, file);
+	expected[len] = '\0';
+	fclose(file);
+	if (strcmp(expected, got))
+		fail_msg("%s gives\n%s\ninstead of\n%s", name, got, expected);
+}
+
+static inline void conv_check_cuts(const struct protocol *protocol, const char *name)
+{
+	struct conv conv = conv_load(name);
+	char *whole = drive_all(protocol, conv.steps, conv.n, SIZE_MAX, 0, 0, true);
+
+	conv_check_text(name, whole);
+	for (size_t piece = 1; piece < 8; piece++) {
+		char *pieces = drive_all(protocol, conv.steps, conv.n, SIZE_MAX, 0, piece, true);
+
+		if (strcmp(whole, pieces))
+			fail_msg("%s in pieces of %zu:\n%s\ninstead of\n%s", name, piece, pieces,
+				 whole);
+		free(pieces);
+	}
+	for (size_t step = 0; step < conv.n; step++)
+		for (size_t at = 1; at < conv.steps[step].bytes.len; at += 1 + at / 64) {
+			char *cut = drive_all(protocol, conv.steps, conv.n, step, at, 0, true);
+
+			if (strcmp(whole, cut))
+				fail_msg("%s, step %zu cut at %zu:\n%s\ninstead of\n%s", name, step,
+					 at, cut, whole);
+			free(cut);
+		}
+	free(whole);
+	conv_done(&conv);
+}
+
+/* ---- with bytes taken away ---- */
+
+struct conv_message {
+	bool is_request, is_unasked;
+	uint64_t id, begin, end; /* in the stream of its side */
+	size_t pair; /* of a request: which message answers it, SIZE_MAX: none */
+};
+
+struct conv_messages {
+	struct conv_message at[2048];
+	size_t n;
+};
+
+static inline uint64_t conv_number(const char *line, const char *end, const char *key, int base)
+{
+	const char *found = memmem(line, (size_t)(end - line), key, strlen(key));
+
+	return found ? strtoull(found + strlen(key), NULL, base) : 0;
+}
+
+static inline bool conv_has(const char *line, const char *end, const char *word)
+{
+	return memmem(line, (size_t)(end - line), word, strlen(word));
+}
+
+/* Pairs the messages as whoever uses the parser would: by id, as long as one is open. */
+static inline void conv_read_messages(const char *text, struct conv_messages *messages)
+{
+	messages->n = 0;
+	for (const char *line = text; *line;) {
+		const char *end = strchr(line, '\n');
+		struct conv_message *message = &messages->at[messages->n];
+
+		*message = (struct conv_message){
+			.is_request = line[0] == '>',
+			.is_unasked =
+				conv_has(line, end, " unasked") || conv_has(line, end, " push"),
+			.id = conv_number(line, end, " id=", 16),
+			.end = conv_number(line, end, " at=", 10),
+			.pair = SIZE_MAX,
+		};
+		message->begin = message->end - conv_number(line, end, " bytes=", 10);
+		for (size_t i = messages->n; !message->is_request && !message->is_unasked && i--;)
+			if (messages->at[i].is_request && messages->at[i].id == message->id &&
+			    messages->at[i].pair == SIZE_MAX) {
+				messages->at[i].pair = messages->n;
+				break;
+			}
+		if (message->id && messages->n < 2047)
+			messages->n++;
+		line = end + 1;
+	}
+}
+
+static inline char *conv_run(const struct protocol *protocol, const struct drive_step *steps,
+			     size_t n)
+{
+	struct drive drive;
+	char *text;
+
+	drive_init(&drive, protocol);
+	drive.shows_position = true;
+	drive.shows_whole_id = true;
+	drive_steps(&drive, steps, n, SIZE_MAX, 0, 0);
+	buf_str(&drive.out, "");
+	text = buf_take(&drive.out);
+	drive_done(&drive);
+	return text ? text : calloc(1, 1);
+}
+
+/* Where the response behind this one begins: until there it may be taken to last, if its end was lost. */
+static inline uint64_t conv_limit(const struct conv_messages *whole,
+				  const struct conv_message *response)
+{
+	uint64_t limit = UINT64_MAX;
+
+	for (size_t i = 0; i < whole->n; i++)
+		if (!whole->at[i].is_request && whole->at[i].begin >= response->end &&
+		    whole->at[i].begin < limit)
+			limit = whole->at[i].begin;
+	return limit;
+}
+
+/* Number of pairs in `less`; fails if one of them is not one of `whole`. */
+static inline size_t conv_check_pairs(const char *name, const char *how, const char *less_text,
+				      const struct conv_messages *whole)
+{
+	static struct conv_messages less;
+	size_t pairs = 0;
+
+	conv_read_messages(less_text, &less);
+	for (size_t i = 0; i < less.n; i++) {
+		const struct conv_message *request = &less.at[i], *response, *right = NULL;
+
+		if (!request->is_request || request->pair == SIZE_MAX)
+			continue;
+		response = &less.at[request->pair];
+		for (size_t k = 0; k < whole->n; k++)
+			if (whole->at[k].is_request && whole->at[k].pair != SIZE_MAX &&
+			    whole->at[k].begin < request->end && request->end <= whole->at[k].end)
+				right = &whole->at[whole->at[k].pair];
+		if (!right || response->end <= right->begin ||
+		    response->end > conv_limit(whole, right))
+			fail_msg("%s, %s: request that ends at %llu is answered by what ends at "
+				 "%llu, not "
+				 "%llu\n%s",
+				 name, how, (unsigned long long)request->end,
+				 (unsigned long long)response->end,
+				 right ? (unsigned long long)right->end : 0ull, less_text);
+		pairs++;
+	}
+	return pairs;
+}
+
+/* Only the first `head` bytes of each write. */
+static inline size_t conv_check_capture_limit(const struct protocol *protocol, const char *name,
+					      size_t head, size_t *ret_all)
+{
+	struct conv conv = conv_load(name);
+	struct drive_step *steps = calloc(2 * conv.n, sizeof(*steps));
+	static struct conv_messages whole;
+	char *whole_text = conv_run(protocol, conv.steps, conv.n), *text, how[64];
+	size_t n = 0, pairs;
+
+	conv_read_messages(whole_text, &whole);
+	for (size_t i = 0; i < conv.n; i++) {
+		uint64_t more = conv.steps[i].bytes.len > head ? conv.steps[i].bytes.len - head : 0;
+
+		steps[n] = conv.steps[i];
+		steps[n++].bytes.len -= more;
+		if (more)
+			steps[n++] = (struct drive_step){conv.steps[i].from, '~', {}, more};
+	}
+	snprintf(how, sizeof(how), "%zu bytes of each write", head);
+	text = conv_run(protocol, steps, n);
+	*ret_all = 0;
+	for (size_t i = 0; i < whole.n; i++)
+		*ret_all += whole.at[i].is_request && whole.at[i].pair != SIZE_MAX;
+	pairs = conv_check_pairs(name, how, text, &whole);
+	free(text);
+	free(steps);
+	free(whole_text);
+	conv_done(&conv);
+	return pairs;
+}
+
+/* Some bytes are missing anywhere. */
+static inline void conv_check_losses(const struct protocol *protocol, const char *name,
+				     unsigned *seed)
+{
+	struct conv conv = conv_load(name);
+	struct drive_step *steps = calloc(3 * conv.n, sizeof(*steps));
+	static struct conv_messages whole;
+	char *whole_text = conv_run(protocol, conv.steps, conv.n);
+
+	conv_read_messages(whole_text, &whole);
+	for (int round = 0; round < 300; round++) {
+		size_t n = 0;
+		char *text;
+
+		for (size_t i = 0; i < conv.n; i++) {
+			struct span bytes = conv.steps[i].bytes;
+			size_t from, len;
+
+			steps[n++] = conv.steps[i];
+			if (rand_r(seed) % 4)
+				continue;
+			from = (size_t)rand_r(seed) % bytes.len;
+			len = 1 + (size_t)rand_r(seed) % (bytes.len - from);
+			if (rand_r(seed) % 3 == 0) {
+				from = 0;
+				len = bytes.len;
+			}
+			steps[n - 1].bytes.len = from;
+			steps[n++] = (struct drive_step){conv.steps[i].from, '~', {}, len};
+			steps[n++] = (struct drive_step){conv.steps[i].from, 'b',
+							 span_from(bytes, from + len), 0};
+		}
+		text = conv_run(protocol, steps, n);
+		conv_check_pairs(name, "with random losses", text, &whole);
+		free(text);
+	}
+	free(whole_text);
+	free(steps);
+	conv_done(&conv);
+}
