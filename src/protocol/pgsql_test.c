@@ -239,17 +239,14 @@ static const struct { const char *what, *script, *out; } cases[] = {
 
 static void conversations(void **state)
 {
-	static uint8_t room[65536];
-	size_t wrong = 0;
+	static uint8_t room[COUNT(cases)][2048];
+	static struct drive_case built[COUNT(cases)];
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct drive_case c = {.what = cases[i].what, .out = cases[i].out};
-
-		build(cases[i].script, &c, room);
-		wrong += !check_case(&pgsql, &c);
-		write_seeds("pgsql", &c, 1);
+		built[i] = (struct drive_case){.what = cases[i].what, .out = cases[i].out};
+		build(cases[i].script, &built[i], room[i]);
 	}
-	assert_int_equal(wrong, 0);
+	check_cases(&pgsql, built, COUNT(cases));
 }
 
 /* ---- recorded ---- */
