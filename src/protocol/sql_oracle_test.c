@@ -20,7 +20,7 @@
 #include <cmocka.h>
 #include <pg_query.h>
 
-enum { ROUNDS = 20000, TEXT_MAX = 8192 };
+enum { ROUNDS = 5000, TEXT_MAX = 8192 };
 
 /* The structure follows from one sequence of random numbers, the data and the taste from the other. */
 struct writer {
