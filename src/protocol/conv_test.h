@@ -229,26 +229,32 @@ static inline size_t conv_check_pairs(const char *name, const char *how, const c
 	return pairs;
 }
 
-/* Only the first `head` bytes of each write. */
+/* Only the first `head` and the last `tail` bytes of each write. Returns how many pairs of *ret_all are
+ * found; that the others are not found wrong is checked. */
 static inline size_t conv_check_capture_limit(const struct protocol *protocol, const char *name,
-					      size_t head, size_t *ret_all)
+					      size_t head, size_t tail, size_t *ret_all)
 {
 	struct conv conv = conv_load(name);
-	struct drive_step *steps = calloc(2 * conv.n, sizeof(*steps));
+	struct drive_step *steps = calloc(3 * conv.n, sizeof(*steps));
 	static struct conv_messages whole;
 	char *whole_text = conv_run(protocol, conv.steps, conv.n), *text, how[64];
 	size_t n = 0, pairs;
 
 	conv_read_messages(whole_text, &whole);
 	for (size_t i = 0; i < conv.n; i++) {
-		uint64_t more = conv.steps[i].bytes.len > head ? conv.steps[i].bytes.len - head : 0;
+		const struct drive_step *step = &conv.steps[i];
+		size_t len = step->bytes.len;
 
-		steps[n] = conv.steps[i];
-		steps[n++].bytes.len -= more;
-		if (more)
-			steps[n++] = (struct drive_step){conv.steps[i].from, '~', {}, more};
+		steps[n++] = *step;
+		if (len <= head + tail)
+			continue;
+		steps[n - 1].bytes.len = head;
+		steps[n++] = (struct drive_step){step->from, '~', {}, len - head - tail};
+		steps[n++] =
+			(struct drive_step){step->from, 'b', span_from(step->bytes, len - tail), 0};
 	}
-	snprintf(how, sizeof(how), "%zu bytes of each write", head);
+	snprintf(how, sizeof(how), "the first %zu and the last %zu bytes of each write", head,
+		 tail);
 	text = conv_run(protocol, steps, n);
 	*ret_all = 0;
 	for (size_t i = 0; i < whole.n; i++)
@@ -259,6 +265,28 @@ static inline size_t conv_check_capture_limit(const struct protocol *protocol, c
 	free(whole_text);
 	conv_done(&conv);
 	return pairs;
+}
+
+/* All of them, with several limits. With 512 bytes and a tail, no answer may be missing. */
+static inline void conv_check_capture_limits(const struct protocol *protocol,
+					     const char *const *names, size_t n)
+{
+	static const size_t limits[][2] = {{8, 0},    {32, 0},   {128, 0}, {512, 0},
+					   {1024, 0}, {128, 32}, {512, 32}};
+
+	for (size_t limit = 0; limit < COUNT(limits); limit++) {
+		size_t pairs = 0, all = 0, of;
+
+		for (size_t i = 0; i < n; i++) {
+			pairs += conv_check_capture_limit(protocol, names[i], limits[limit][0],
+							  limits[limit][1], &of);
+			all += of;
+		}
+		print_message("first %zu and last %zu bytes of each write: %zu of %zu pairs\n",
+			      limits[limit][0], limits[limit][1], pairs, all);
+		if (limits[limit][0] >= 512 && limits[limit][1])
+			assert_int_equal(pairs, all);
+	}
 }
 
 /* Some bytes are missing anywhere. */

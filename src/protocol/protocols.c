@@ -6,6 +6,7 @@ extern const struct protocol dns;
 extern const struct protocol dns_stream;
 extern const struct protocol http1;
 extern const struct protocol memcached;
+extern const struct protocol mysql;
 extern const struct protocol pgsql;
 extern const struct protocol redis;
 extern const struct protocol tls;
@@ -15,6 +16,7 @@ const struct protocol *const protocols[] = {
 	&dns_stream,
 	&http1,
 	&memcached,
+	&mysql,
 	&pgsql,
 	&redis,
 	&tls,

@@ -23,7 +23,7 @@ enum sql_word_what {
 	SQL_WORD_VALUES, /* rows follow */
 	SQL_WORD_VALUE, /* NULL, TRUE ...: a literal, where a value is due */
 	SQL_WORD_DISTINCT,
-	SQL_WORD_BEFORE_KEY, /* PRIMARY, DUPLICATE: makes KEY a keyword */
+	SQL_WORD_BEFORE_KEY, /* PRIMARY, DUPLICATE, DO: makes KEY and NOTHING keywords */
 	SQL_WORD_KEY,
 };
 
