@@ -423,9 +423,14 @@ void registry_tick(struct registry *registry, uint64_t now_ns)
 		registry->swept_ns = now_ns;
 }
 
+void item_drain(struct item *item)
+{
+	if (item->ring)
+		ring_drain(item->ring, ITEM_EVENTS_A_ROUND);
+}
+
 void registry_drain(struct registry *registry)
 {
 	for (uint32_t i = 0; i < registry->items; i++)
-		if (registry->item[i]->ring)
-			ring_drain(registry->item[i]->ring, ITEM_EVENTS_A_ROUND);
+		item_drain(registry->item[i]);
 }

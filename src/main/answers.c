@@ -356,6 +356,7 @@ static int answer_look(void *ctx, const char *name, struct api_item *ret_item, s
 
 	if (!item)
 		return -ENOENT;
+	item_drain(item); /* what happened before the question is not part of the answer */
 	*ret_item = (struct api_item){
 		.is_on = item_state(item) == ITEM_ON,
 		.has_events = item_has_events(item),
