@@ -3,6 +3,7 @@
 #include "serve/auth.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/addr.h"
 #include "serve/text.h"
@@ -34,6 +35,41 @@ int auth_set_token(struct auth *auth, struct span token, struct err *why)
 		memcpy(auth->token, token.at, token.len);
 	auth->token_len = token.len;
 	return 0;
+}
+
+static void free_hosts(char **hosts)
+{
+	for (char **host = hosts; host && *host; host++)
+		free(*host);
+	free(hosts);
+}
+
+int auth_set_hosts(struct auth *auth, const char *const *hosts)
+{
+	size_t count = 0;
+	char **copy;
+
+	while (hosts && hosts[count])
+		count++;
+	copy = calloc(count + 1, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = strdup(hosts[i]);
+		if (!copy[i]) {
+			free_hosts(copy);
+			return -ENOMEM;
+		}
+	}
+	free_hosts(auth->hosts);
+	auth->hosts = copy;
+	return 0;
+}
+
+void auth_done(struct auth *auth)
+{
+	free_hosts(auth->hosts);
+	explicit_bzero(auth, sizeof(*auth));
 }
 
 /* Takes as long for a wrong token as for the right one, wherever they differ. */
@@ -85,7 +121,7 @@ static bool is_our_host(const struct auth *auth, struct span host)
 	host = without_port(host);
 	if (same_word(host, "localhost"))
 		return true;
-	for (const char *const *name = auth->hosts; name && *name; name++)
+	for (char *const *name = auth->hosts; name && *name; name++)
 		if (same_word(host, *name))
 			return true;
 	if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')

@@ -22,8 +22,7 @@ enum { TOKEN_LEAST = 16, TOKEN_MOST = 256 };
 struct auth {
 	char token[TOKEN_MOST];
 	size_t token_len; /* 0 = there is no token */
-	const char *const
-		*hosts; /* borrowed: further names that mean us, ends with NULL; may be NULL */
+	char **hosts; /* owned: further names that mean us, ends with NULL; NULL = none */
 	uint64_t
 		refill_ns; /* wrong tokens are answered 429 once they come faster than 10 a second */
 	unsigned wrong;
@@ -37,6 +36,8 @@ struct verdict {
 
 /* -EINVAL as serve_set_token says. */
 int auth_set_token(struct auth *auth, struct span token, struct err *why);
+int auth_set_hosts(struct auth *auth, const char *const *hosts);
+void auth_done(struct auth *auth);
 
 struct verdict auth_judge(struct auth *auth, enum listener_kind kind,
 			  const struct http_request *request, bool changes, uint64_t now_ns);

@@ -77,10 +77,11 @@ static void rights_follow_from_address_and_token(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct http_request request =
 			request_of(cases[i].host, cases[i].origin, cases[i].authorization);
-		struct auth auth = {.hosts = hosts};
+		struct auth auth = {};
 		struct verdict verdict;
 
 		assert_int_equal(auth_set_token(&auth, span_of(TOKEN "\n"), NULL), 0);
+		assert_int_equal(auth_set_hosts(&auth, hosts), 0);
 		verdict = auth_judge(&auth, cases[i].kind, &request, cases[i].changes, 1);
 		if (verdict.status != cases[i].status || verdict.may_change != cases[i].may_change)
 			fail_msg("case %zu: %d", i, verdict.status);
@@ -88,6 +89,7 @@ static void rights_follow_from_address_and_token(void **state)
 			assert_non_null(verdict.error);
 			assert_non_null(verdict.hint);
 		}
+		auth_done(&auth);
 	}
 }
 

@@ -8,7 +8,7 @@ extern const char page_html[], page_html_end[], page_js[], page_js_end[], page_c
 /* Only what this server sends itself may run, load or be asked. */
 static const char page_policy[] =
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-	"connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+	"connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
 	"frame-ancestors 'none'\r\n";
 
 static void answer_file(struct request *request, const char *type, const char *at, const char *end)

@@ -156,6 +156,11 @@ static void write_next(const struct question *question, const struct collection 
 	json_key_str(json, "next", next);
 }
 
+static bool has_recent(const struct serve *serve, const char *item)
+{
+	return serve->recent && recent_oldest(serve->recent, item);
+}
+
 static void write_oldest(struct request *request, const struct question *question,
 			 struct json *json)
 {
@@ -217,6 +222,10 @@ void handle_records(struct request *request)
 		return;
 	if (!wanted_filter(request, &item, 1, &filter))
 		return;
+	/* off, but there are records of the time when it was on: those are the answer */
+	if (!item.has_rows ||
+	    (!item.is_on && has_recent(request->serve, question.item) && question.events))
+		question.rows = false;
 	collect(request, &question, filter);
 	filter_free(filter);
 }

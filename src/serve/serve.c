@@ -232,7 +232,6 @@ struct serve *serve_new(struct event_base *base, const struct agent_api *api,
 	serve->api = api;
 	serve->options = *options;
 	set_defaults(&serve->options);
-	serve->auth.hosts = options->hosts;
 	serve->metrics = own_metrics_new();
 	serve->sweep = event_new(base, -1, EV_PERSIST, on_sweep, serve);
 	if (options->recent_bytes)
@@ -265,7 +264,7 @@ void serve_free(struct serve *serve)
 		event_free(serve->sweep);
 	recent_free(serve->recent);
 	own_metrics_free(serve->metrics);
-	explicit_bzero(&serve->auth, sizeof(serve->auth));
+	auth_done(&serve->auth);
 	free(serve);
 }
 
@@ -340,6 +339,11 @@ int serve_listen(struct serve *serve, int fd, struct err *why)
 int serve_set_token(struct serve *serve, struct span token, struct err *why)
 {
 	return auth_set_token(&serve->auth, token, why);
+}
+
+int serve_set_hosts(struct serve *serve, const char *const *hosts)
+{
+	return auth_set_hosts(&serve->auth, hosts);
 }
 
 void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *ctx), void *ctx)

@@ -21,8 +21,6 @@ struct serve_options {
 	size_t queued_bytes; /* waiting for clients at most, all together (0 = 16 MiB) */
 	size_t upload_bytes; /* of an item that is brought in (0 = 16 MiB) */
 	size_t recent_bytes; /* last records kept for /v1/records, all items together (0 = none) */
-	const char *const *
-		hosts; /* further names in a Host header that mean us, ends with NULL; may be NULL */
 	unsigned head_ms, body_ms, idle_ms, stall_ms; /* patience; 0 = 10 s, 30 s, 75 s, 20 s */
 };
 
@@ -34,6 +32,9 @@ void serve_free(struct serve *serve);
 /* Takes a bound, listening or not yet listening, socket over (unix or TCP); closes it in the end. Whether it is
  * loopback is read from its address. */
 int serve_listen(struct serve *serve, int fd, struct err *why);
+
+/* Further names in a Host header that mean us (copied), ends with NULL; NULL = none. -ENOMEM: the old ones stay. */
+int serve_set_hosts(struct serve *serve, const char *const *hosts);
 
 /* Content of the token file; blanks around it do not count. Empty = no token: nothing that needs one works.
  * -EINVAL when it is shorter than 16 bytes or not printable. */

@@ -35,8 +35,8 @@ enum {
 	STREAM_BYTES = 128 * 1024, /* waiting for the client of a live stream at most */
 	REQUEST_ARENA = 256 * 1024,
 	LINGER_MS = 1000,
-	MOVING_MS = 20,		     /* an answer of which nothing left for longer does not move */
-	TAKING_MS = 2000,	     /* an answer may take this long before others come first */
+	MOVING_MS = 20, /* an answer of which nothing left for longer does not move */
+	TAKING_MS = 2000, /* an answer may take this long before others come first */
 	ANSWER_MS = 300 * 1000, /* an answer must be taken within this time */
 	SWEEP_MS = 200,
 };

@@ -5,6 +5,7 @@
 
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const wanted = new URLSearchParams(location.hash.slice(1));
 const before = new Map(); // item -> [time in ms, events emitted], for rates
 
 function cell(row, text, kind) {
@@ -73,9 +74,10 @@ function offer(names) {
   const select = $("live-item");
   const offered = [...select.options].slice(1).map((option) => option.value);
   if (offered.join() === names.join()) return;
-  const chosen = select.value;
+  const chosen = select.value || wanted.get("item");
   select.replaceChildren(select.options[0], ...names.map((name) => new Option(name, name)));
   select.value = names.includes(chosen) ? chosen : "";
+  if (select.value && !source) watch();
 }
 
 async function refresh() {
@@ -89,7 +91,7 @@ async function refresh() {
   }
 }
 
-// ---- live records ----
+// ---- live records; what is watched stands in the address: #item=exec&filter=... ----
 
 const ROWS = 50;
 let source = null;
@@ -136,9 +138,10 @@ function watch() {
   resetTable();
   $("live-note").textContent = "";
   const item = $("live-item").value;
-  if (!item) return;
   const query = new URLSearchParams({ item });
   if ($("live-filter").value) query.set("filter", $("live-filter").value);
+  history.replaceState(null, "", item ? `#${query}` : "#");
+  if (!item) return;
   source = new EventSource(`v1/stream?${query}`);
   source.onopen = () => { $("live-note").textContent = ""; };
   source.onerror = async () => {
@@ -175,6 +178,7 @@ function requestShow() {
   });
 }
 
+$("live-filter").value = wanted.get("filter") || "";
 $("live-item").addEventListener("change", watch);
 $("live-filter").addEventListener("change", watch);
 refresh();
