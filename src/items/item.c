@@ -3,8 +3,8 @@
  * item - the life of one item: opened, loaded, on, changed while on, off.
  *
  * Changing an item that is on (a parameter, another version) means: open the new object, let it share
- * every map that has the same shape (so counters go on, and events stay in one ring), load and attach it, and only
- * then let go of the old one. Between the two attachments both run for some microseconds.
+ * every map that has the same shape (so counters go on, and events stay in one ring), load it, exchange the programs in one
+ * step (kernel/dispatch.h), and only then let go of the old one.
  */
 #include "items/private.h"
 
@@ -122,8 +122,8 @@ static void remember_counts(struct item *item, bool shared)
 		memcpy(item->tally.kernel, kernel, sizeof(kernel));
 }
 
-/* Opens and loads a version; shares maps with `old` if there is one. */
-static int load_version(struct item *item, struct object *old, struct object **ret_object,
+/* Opens and loads a version in place of `old`, if there is one; `share`: with its maps. */
+static int load_version(struct item *item, struct object *old, bool share, struct object **ret_object,
 			struct err *why)
 {
 	struct object *object;
@@ -133,10 +133,10 @@ static int load_version(struct item *item, struct object *old, struct object **r
 	if (error)
 		return error;
 	error = set_constants(item, object, why);
-	if (!error && old)
+	if (!error && share)
 		share_maps(item, object, old);
 	if (!error)
-		error = object_load(object, why);
+		error = object_load(object, old, why);
 	if (error) {
 		object_free(object);
 		return error;
@@ -151,7 +151,7 @@ static int start(struct item *item, struct err *why)
 	int error = 0;
 
 	if (item->desc) {
-		error = load_version(item, NULL, &object, why);
+		error = load_version(item, NULL, false, &object, why);
 		if (!error)
 			error = open_ring(item, object, &item->ring, &item->ring_event, why);
 	}
@@ -247,11 +247,12 @@ static int replace(struct item *item, bool fold, struct err *why)
 
 	if (!item->started || !item->desc)
 		return 0;
-	error = load_version(item, fold ? NULL : old, &object, why);
+	error = load_version(item, old, !fold, &object, why);
 	if (error)
 		return error;
 	error = open_ring(item, object, &ring, &ring_event, why);
 	if (error) {
+		object_give_back(object, old);
 		object_free(object);
 		return error;
 	}

@@ -80,7 +80,7 @@ static int add_alternative(struct object *object, const struct bpf_program *prog
 	hook = find_or_add_hook(object, hook_name);
 	if (hook < 0)
 		return hook;
-	*alternative = (struct alternative){.hook = (uint32_t)hook};
+	*alternative = (struct alternative){.hook = (uint32_t)hook, .dispatcher = dispatcher_none()};
 	memcpy(alternative->program, name, strlen(name));
 	memcpy(alternative->section, section, strlen(section));
 	for (size_t i = 0; i < order.len && order.at[i] >= '0' && order.at[i] <= '9'; i++)
@@ -152,40 +152,93 @@ static int perf_of(const char *spec, struct wire_attach *attach)
 	return -EINVAL;
 }
 
-static int program_fd(const struct object *object, const char *name)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
-
-	return program ? bpf_program__fd(program) : -ENOENT;
-}
 
 int object_attach(struct object *object, uint32_t index, struct err *why)
 {
 	struct alternative *alternative = &object->alternative[index];
 	struct wire_request request = {.op = WIRE_ATTACH};
-	struct bpf_program *program;
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(object->bpf, alternative->program);
+	int fds[WIRE_FDS], fd = bpf_program__fd(program), result;
 	struct wire_reply reply;
-	int fds[WIRE_FDS], fd = program_fd(object, alternative->program), result;
 
 	result = attach_from_section(alternative->section, &request.attach, why);
 	if (result)
 		return result;
-	if (request.attach.kind == ATTACH_CGROUP) {
-		program = bpf_object__find_program_by_name(object->bpf, alternative->program);
+	if (request.attach.kind == ATTACH_CGROUP)
 		request.attach.type = bpf_program__expected_attach_type(program);
-	}
 	if (request.attach.kind == ATTACH_PERF_EVENT &&
 	    (!alternative->perf || perf_of(alternative->perf, &request.attach)))
 		return err_set(why, -EINVAL,
 			       "'%s' does not say which perf event it wants (HOOK_PERF)",
 			       alternative->program);
+	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
+		fd = alternative->dispatcher.program;
 	result = kernel_ask(object->kernel, &request, &fd, 1, &reply, fds);
-	if (result < 0)
+	if (result < 0) {
+		dispatcher_done(&alternative->dispatcher);
 		return err_set(why, result, "%s", reply.text[0] ? reply.text : err_name(result));
+	}
 	for (uint32_t i = 0; i < reply.fds; i++)
 		if (object->links < OBJECT_LINKS)
 			object->link[object->links++] = (struct object_link){fds[i], index};
 		else
 			close(fds[i]);
+	return 0;
+}
+
+static void note_cost(struct dispatcher *dispatcher)
+{
+	fdinfo_number(dispatcher->program, "run_cnt", &dispatcher->runs);
+	fdinfo_number(dispatcher->program, "run_time_ns", &dispatcher->run_ns);
+	fdinfo_number(dispatcher->program, "recursion_misses", &dispatcher->missed);
+}
+
+/* Links of `from` that keep alternative `theirs` attached become ours. */
+static void move_links(struct object *object, uint32_t ours, struct object *from, uint32_t theirs)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < from->links; i++)
+		if (from->link[i].alternative == theirs && object->links < OBJECT_LINKS)
+			object->link[object->links++] = (struct object_link){from->link[i].fd, ours};
+		else
+			from->link[kept++] = from->link[i];
+	from->links = kept;
+}
+
+/* The other object's alternative that serves the same hook at the same place, through a dispatcher; -1 if none. */
+static int counterpart(const struct object *object, uint32_t index, const struct object *from)
+{
+	const struct alternative *ours = &object->alternative[index];
+
+	for (uint32_t i = 0; i < from->alternatives; i++)
+		if (from->alternative[i].dispatcher.map >= 0 &&
+		    !strcmp(from->alternative[i].section, ours->section) &&
+		    !strcmp(from->hook[from->alternative[i].hook].name, object->hook[ours->hook].name))
+			return (int)i;
+	return -1;
+}
+
+bool object_can_take_over(const struct object *object, uint32_t index, const struct object *from)
+{
+	return counterpart(object, index, from) >= 0;
+}
+
+int object_take_over(struct object *object, uint32_t index, struct object *from)
+{
+	struct alternative *ours = &object->alternative[index], *theirs;
+	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, ours->program);
+	int other = counterpart(object, index, from);
+
+	if (other < 0)
+		return -ENOENT;
+	theirs = &from->alternative[other];
+	if (dispatcher_set(&theirs->dispatcher, bpf_program__fd(program)))
+		return -EINVAL;
+	ours->dispatcher = theirs->dispatcher;
+	theirs->dispatcher = dispatcher_none();
+	note_cost(&ours->dispatcher);
+	move_links(object, index, from, (uint32_t)other);
 	return 0;
 }

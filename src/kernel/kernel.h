@@ -46,8 +46,14 @@ int object_share(struct object *object, const char *map, struct object *with);
  * Loads maps and programs and attaches them: for each hook (tags `hook` of item.bpf.h) the first alternative
  * whose prototype fits, that loads and that attaches. Fails when a hook that is not optional has none;
  * `why` then holds the last reason. On failure nothing stays in the kernel.
+ *
+ * `from`: an object that runs (another version of the same), or NULL. Where both serve a hook at the same place the
+ * programs are exchanged in one step: no event is seen by both or by neither. The other object is then only good for
+ * reading and object_free.
  */
-int object_load(struct object *object, struct err *why);
+int object_load(struct object *object, struct object *from, struct err *why);
+/* What object_load took over goes back to where it was: the old programs run again. */
+void object_give_back(struct object *object, struct object *to);
 void object_free(struct object *object); /* detaches, closes everything; NULL is fine */
 
 /* What was decided for each hook, for `sonde items`. i from 0 until NULL. */

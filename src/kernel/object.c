@@ -68,6 +68,8 @@ static void unload(struct object *object)
 		close(object->reader[i].link);
 	for (uint32_t i = 0; i < object->maps_mapped; i++)
 		munmap(object->mapped[i].at, object->mapped[i].bytes);
+	for (uint32_t i = 0; i < object->alternatives; i++)
+		dispatcher_done(&object->alternative[i].dispatcher);
 	object->links = object->readers = object->maps_mapped = 0;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
@@ -360,8 +362,46 @@ static int refused_alternative(const struct object *object)
 	return -1;
 }
 
+void object_give_back(struct object *object, struct object *to)
+{
+	for (uint32_t i = 0; i < to->hooks; i++)
+		if (to->hook[i].chosen >= 0 &&
+		    object_can_take_over(to, (uint32_t)to->hook[i].chosen, object))
+			object_take_over(to, (uint32_t)to->hook[i].chosen, object);
+}
+
+/*
+ * Hooks that the old object cannot hand over are attached first, since that may fail; only then the others change hands,
+ * which does not.
+ */
+static int attach_round(struct object *object, struct object *from)
+{
+	bool later[OBJECT_HOOKS] = {};
+
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		int chosen = object->hook[i].chosen;
+		struct err reason;
+
+		if (chosen < 0)
+			continue;
+		later[i] = from && object_can_take_over(object, (uint32_t)chosen, from);
+		if (!later[i] && object_attach(object, (uint32_t)chosen, &reason)) {
+			strike_out(object, (uint32_t)chosen, reason.text);
+			return 1;
+		}
+	}
+	for (uint32_t i = 0; i < object->hooks; i++)
+		if (later[i] && object_take_over(object, (uint32_t)object->hook[i].chosen, from)) {
+			object_give_back(object, from);
+			strike_out(object, (uint32_t)object->hook[i].chosen,
+				   "the kernel refused to exchange its program");
+			return 1;
+		}
+	return 0;
+}
+
 /* One round: 0 = done, 1 = an alternative was struck out, try again, -errno = hopeless. */
-static int load_round(struct object *object, char *log, struct err *why)
+static int load_round(struct object *object, struct object *from, char *log, struct err *why)
 {
 	char verdict[256] = "";
 	int error = choose(object, why), refused;
@@ -391,20 +431,10 @@ static int load_round(struct object *object, char *log, struct err *why)
 						     : err_name(error));
 		return 1;
 	}
-	for (uint32_t i = 0; i < object->hooks; i++) {
-		struct err reason;
-
-		if (object->hook[i].chosen < 0)
-			continue;
-		if (object_attach(object, (uint32_t)object->hook[i].chosen, &reason)) {
-			strike_out(object, (uint32_t)object->hook[i].chosen, reason.text);
-			return 1;
-		}
-	}
-	return 0;
+	return attach_round(object, from);
 }
 
-int object_load(struct object *object, struct err *why)
+int object_load(struct object *object, struct object *from, struct err *why)
 {
 	char *log = malloc(LOG_BYTES);
 	int result;
@@ -415,7 +445,7 @@ int object_load(struct object *object, struct err *why)
 		kernel_btf(object->kernel, NULL);
 	do {
 		unload(object);
-		result = load_round(object, log, why);
+		result = load_round(object, from, log, why);
 	} while (result > 0);
 	free(log);
 	if (result) {
@@ -437,6 +467,30 @@ const struct hook_choice *object_hook(const struct object *object, size_t i)
 	return i < object->hooks ? &object->hook[i].choice : NULL;
 }
 
+static const struct dispatcher *dispatcher_of(const struct object *object, const char *program)
+{
+	for (uint32_t i = 0; i < object->alternatives; i++)
+		if (!strcmp(object->alternative[i].program, program) &&
+		    object->alternative[i].dispatcher.program >= 0)
+			return &object->alternative[i].dispatcher;
+	return NULL;
+}
+
+/* The kernel counts a run, and its time, at the program that was entered: the dispatcher. */
+static void read_cost(const struct dispatcher *dispatcher, int fd, struct program_cost *cost)
+{
+	if (dispatcher)
+		fd = dispatcher->program;
+	fdinfo_number(fd, "run_cnt", &cost->runs);
+	fdinfo_number(fd, "run_time_ns", &cost->run_ns);
+	fdinfo_number(fd, "recursion_misses", &cost->missed);
+	if (!dispatcher)
+		return;
+	cost->runs -= dispatcher->runs;
+	cost->run_ns -= dispatcher->run_ns;
+	cost->missed -= dispatcher->missed;
+}
+
 bool object_program(struct object *object, size_t i, struct program_cost *ret_cost)
 {
 	struct bpf_program *program;
@@ -452,9 +506,7 @@ bool object_program(struct object *object, size_t i, struct program_cost *ret_co
 		*ret_cost = (struct program_cost){.name = bpf_program__name(program)};
 		fdinfo_number(fd, "prog_id", &id);
 		fdinfo_number(fd, "verified_insns", &instructions);
-		fdinfo_number(fd, "run_cnt", &ret_cost->runs);
-		fdinfo_number(fd, "run_time_ns", &ret_cost->run_ns);
-		fdinfo_number(fd, "recursion_misses", &ret_cost->missed);
+		read_cost(dispatcher_of(object, ret_cost->name), fd, ret_cost);
 		ret_cost->id = (uint32_t)id;
 		ret_cost->instructions = (uint32_t)instructions;
 		return true;

@@ -2,6 +2,7 @@
 /* object - the insides of struct object, for the files of the kernel room that work on it. */
 #pragma once
 
+#include "kernel/dispatch.h"
 #include "kernel/internal.h"
 
 enum {
@@ -20,6 +21,7 @@ struct alternative {
 	uint32_t hook; /* index in object->hook */
 	uint32_t order;
 	bool refused;
+	struct dispatcher dispatcher; /* owned; what is attached in place of the program */
 };
 
 /* What was set before loading; kept because an object may be opened several times until it loads. */
@@ -80,5 +82,10 @@ struct object {
 /* Reads programs, sections and hook tags out of the opened object into hook[] and alternative[]. */
 int object_read_hooks(struct object *object, const struct bpf_object *bpf, struct err *why);
 
-/* Attaches the chosen alternative of a hook. */
+/* Attaches an alternative: through a dispatcher where its kind has one. */
 int object_attach(struct object *object, uint32_t alternative, struct err *why);
+
+/* Takes the dispatcher (and its link) of `from`'s alternative over, and puts our program into it: from now on ours
+ * runs and not the other. -ENOENT when the other has none that fits. */
+bool object_can_take_over(const struct object *object, uint32_t alternative, const struct object *from);
+int object_take_over(struct object *object, uint32_t alternative, struct object *from);

@@ -182,7 +182,7 @@ static int load(struct world *world, uint32_t ring_bytes, struct err *why)
 	object_set(world->object, "world_hierarchy", &world->hierarchy, sizeof(world->hierarchy));
 	if (ring_bytes)
 		object_resize(world->object, "events", ring_bytes);
-	error = object_load(world->object, why);
+	error = object_load(world->object, NULL, why);
 	if (error)
 		return error;
 	error = ring_open(world->object, "events", receive, world, &world->ring, why);
