@@ -20,8 +20,9 @@ int procfile_read(struct item *item, const char *path, struct buf *out)
 	if (fd < 0)
 		return fd;
 	for (;;) {
-		char *at = buf_reserve(out, READ_BYTES);
-		ssize_t got = at ? read(fd, at, READ_BYTES) : 0;
+		size_t left = out->cap - out->len, room = left < READ_BYTES ? left : READ_BYTES;
+		char *at = room ? buf_reserve(out, room) : NULL;
+		ssize_t got = at ? read(fd, at, room) : 0;
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -80,6 +80,12 @@ static void files_are_read_whole(void **state)
 	assert_int_equal(out.len, 0);
 	assert_int_equal(procfile_read(NULL, "/proc", &out), -EISDIR);
 	buf_done(&out);
+
+	buf_init(&out, 10); /* what does not fit is left out */
+	assert_int_equal(procfile_read(NULL, "/proc/self/status", &out), 0);
+	assert_string_equal(buf_text(&out), "Name:\tproc");
+	assert_int_equal(out.len, 10);
+	buf_done(&out);
 }
 
 /* Any bytes: no read beyond them (the sanitizer looks), and every cut comes to an end. */

@@ -4,6 +4,8 @@
 
 #include "items/testdata/collected.h"
 
+#include <time.h>
+
 static const char *folder; /* the one control group there is; NULL = none */
 static bool is_unified;
 
