@@ -36,35 +36,24 @@ enum statement {
 };
 
 static const char *const sql[STATEMENTS] = {
-	[PUT_TABLE] = "insert or replace into tables (name, columns, next_row) values (?, ?, ?)",
-	[TABLES] = "select name, columns, next_row from tables order by name",
-	[PUT_SEGMENT] =
-		"insert or replace into segments (number, tab, kind, first_row, next_row, rows, "
-		"bytes, "
-		"time_min, time_max, seen, replaced) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[PUT_TABLE] = "insert or replace into tables (name, facts) values (?, ?)",
+	[TABLES] = "select facts from tables order by name",
+	[PUT_SEGMENT] = "insert or replace into segments (number, facts) values (?, ?)",
 	[DROP_SEGMENT] = "delete from segments where number = ?",
 	[DROP_SEGMENTS] = "delete from segments",
-	[SEGMENTS] = "select number, tab, kind, first_row, next_row, rows, bytes, time_min, "
-		     "time_max, seen, "
-		     "replaced from segments order by number",
+	[SEGMENTS] = "select facts from segments order by number",
 	[COUNT_NOTES] = "select count(*) from notes where kind = ?",
-	[PUT_NOTE] =
-		"insert or replace into notes (kind, name, value, changed) values (?, ?, ?, ?)",
+	[PUT_NOTE] = "insert or replace into notes (kind, name, facts) values (?, ?, ?)",
 	[DROP_NOTE] = "delete from notes where kind = ? and name = ?",
-	[NOTE] = "select value from notes where kind = ? and name = ?",
-	[NOTES] = "select name, value, changed from notes where kind = ? order by name",
+	[NOTE] = "select facts from notes where kind = ? and name = ?",
+	[NOTES] = "select facts, name from notes where kind = ? order by name",
 };
 
 static const char schema[] =
-	"create table if not exists tables (name text primary key, columns blob not null,"
-	" next_row integer not null);"
-	"create table if not exists segments (number integer primary key, tab text not null,"
-	" kind integer not null, first_row integer not null, next_row integer not null,"
-	" rows integer not null, bytes integer not null, time_min integer not null,"
-	" time_max integer not null, seen integer not null, replaced integer not null);"
-	"create table if not exists notes (kind text not null, name blob not null, value blob not "
-	"null,"
-	" changed integer not null, primary key (kind, name)) without rowid;"
+	"create table if not exists tables (name text primary key, facts blob not null);"
+	"create table if not exists segments (number integer primary key, facts blob not null);"
+	"create table if not exists notes (kind text not null, name blob not null,"
+	" facts blob not null, primary key (kind, name)) without rowid;"
 	"pragma user_version = 1;";
 
 /* How many notes of a kind there are: counted once, then kept. */
@@ -279,20 +268,45 @@ static struct span column_span(sqlite3_stmt *statement, int at)
 	return (struct span){bytes, (size_t)sqlite3_column_bytes(statement, at)};
 }
 
+/* Bytes with their check sum in front. */
+static int bind_facts(sqlite3_stmt *statement, int at, const struct buf *facts)
+{
+	uint32_t sum = crc32c(0, buf_text(facts), facts->len);
+	struct buf sealed;
+
+	buf_init(&sealed, facts->len + sizeof(sum));
+	buf_half(&sealed, sum);
+	buf_span(&sealed, buf_as_span(facts));
+	if (!sealed.full && !facts->full)
+		sqlite3_bind_blob64(statement, at, sealed.at, sealed.len, SQLITE_TRANSIENT);
+	buf_done(&sealed);
+	return sealed.full || facts->full ? -ENOMEM : 0;
+}
+
+static bool read_facts(sqlite3_stmt *statement, int at, struct reader *ret_facts)
+{
+	uint32_t sum;
+
+	*ret_facts = reader_of(column_span(statement, at));
+	sum = get_u32(ret_facts);
+	return !ret_facts->bad && crc32c(0, ret_facts->at, reader_left(ret_facts)) == sum;
+}
+
 int catalogue_put_table(struct catalogue *catalogue, const struct store_table *table,
 			uint64_t next_row)
 {
 	sqlite3_stmt *statement = fresh(catalogue, PUT_TABLE);
-	struct buf columns;
+	struct buf facts;
 	int error;
 
-	buf_init(&columns, TABLE_BYTES_MAX);
-	store_table_write(table, &columns);
+	buf_init(&facts, TABLE_BYTES_MAX);
+	buf_varint(&facts, next_row);
+	store_table_write(table, &facts);
 	sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
-	bind_span(statement, 2, buf_as_span(&columns));
-	sqlite3_bind_int64(statement, 3, (sqlite3_int64)next_row);
-	error = columns.full ? -ENOMEM : finish(statement);
-	buf_done(&columns);
+	error = bind_facts(statement, 2, &facts);
+	if (!error)
+		error = finish(statement);
+	buf_done(&facts);
 	return error;
 }
 
@@ -302,13 +316,17 @@ int catalogue_tables(struct catalogue *catalogue,
 {
 	sqlite3_stmt *statement = fresh(catalogue, TABLES);
 	struct store_table table;
+	struct reader facts;
 	int code, error = 0;
 
 	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct reader columns = reader_of(column_span(statement, 1));
+		uint64_t next_row;
 
-		if (!store_table_read(&table, &columns))
-			error = each(ctx, &table, (uint64_t)sqlite3_column_int64(statement, 2));
+		if (!read_facts(statement, 0, &facts))
+			continue;
+		next_row = get_varint(&facts);
+		if (!store_table_read(&table, &facts))
+			error = each(ctx, &table, next_row);
 	}
 	if (!error)
 		error = errno_of(code);
@@ -316,22 +334,57 @@ int catalogue_tables(struct catalogue *catalogue,
 	return error;
 }
 
+static void write_listed(struct buf *facts, const struct listed *segment)
+{
+	buf_varint(facts, segment->number);
+	buf_text_span(facts, span_of(segment->table));
+	buf_varint(facts, segment->kind);
+	buf_varint(facts, segment->first_row);
+	buf_varint(facts, segment->next_row);
+	buf_varint(facts, segment->rows);
+	buf_varint(facts, segment->bytes);
+	buf_varint(facts, zigzag(segment->time_min));
+	buf_varint(facts, zigzag(segment->time_max));
+	buf_varint(facts, zigzag(segment->seen_ns));
+	buf_varint(facts, segment->replaced);
+}
+
+static bool read_listed(struct reader *facts, struct listed *segment)
+{
+	struct span table;
+
+	segment->number = get_varint(facts);
+	table = get_text(facts);
+	segment->kind = (uint32_t)get_varint(facts);
+	segment->first_row = get_varint(facts);
+	segment->next_row = get_varint(facts);
+	segment->rows = get_varint(facts);
+	segment->bytes = get_varint(facts);
+	segment->time_min = unzigzag(get_varint(facts));
+	segment->time_max = unzigzag(get_varint(facts));
+	segment->seen_ns = unzigzag(get_varint(facts));
+	segment->replaced = get_varint(facts) != 0;
+	if (facts->bad || table.len >= STORE_NAME_BYTES)
+		return false;
+	memset(segment->table, 0, sizeof(segment->table));
+	memcpy(segment->table, table.at, table.len);
+	return true;
+}
+
 int catalogue_put_segment(struct catalogue *catalogue, const struct listed *segment)
 {
 	sqlite3_stmt *statement = fresh(catalogue, PUT_SEGMENT);
+	struct buf facts;
+	int error;
 
+	buf_init(&facts, 1024);
+	write_listed(&facts, segment);
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)segment->number);
-	sqlite3_bind_text(statement, 2, segment->table, -1, SQLITE_STATIC);
-	sqlite3_bind_int(statement, 3, (int)segment->kind);
-	sqlite3_bind_int64(statement, 4, (sqlite3_int64)segment->first_row);
-	sqlite3_bind_int64(statement, 5, (sqlite3_int64)segment->next_row);
-	sqlite3_bind_int64(statement, 6, (sqlite3_int64)segment->rows);
-	sqlite3_bind_int64(statement, 7, (sqlite3_int64)segment->bytes);
-	sqlite3_bind_int64(statement, 8, segment->time_min);
-	sqlite3_bind_int64(statement, 9, segment->time_max);
-	sqlite3_bind_int64(statement, 10, segment->seen_ns);
-	sqlite3_bind_int(statement, 11, segment->replaced);
-	return finish(statement);
+	error = bind_facts(statement, 2, &facts);
+	if (!error)
+		error = finish(statement);
+	buf_done(&facts);
+	return error;
 }
 
 int catalogue_drop_segment(struct catalogue *catalogue, uint64_t number)
@@ -351,26 +404,13 @@ int catalogue_segments(struct catalogue *catalogue,
 		       int (*each)(void *ctx, const struct listed *segment), void *ctx)
 {
 	sqlite3_stmt *statement = fresh(catalogue, SEGMENTS);
+	struct listed listed;
+	struct reader facts;
 	int code, error = 0;
 
-	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct listed listed = {
-			.number = (uint64_t)sqlite3_column_int64(statement, 0),
-			.kind = (uint32_t)sqlite3_column_int(statement, 2),
-			.first_row = (uint64_t)sqlite3_column_int64(statement, 3),
-			.next_row = (uint64_t)sqlite3_column_int64(statement, 4),
-			.rows = (uint64_t)sqlite3_column_int64(statement, 5),
-			.bytes = (uint64_t)sqlite3_column_int64(statement, 6),
-			.time_min = sqlite3_column_int64(statement, 7),
-			.time_max = sqlite3_column_int64(statement, 8),
-			.seen_ns = sqlite3_column_int64(statement, 9),
-			.replaced = sqlite3_column_int(statement, 10) != 0,
-		};
-
-		snprintf(listed.table, sizeof(listed.table), "%s",
-			 (const char *)sqlite3_column_text(statement, 1));
-		error = each(ctx, &listed);
-	}
+	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		if (read_facts(statement, 0, &facts) && read_listed(&facts, &listed))
+			error = each(ctx, &listed);
 	if (!error)
 		error = errno_of(code);
 	sqlite3_reset(statement);
@@ -418,8 +458,9 @@ int catalogue_put_note(struct catalogue *catalogue, const char *kind_name, struc
 {
 	sqlite3_stmt *statement;
 	struct kind *kind;
+	struct buf facts;
 	bool is_new;
-	int error;
+	int error = 0;
 
 	if (key.len > NOTE_KEY_BYTES_MAX || value.len > NOTE_BYTES_MAX)
 		return -ENOSPC;
@@ -433,9 +474,13 @@ int catalogue_put_note(struct catalogue *catalogue, const char *kind_name, struc
 	statement = fresh(catalogue, PUT_NOTE);
 	sqlite3_bind_text(statement, 1, kind_name, -1, SQLITE_STATIC);
 	bind_span(statement, 2, key);
-	bind_span(statement, 3, value);
-	sqlite3_bind_int64(statement, 4, now_ns);
-	error = finish(statement);
+	buf_init(&facts, NOTE_BYTES_MAX + VARINT_BYTES_MAX);
+	buf_varint(&facts, zigzag(now_ns));
+	buf_span(&facts, value);
+	error = bind_facts(statement, 3, &facts);
+	if (!error)
+		error = finish(statement);
+	buf_done(&facts);
 	kind->notes += !error && is_new;
 	return error;
 }
@@ -454,13 +499,29 @@ int catalogue_drop_note(struct catalogue *catalogue, const char *kind, struct sp
 	return 0;
 }
 
+/* What follows the time of its change. */
+static bool read_note(sqlite3_stmt *statement, struct span *ret_value, int64_t *ret_changed_ns)
+{
+	struct reader facts;
+
+	if (!read_facts(statement, 0, &facts))
+		return false;
+	*ret_changed_ns = unzigzag(get_varint(&facts));
+	*ret_value = get_bytes(&facts, reader_left(&facts));
+	return !facts.bad;
+}
+
 int catalogue_note(struct catalogue *catalogue, const char *kind, struct span key,
 		   struct buf *ret_value)
 {
 	int code = step_to_note(catalogue, kind, key), error;
+	struct span value;
+	int64_t changed;
 
 	if (code == SQLITE_ROW)
-		error = buf_span(ret_value, column_span(catalogue->statement[NOTE], 0));
+		error = read_note(catalogue->statement[NOTE], &value, &changed)
+				? buf_span(ret_value, value)
+				: -EBADMSG;
 	else
 		error = code == SQLITE_DONE ? -ENOENT : errno_of(code);
 	fresh(catalogue, NOTE);
@@ -472,12 +533,14 @@ int catalogue_notes(struct catalogue *catalogue, const char *kind,
 		    void *ctx)
 {
 	sqlite3_stmt *statement = fresh(catalogue, NOTES);
+	struct span value;
+	int64_t changed;
 	int code, error = 0;
 
 	sqlite3_bind_text(statement, 1, kind, -1, SQLITE_STATIC);
 	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW)
-		error = each(ctx, column_span(statement, 0), column_span(statement, 1),
-			     sqlite3_column_int64(statement, 2));
+		if (read_note(statement, &value, &changed))
+			error = each(ctx, column_span(statement, 1), value, changed);
 	if (!error)
 		error = errno_of(code);
 	sqlite3_reset(statement);

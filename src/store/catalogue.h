@@ -64,7 +64,7 @@ int catalogue_segments(struct catalogue *catalogue,
 int catalogue_put_note(struct catalogue *catalogue, const char *kind, struct span key,
 		       struct span value, int64_t now_ns);
 int catalogue_drop_note(struct catalogue *catalogue, const char *kind, struct span key);
-/* -ENOENT when there is none. The value is appended to `ret_value`. */
+/* -ENOENT when there is none, -EBADMSG when it is damaged. The value is appended to `ret_value`. */
 int catalogue_note(struct catalogue *catalogue, const char *kind, struct span key,
 		   struct buf *ret_value);
 /* In the order of the keys; `each` returns other than 0 to stop, which is returned then. */

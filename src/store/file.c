@@ -186,7 +186,7 @@ static int read_tail(struct file_reader *reader, const char *name, uint32_t *ret
 
 static int read_footer(struct file_reader *reader, const char *name, struct err *why)
 {
-	uint32_t len, crc;
+	uint32_t len = 0, crc = 0;
 	uint8_t *footer;
 	int error = check_head(reader, name, why);
 

@@ -18,8 +18,8 @@ void kit_folder(char path[64])
 		abort();
 }
 
-static void each_file(const char *path, void (*act)(const char *path, const char *name, void *ctx),
-		      void *ctx)
+void kit_each_file(const char *path, void (*act)(const char *path, const char *name, void *ctx),
+		   void *ctx)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -42,7 +42,7 @@ static void unlink_file(const char *path, const char *name, void *ctx)
 
 void kit_clear(const char *path)
 {
-	each_file(path, unlink_file, NULL);
+	kit_each_file(path, unlink_file, NULL);
 }
 
 void kit_remove(const char *path)
@@ -73,7 +73,7 @@ static void copy_file(const char *path, const char *name, void *to)
 
 void kit_copy(const char *from, const char *to)
 {
-	each_file(from, copy_file, (void *)to);
+	kit_each_file(from, copy_file, (void *)to);
 }
 
 struct finding {
@@ -99,7 +99,7 @@ static int find_names(const char *path, const char *text, char names[4096][256])
 {
 	struct finding finding = {.text = text, .names = names};
 
-	each_file(path, note_name, &finding);
+	kit_each_file(path, note_name, &finding);
 	qsort(names, (size_t)finding.count, 256, by_name);
 	return finding.count;
 }

@@ -11,6 +11,8 @@
 void kit_folder(char path[64]);
 void kit_remove(const char *path);
 void kit_clear(const char *path);
+void kit_each_file(const char *path, void (*act)(const char *path, const char *name, void *ctx),
+		   void *ctx);
 /* Copies all files of a folder into another, empty one. */
 void kit_copy(const char *from, const char *to);
 /* Files whose name contains that text. */
@@ -29,6 +31,7 @@ struct kit_disk {
 	int fail_in; /* the call after so many changing calls fails with `fail_with`; 0: none */
 	int fail_with; /* errno */
 	bool fail_on; /* and all later ones too */
+	bool read_only; /* every changing call fails with EROFS */
 	uint64_t calls; /* changing calls so far */
 	unsigned short seed[3];
 	bool records;
@@ -37,7 +40,7 @@ struct kit_disk {
 
 void kit_disk_init(struct kit_disk *disk);
 void kit_disk_done(struct kit_disk *disk);
-/* Begins to record a folder, which must be empty. */
+/* Begins to record a folder; what it holds is durable. */
 void kit_disk_record(struct kit_disk *disk, const char *path);
 /* Makes, in an empty folder, what a power cut now would leave: all that was synced, and of the
  * rest what chance will. */

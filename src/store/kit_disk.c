@@ -222,6 +222,8 @@ void kit_power_cut(struct kit_disk *disk, const char *to)
 static int obstacle(struct kit_disk *disk)
 {
 	disk->calls++;
+	if (disk->read_only)
+		return -EROFS;
 	if (!disk->fail_in || --disk->fail_in)
 		return 0;
 	if (disk->fail_on)
@@ -390,12 +392,35 @@ void kit_disk_init(struct kit_disk *disk)
 	};
 }
 
+/* What is there at the beginning is durable. */
+static void record_file(const char *path, const char *name, void *ctx)
+{
+	struct kit_record *record = ctx;
+	struct inode *inode = &record->inode[record->inodes];
+	char full[512];
+	struct stat stat;
+	int file;
+
+	snprintf(full, sizeof(full), "%s/%s", path, name);
+	file = open(full, O_RDONLY);
+	if (file < 0 || fstat(file, &stat) || record->inodes == FILES_MAX)
+		abort();
+	inode->len = inode->durable_len = (uint64_t)stat.st_size;
+	inode->durable = malloc(inode->len + 1);
+	if (read(file, inode->durable, inode->len) != (ssize_t)inode->len)
+		abort();
+	close(file);
+	change_name(record, name, record->inodes++, false);
+	note_sync_dir(record);
+}
+
 void kit_disk_record(struct kit_disk *disk, const char *path)
 {
 	disk->record = calloc(1, sizeof(*disk->record));
 	if (!disk->record)
 		abort();
 	snprintf(disk->record->path, sizeof(disk->record->path), "%s", path);
+	kit_each_file(path, record_file, disk->record);
 }
 
 void kit_disk_done(struct kit_disk *disk)

@@ -102,24 +102,45 @@ void doom_segment(struct store *store, struct shelf *shelf, struct segment *segm
 	forget_listed(store, &segment->listed, replaced);
 }
 
+/*
+ * A file that was unlinked comes back when the power goes before the folder is synced. If the catalogue has
+ * forgotten by then that it was replaced, its rows would be there twice.
+ */
+static void forget_unlinked(struct store *store, struct segment **gone, uint32_t count)
+{
+	bool replaced = false;
+	int error = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		replaced |= gone[i]->listed.replaced;
+	if (replaced)
+		error = store->disk->sync_dir(store->disk->ctx, store->dir);
+	for (uint32_t i = 0; i < count; i++) {
+		if (gone[i]->listed.replaced && !error)
+			forget_listed(store, &gone[i]->listed, false);
+		free(gone[i]);
+	}
+}
+
 void sweep_doomed(struct store *store)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, gone = 0;
 
 	for (uint32_t i = 0; i < store->doomed_count; i++) {
 		struct segment *segment = store->doomed[i];
 		char name[FILE_NAME_BYTES];
 
 		if (atomic_load(&segment->readers)) {
+			store->doomed[i] = store->doomed[kept];
 			store->doomed[kept++] = segment;
 			continue;
 		}
 		segment_name(name, segment->listed.table, segment->listed.number);
 		store->disk->unlink(store->disk->ctx, store->dir, name);
-		if (segment->listed.replaced)
-			forget_listed(store, &segment->listed, false);
-		free(segment);
+		gone++;
 	}
+	if (gone)
+		forget_unlinked(store, store->doomed + kept, gone);
 	store->doomed_count = kept;
 }
 

@@ -137,9 +137,9 @@ static int check_options(const struct store_options *options, struct err *why)
 /* One process at a time: the lock goes with the process, however it ends. */
 static int take_lock(struct store *store, struct err *why)
 {
-	store->lock = openat(store->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	store->lock = store->disk->open(store->disk->ctx, store->dir, "lock", O_RDWR | O_CREAT);
 	if (store->lock < 0)
-		return -errno;
+		return store->lock;
 	if (!flock(store->lock, LOCK_EX | LOCK_NB))
 		return 0;
 	if (errno == EWOULDBLOCK)
@@ -328,7 +328,7 @@ static int define(struct store *store, const struct store_table_definition *defi
 int store_table_define(struct store *store, const struct store_table_definition *definition,
 		       const struct store_table **ret_table, struct err *why)
 {
-	struct live *live;
+	struct live *live = NULL;
 	struct store_table table;
 	int error = check_definition(definition, &table, why);
 
