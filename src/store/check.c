@@ -19,6 +19,8 @@ void kit_options(struct store_options *options, const char *path, struct kit_dis
 	options->segment_age_s = 20;
 	options->journal_file_bytes = 4000;
 	options->journal_bytes_max = 40000;
+	options->bytes_max = 4 << 20;
+	options->room_min = 30000;
 	if (disk) {
 		options->disk = &disk->disk;
 		options->sqlite_vfs = kit_sqlite(disk);

@@ -17,18 +17,25 @@ struct chunk *chunk_new(const struct store_table *table, uint32_t block_rows)
 
 	if (!chunk)
 		return NULL;
-	chunk->table = table;
+	chunk->table = *table;
 	chunk->block_rows =
 		block_rows < 1 || block_rows > BLOCK_ROWS_MAX ? BLOCK_ROWS_MAX : block_rows;
 	chunk->time_min = INT64_MAX;
 	chunk->time_max = INT64_MIN;
-	chunk->open = store_rows_new(table, chunk->block_rows < FIRST_ROWS ? chunk->block_rows
-									   : FIRST_ROWS);
+	chunk->open = store_rows_new(
+		&chunk->table, chunk->block_rows < FIRST_ROWS ? chunk->block_rows : FIRST_ROWS);
 	if (!chunk->open) {
 		free(chunk);
 		return NULL;
 	}
 	return chunk;
+}
+
+void chunk_learn(struct chunk *chunk, const struct store_table *table)
+{
+	for (uint32_t i = chunk->table.count; i < table->count; i++)
+		chunk->table.column[i] = table->column[i];
+	chunk->table.count = table->count;
 }
 
 void chunk_free(struct chunk *chunk)
@@ -56,7 +63,7 @@ size_t chunk_memory(const struct chunk *chunk)
 
 	for (uint32_t i = 0; i < chunk->blocks; i++)
 		bytes += chunk->block[i].count * sizeof(struct piece);
-	for (uint32_t i = 0; i < chunk->table->count; i++) {
+	for (uint32_t i = 0; i < chunk->table.count; i++) {
 		bytes += chunk->hashes[i].room * sizeof(uint64_t);
 		if (chunk->dict[i])
 			bytes += dict_memory(chunk->dict[i]);
@@ -140,7 +147,7 @@ static int add_to_open(struct chunk *chunk, const struct store_rows *rows, uint3
 		       uint32_t to)
 {
 	uint32_t *codes[TABLE_COLUMNS_MAX] = {};
-	const struct store_table *table = chunk->table;
+	const struct store_table *table = &chunk->table;
 	struct store_rows *open = chunk->open;
 	int error = 0;
 
@@ -233,7 +240,7 @@ uint64_t cell_hash(const struct store_cell *cell)
 static int note_hashes(struct chunk *chunk, uint32_t column)
 {
 	const struct vector *vector = &chunk->open->vector[column];
-	uint32_t words = words_of(chunk->table->column[column].type);
+	uint32_t words = words_of(chunk->table.column[column].type);
 	struct hashes *hashes = &chunk->hashes[column];
 	uint64_t recent[RECENT_HASHES] = {};
 
@@ -278,7 +285,7 @@ static int pack_columns(struct chunk *chunk, struct codec *codec, struct block *
 		piece->offset = bytes->len;
 		if (!vector->count)
 			continue;
-		error = codec_write(codec, chunk->table->column[i].type, vector, block->rows, true,
+		error = codec_write(codec, chunk->table.column[i].type, vector, block->rows, true,
 				    bytes, &piece->range);
 		piece->len = (uint32_t)(bytes->len - piece->offset);
 		if (!error)
@@ -308,7 +315,7 @@ int chunk_pack(struct chunk *chunk, struct codec *codec)
 	struct block block = {
 		.first_row = chunk->open_row,
 		.rows = open->count,
-		.count = chunk->table->count,
+		.count = chunk->table.count,
 	};
 	struct buf bytes;
 	int error;
@@ -323,7 +330,7 @@ int chunk_pack(struct chunk *chunk, struct codec *codec)
 	buf_init(&bytes, BLOCK_BYTES_MAX);
 	error = pack_columns(chunk, codec, &block, &bytes);
 	for (uint32_t i = 0; i < block.count && !error; i++)
-		if (wants_hashes(&chunk->table->column[i]) && open->vector[i].count)
+		if (wants_hashes(&chunk->table.column[i]) && open->vector[i].count)
 			error = note_hashes(chunk, i);
 	if (error) {
 		free(block.piece);

@@ -40,7 +40,7 @@ struct hashes {
 };
 
 struct chunk {
-	const struct store_table *table; /* borrowed */
+	struct store_table table; /* as it is of these rows */
 	struct chunk *next; /* in a list of its owner's */
 	uint64_t first_row;
 	uint64_t next_row; /* behind the last row */
@@ -64,6 +64,9 @@ struct chunk {
 /* NULL when memory is out. */
 struct chunk *chunk_new(const struct store_table *table, uint32_t block_rows);
 void chunk_free(struct chunk *chunk);
+
+/* The table has more columns now. */
+void chunk_learn(struct chunk *chunk, const struct store_table *table);
 
 /* How many rows, from number `row` on, fit into the open block; 0: pack it first, or start a new
  * chunk. */

@@ -117,8 +117,13 @@ void store_trouble(struct store *store, const char *format, ...)
 struct live *store_live(struct store *store, const char *name);
 /* A new one, or NULL when there are too many or memory is out. Needs state. */
 struct live *store_new_live(struct store *store, const char *name);
-/* Adds the columns that `live` lacks. -EINVAL: another type; -ENOSPC. Needs state. */
-int live_add_columns(struct live *live, const struct store_table *table, struct err *why);
+/*
+ * Adds the columns that `live` lacks. With `may_change`, columns that have another type than in former
+ * runs get the new one: what is in memory is sealed as it was, segments know their own types. -EINVAL:
+ * a type could not be changed; -ENOSPC: too many columns; -ENOMEM. Needs state.
+ */
+int live_learn(struct store *store, struct live *live, const struct store_table *table,
+	       bool may_change, struct err *why);
 
 /* shelf.c: need state, but for shelf_oldest's answers nothing else */
 
@@ -165,8 +170,8 @@ void doom_segment(struct store *store, struct shelf *shelf, struct segment *segm
 void sweep_doomed(struct store *store);
 /* Deletes what is too old or too much. */
 void retain(struct store *store);
-/* Deletes the next segment in order, for want of room. False when there is none to give. */
-bool give_up_oldest(struct store *store);
+/* Deletes the next segment in order, for want of room. False when all files together are not above `floor`. */
+bool give_up_oldest(struct store *store, uint64_t floor);
 /* Notices steps of the wall clock. */
 void watch_clock(struct store *store);
 /* At the start: is the clock plausible, going by what is kept? */

@@ -188,7 +188,6 @@ static int write_run(struct merge *merge, struct listed *listed)
 	struct segment_source source = {
 		.disk = store->disk,
 		.dir = store->dir,
-		.table = &merge->table,
 		.replaces = replaces,
 		.replaces_count = MERGE_COUNT,
 	};

@@ -36,9 +36,9 @@ void part_done(struct part *part)
 		vector_done(&part->column[i].own);
 }
 
-void part_enter_chunk(struct part *part, const struct chunk *chunk, const struct store_table *table)
+void part_enter_chunk(struct part *part, const struct chunk *chunk)
 {
-	part->table = table;
+	part->table = &chunk->table;
 	part->chunk = chunk;
 	part->blocks = chunk->blocks + (chunk->open && chunk->open->count);
 }

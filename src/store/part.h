@@ -33,8 +33,7 @@ struct part {
 void part_init(struct part *part, struct codec *codec);
 void part_done(struct part *part);
 
-void part_enter_chunk(struct part *part, const struct chunk *chunk,
-		      const struct store_table *table);
+void part_enter_chunk(struct part *part, const struct chunk *chunk);
 void part_enter_segment(struct part *part, struct segment_reader *segment);
 void part_leave(struct part *part);
 

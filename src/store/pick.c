@@ -167,24 +167,31 @@ static void sift_down(const struct run *run, struct candidate *heap, size_t coun
 	}
 }
 
-static void offer(struct run *run, const struct store_cell *key, uint32_t at)
+/* Would that row of the present block be among the first? */
+static bool is_wanted(const struct run *run, const struct candidate *candidate)
+{
+	const struct picker *picker = run->picker;
+	const struct store_cursor *after = &run->query->after;
+
+	if (after->set && !is_before(run, &after->key, after->row, &candidate->key, candidate->row))
+		return false;
+	return picker->count < picker->room || candidate_before(run, candidate, &picker->heap[0]);
+}
+
+static void offer(struct run *run, const struct candidate *candidate)
 {
 	struct picker *picker = run->picker;
-	const struct store_cursor *after = &run->query->after;
-	struct candidate candidate = {.key = *key, .row = run->part.first_row + at, .at = at};
 
-	if (after->set && !is_before(run, &after->key, after->row, key, candidate.row))
+	if (!is_wanted(run, candidate))
 		return;
 	if (picker->count < picker->room) {
-		picker->heap[picker->count] = candidate;
+		picker->heap[picker->count] = *candidate;
 		sift_up(run, picker->heap, picker->count++);
 		return;
 	}
-	if (!candidate_before(run, &candidate, &picker->heap[0]))
-		return;
 	run->memory -= picker->heap[0].bytes;
 	free(picker->heap[0].cells);
-	picker->heap[0] = candidate;
+	picker->heap[0] = *candidate;
 	sift_down(run, picker->heap, picker->count);
 }
 
@@ -261,46 +268,49 @@ static int read_candidate(struct run *run, const struct columns *columns,
 	return run_charge(run, bytes);
 }
 
-static int read_candidates(struct run *run)
+static struct candidate candidate_at(const struct run *run, const struct columns *order, uint32_t i)
 {
-	struct picker *picker = run->picker;
-	struct columns columns;
-	bool opened = false;
-	int error = 0;
+	/* begin with the end that is likely to stay, so that most of the others fail at once */
+	uint32_t at = run->wanted[run->query->ascending ? i : run->wanted_count - 1 - i];
 
-	for (size_t i = 0; i < picker->count && !error; i++) {
-		if (picker->heap[i].cells)
-			continue;
-		for (size_t k = 0; k < picker->columns && !opened && !error; k++) {
-			error = open_column(run, picker->column[k], k, &columns);
-			if (error == -EBADMSG || error == -EIO) {
-				run_missed(run, 0, "a damaged column was left out");
-				error = 0;
-			}
-		}
-		opened = true;
-		if (!error)
-			error = read_candidate(run, &columns, &picker->heap[i]);
-	}
-	return error;
+	return (struct candidate){
+		.key = cell_of(order, 0, at),
+		.row = run->part.first_row + at,
+		.at = at,
+	};
 }
 
+static bool any_is_wanted(const struct run *run, const struct columns *order)
+{
+	for (uint32_t i = 0; i < run->wanted_count; i++) {
+		struct candidate candidate = candidate_at(run, order, i);
+
+		if (is_wanted(run, &candidate))
+			return true;
+	}
+	return false;
+}
+
+/* All columns are read before the first row is taken: of a damaged block there is none in the answer. */
 int picker_take(struct run *run)
 {
 	struct picker *picker = run->picker;
-	struct columns order;
+	struct columns order, columns;
 	int error = open_column(run, picker->order, 0, &order);
 
-	if (error)
+	if (error || !any_is_wanted(run, &order))
 		return error;
-	/* begin with the end that is likely to stay, so that most of the others fail at once */
-	for (uint32_t i = 0; i < run->wanted_count; i++) {
-		uint32_t at = run->wanted[run->query->ascending ? i : run->wanted_count - 1 - i];
-		struct store_cell key = cell_of(&order, 0, at);
+	for (size_t i = 0; i < picker->columns && !error; i++)
+		error = open_column(run, picker->column[i], i, &columns);
+	for (uint32_t i = 0; i < run->wanted_count && !error; i++) {
+		struct candidate candidate = candidate_at(run, &order, i);
 
-		offer(run, &key, at);
+		offer(run, &candidate);
 	}
-	return read_candidates(run);
+	for (size_t i = 0; i < picker->count && !error; i++)
+		if (!picker->heap[i].cells)
+			error = read_candidate(run, &columns, &picker->heap[i]);
+	return error;
 }
 
 static int by_place(const void *a, const void *b, void *run)

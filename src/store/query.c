@@ -164,12 +164,12 @@ static int take_chunks(struct walk *walk, const struct live *live)
 	int error = 0;
 
 	if (live->open && live->open->rows) {
-		part_enter_chunk(part, live->open, &walk->run.table);
+		part_enter_chunk(part, live->open);
 		error = take_part(walk);
 		part_leave(part);
 	}
 	for (const struct chunk *chunk = live->sealed; chunk && !error; chunk = chunk->next) {
-		part_enter_chunk(part, chunk, &walk->run.table);
+		part_enter_chunk(part, chunk);
 		error = take_part(walk);
 		part_leave(part);
 	}

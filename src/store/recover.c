@@ -35,6 +35,7 @@ struct recovery {
 	size_t count, room;
 	uint64_t *replaced; /* owned: numbers that newly found segments take the place of */
 	size_t replaced_count;
+	bool told[TABLES_MAX]; /* the catalogue knew the table */
 	/* of the journal that is being read */
 	uint64_t journal;
 	struct store_table *table[TABLES_MAX]; /* owned: by the id that frames use */
@@ -153,18 +154,48 @@ static struct found *find_file(struct recovery *recovery, uint64_t number)
 	return bsearch(&key, recovery->found, recovery->count, sizeof(key), by_number);
 }
 
+static uint32_t index_of(const struct store *store, const struct live *live)
+{
+	uint32_t i = 0;
+
+	while (store->live[i] != live)
+		i++;
+	return i;
+}
+
+/* Too many tables or columns are no error here: a definition will meet the same limit and say so. */
+static struct live *learn_table(struct store *store, const struct store_table *table,
+				bool may_change)
+{
+	struct live *live = store_live(store, table->name);
+
+	if (!live)
+		live = store_new_live(store, table->name);
+	if (live)
+		live_learn(store, live, table, may_change, NULL);
+	return live;
+}
+
 static int take_table(void *ctx, const struct store_table *table, uint64_t next_row)
 {
 	struct recovery *recovery = ctx;
-	struct live *live = store_live(recovery->store, table->name);
+	struct live *live = learn_table(recovery->store, table, true);
 
 	if (!live)
-		live = store_new_live(recovery->store, table->name);
-	if (!live || live_add_columns(live, table, NULL))
-		return 0; /* too many: the journal or a definition will meet the same limit and say so */
+		return 0;
+	recovery->told[index_of(recovery->store, live)] = true;
 	if (next_row > live->next_row)
 		live->next_row = next_row;
 	return 0;
+}
+
+/* A segment may be older than what the catalogue knows of its table. */
+static void take_table_of_segment(struct recovery *recovery, const struct store_table *table)
+{
+	struct live *live = store_live(recovery->store, table->name);
+
+	learn_table(recovery->store, table,
+		    !live || !recovery->told[index_of(recovery->store, live)]);
 }
 
 static int take_segment(struct store *store, const struct listed *listed)
@@ -263,7 +294,7 @@ static int take_unknown(struct recovery *recovery, const struct found *found)
 	if (strcmp(listed.table, found->table) != 0 || segment->number != found->number)
 		set_file_aside(store, found->name); /* renamed by somebody */
 	else {
-		take_table(recovery, &segment->table, 0);
+		take_table_of_segment(recovery, &segment->table);
 		error = take_segment(store, &listed);
 		if (!error)
 			error = note_replaced(recovery, segment);
@@ -357,16 +388,8 @@ static int hear_table(struct recovery *recovery, struct reader *reader)
 	}
 	free(recovery->table[id]);
 	recovery->table[id] = table;
-	return take_table(recovery, table, 0);
-}
-
-static uint32_t index_of(const struct store *store, const struct live *live)
-{
-	uint32_t i = 0;
-
-	while (store->live[i] != live)
-		i++;
-	return i;
+	learn_table(recovery->store, table, true); /* the journal is younger than all segments */
+	return 0;
 }
 
 /* Rows of a frame that no segment has. */

@@ -10,6 +10,7 @@
  *  3. If all files together are above bytes_max, or the file system has less than room_min left
  *     (then down to an eighth of bytes_max): the table that holds the most bytes in proportion to
  *     its weight gives its oldest segment, again and again.
+ *  4. A segment that can't be written for want of room: the same, down to a 64th of bytes_max.
  *
  * Nothing is deleted for its age within clock_hold_s after the wall clock stepped by more than a
  * minute against the steady one, nor so long after the start when nothing that is kept was written
@@ -199,11 +200,11 @@ static uint64_t bytes_now(struct store *store)
 	return bytes;
 }
 
-bool give_up_oldest(struct store *store)
+bool give_up_oldest(struct store *store, uint64_t floor)
 {
 	struct shelf *shelf = heaviest(store);
 
-	if (!shelf || bytes_now(store) <= store->options.bytes_max / 8)
+	if (!shelf || bytes_now(store) <= floor)
 		return false;
 	expire(store, shelf, shelf->at[0]);
 	sweep_doomed(store);
@@ -278,10 +279,11 @@ void retain(struct store *store)
 	if (mono_now(store) >= store->hold_until_ns)
 		for (uint32_t i = 0; i < store->lives; i++)
 			expire_old(store, &store->live[i]->shelf);
-	while (bytes_now(store) > store->options.bytes_max && give_up_oldest(store))
+	while (give_up_oldest(store, store->options.bytes_max))
 		;
 	room = store->disk->room(store->disk->ctx, store->dir);
-	while (room >= 0 && room < (int64_t)store->options.room_min && give_up_oldest(store)) {
+	while (room >= 0 && room < (int64_t)store->options.room_min &&
+	       give_up_oldest(store, store->options.bytes_max / 8)) {
 		int64_t now = store->disk->room(store->disk->ctx, store->dir);
 
 		if (now <= room) /* it is not our files that take it, or they are still read */

@@ -113,7 +113,7 @@ static int write_pieces(struct file_writer *file, struct codec *codec, const str
 {
 	struct segment_column columns[TABLE_COLUMNS_MAX] = {};
 	uint64_t offsets[CHUNK_BLOCKS_MAX];
-	uint32_t count = source->table->count;
+	uint32_t count = chunk->table.count;
 	int error = 0;
 
 	for (uint32_t i = 0; i < chunk->blocks; i++)
@@ -121,11 +121,11 @@ static int write_pieces(struct file_writer *file, struct codec *codec, const str
 	for (uint32_t i = 0; i < count && !error; i++) {
 		if (chunk->dict[i])
 			error = put_dict(file, codec, chunk->dict[i], &columns[i].dict);
-		if (!error && source->table->column[i].find)
+		if (!error && chunk->table.column[i].find)
 			error = put_bloom(file, chunk, i, &columns[i].bloom);
 	}
 	footer_head(footer, source);
-	store_table_write(source->table, footer);
+	store_table_write(&chunk->table, footer);
 	for (uint32_t i = 0; i < count; i++) {
 		footer_piece(footer, &columns[i].dict);
 		footer_piece(footer, &columns[i].bloom);
@@ -146,7 +146,7 @@ int segment_write(const struct segment_source *source, struct codec *codec,
 
 	if (!chunk->blocks || (chunk->open && chunk->open->count))
 		return -EINVAL;
-	segment_name(name, source->table->name, source->number);
+	segment_name(name, chunk->table.name, source->number);
 	error = file_begin(&file, source->disk, source->dir, name, FILE_ROWS);
 	if (error) {
 		file_abandon(&file);

@@ -21,7 +21,6 @@ void segment_name(char name[FILE_NAME_BYTES], const char *table, uint64_t number
 struct segment_source {
 	const struct disk *disk;
 	int dir;
-	const struct store_table *table; /* the chunk's, as it is to be described */
 	uint64_t number;
 	int64_t written_ns; /* wall clock */
 	const uint64_t *replaces; /* numbers of the segments that this one takes the place of */

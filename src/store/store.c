@@ -61,30 +61,31 @@ struct live *store_new_live(struct store *store, const char *name)
 	return live;
 }
 
-int live_add_columns(struct live *live, const struct store_table *table, struct err *why)
+/* Columns of another type are passed over; the others are added nevertheless. */
+static int add_columns(struct live *live, const struct store_table *table, struct err *why)
 {
+	int error = 0;
+
 	for (uint32_t i = 0; i < table->count; i++) {
 		const struct store_column *column = &table->column[i];
 		int at = store_table_column(&live->table, column->name);
 
 		if (at >= 0 && live->table.column[at].type != column->type)
-			return err_set(why, -EINVAL,
-				       "column '%s' of table '%s' is of type %s, not %s",
-				       column->name, table->name,
-				       store_type_name(live->table.column[at].type),
-				       store_type_name(column->type));
-		if (at >= 0) {
+			error = err_set(why, -EINVAL,
+					"column '%s' of table '%s' is of type %s, not %s",
+					column->name, table->name,
+					store_type_name(live->table.column[at].type),
+					store_type_name(column->type));
+		else if (at >= 0)
 			live->table.column[at].find |= column->find;
-			continue;
-		}
-		if (live->table.count == TABLE_COLUMNS_MAX)
-			return err_set(why, -ENOSPC,
-				       "table '%s' has %d columns already, no room for '%s'",
-				       table->name, TABLE_COLUMNS_MAX, column->name);
-		live->table.column[live->table.count] = *column;
-		live->table.count++;
+		else if (live->table.count == TABLE_COLUMNS_MAX)
+			error = err_set(why, -ENOSPC,
+					"table '%s' has %d columns already, no room for '%s'",
+					table->name, TABLE_COLUMNS_MAX, column->name);
+		else
+			live->table.column[live->table.count++] = *column;
 	}
-	return 0;
+	return error;
 }
 
 static void live_free(struct live *live)
@@ -261,36 +262,28 @@ static int check_definition(const struct store_table_definition *definition,
 	return store_table_check(table, why);
 }
 
-/* Columns whose type is another one than in former runs. Needs state. */
-static uint32_t changed_types(const struct live *live, const struct store_table *table)
+/* Is any column of another type than in former runs? */
+static bool has_other_types(const struct live *live, const struct store_table *table)
 {
-	uint32_t changed = 0;
-
 	for (uint32_t i = 0; i < table->count; i++) {
 		int at = store_table_column(&live->table, table->column[i].name);
 
-		changed += at >= 0 && live->table.column[at].type != table->column[i].type;
+		if (at >= 0 && live->table.column[at].type != table->column[i].type)
+			return true;
 	}
-	return changed;
+	return false;
 }
 
-/*
- * A new version of the agent may give a column another type. What is in memory of the former run is
- * written as it was; segments know their own types. Only before the first batch can have been made.
- */
-static int change_types(struct store *store, struct live *live, const struct store_table *table,
-			struct err *why)
+int live_learn(struct store *store, struct live *live, const struct store_table *table,
+	       bool may_change, struct err *why)
 {
 	int error;
 
-	if (live->defined)
-		return err_set(why, -EINVAL, "table '%s' was defined with other types before",
-			       table->name);
-	unlock_state(store);
-	error = flush_all(store, why);
-	lock_state(store);
-	if (error || live->open || live->sealed)
-		return error ? error : err_set(why, -EBUSY, "table '%s' is in use", table->name);
+	if (live->defined || !may_change || !has_other_types(live, table))
+		return add_columns(live, table, why);
+	error = live_seal(store, live);
+	if (error)
+		return err_set(why, error, "no memory for table '%s'", table->name);
 	for (uint32_t i = 0; i < table->count; i++) {
 		int at = store_table_column(&live->table, table->column[i].name);
 
@@ -298,24 +291,21 @@ static int change_types(struct store *store, struct live *live, const struct sto
 			live->table.column[at].type = table->column[i].type;
 	}
 	live->told_columns = 0; /* the journal must hear of it */
-	return 0;
+	return add_columns(live, table, why);
 }
 
 static int define(struct store *store, const struct store_table_definition *definition,
 		  const struct store_table *table, struct live **ret_live, struct err *why)
 {
 	struct live *live = store_live(store, table->name);
-	int error = 0;
+	int error;
 
 	if (!live)
 		live = store_new_live(store, table->name);
 	if (!live)
 		return err_set(why, -ENOSPC, "no room for table '%s': there are %u of %d",
 			       table->name, store->lives, TABLES_MAX);
-	if (changed_types(live, table))
-		error = change_types(store, live, table, why);
-	if (!error)
-		error = live_add_columns(live, table, why);
+	error = live_learn(store, live, table, true, why);
 	if (error)
 		return error;
 	live->defined = true;

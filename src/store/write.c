@@ -159,6 +159,8 @@ static struct chunk *chunk_for(struct store *store, struct live *live, uint64_t 
 		live->open = chunk_new(&live->table, store->options.block_rows);
 		if (live->open)
 			live->open->opened_ns = mono_now(store);
+	} else if (live->open->table.count < live->table.count) {
+		chunk_learn(live->open, &live->table);
 	}
 	return live->open;
 }
@@ -324,7 +326,6 @@ static int write_chunk(struct store *store, struct live *live, struct chunk *chu
 {
 	struct store_table table;
 	struct segment_source source = {
-		.table = &table,
 		.disk = store->disk,
 		.dir = store->dir,
 		.written_ns = wall_now(store),
@@ -342,7 +343,7 @@ static int write_chunk(struct store *store, struct live *live, struct chunk *chu
 
 	lock_state(store);
 	source.number = listed.number = take_number(store);
-	table = live->table; /* it may gain columns meanwhile */
+	table = live->table; /* for the catalogue: what is known now */
 	unlock_state(store);
 	snprintf(listed.table, sizeof(listed.table), "%s", table.name);
 	error = segment_write(&source, &store->work_codec, chunk, &listed.bytes);
@@ -358,7 +359,8 @@ static int write_one(struct store *store, struct live *live, struct chunk *chunk
 {
 	int error = write_chunk(store, live, chunk);
 
-	while ((error == -ENOSPC || error == -EDQUOT) && give_up_oldest(store))
+	while ((error == -ENOSPC || error == -EDQUOT) &&
+	       give_up_oldest(store, store->options.bytes_max / 64))
 		error = write_chunk(store, live, chunk);
 	if (!error)
 		return 0;
