@@ -284,8 +284,13 @@ static void pids_used_again_never_mix(void **state)
 	assert_int_equal(fscanf(limit, "%d", &pid_max), 1);
 	fclose(limit);
 	for (int i = 0; i < LIVES; i++) {
-		pid_t want = pid_max - 1 - (pid_t)(random() % PIDS), got = fork_as(want);
+		pid_t want, got;
+		int tries = 1000;
 
+		do { /* somebody else's process may have it */
+			want = pid_max - 1 - (pid_t)(random() % PIDS);
+			got = fork_as(want);
+		} while (got < 0 && errno == EEXIST && --tries);
 		if (got == 0) {
 			char name[16];
 			uint64_t now_ns;
