@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * conv_test - recorded conversations (testdata/record.py), fed whole, cut, with gaps and with losses.
+ * conv_test - recorded conversations (tests/record_sql_captures.py), fed whole, cut, with gaps and with losses.
  *
- * What comes out of NAME.conv must be NAME.out, wherever the bytes are cut. Then bytes are taken away:
+ * What comes out of NAME.cap must be NAME.out, wherever the bytes are cut. Then bytes are taken away:
  * as a capture limit does (the head of each write stays), and at random. Messages may be missing then,
  * but of those that are there, request and response of one id must be those of one id in the whole.
  * With SONDE_WRITE_OUT in the environment the NAME.out are written: to be read before they are believed.
@@ -12,60 +12,28 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "protocol/capture.h"
 #include "protocol/drive_test.h"
 
-struct conv {
-	struct drive_step *steps; /* owned, with their bytes */
-	size_t n;
-};
+static inline struct capture conv_load(const char *name)
+{
+	struct capture capture;
 
-static inline FILE *conv_open(const char *name, const char *ending, const char *mode)
+	if (!capture_load(&capture, TESTDATA, name))
+		fail_msg("cannot read the capture %s", name);
+	return capture;
+}
+
+static inline FILE *conv_open(const char *name, const char *mode)
 {
 	char path[512];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s.%s", TESTDATA, name, ending);
+	snprintf(path, sizeof(path), "%s/%s.out", TESTDATA, name);
 	file = fopen(path, mode);
 	if (!file)
 		fail_msg("cannot open %s", path);
 	return file;
-}
-
-static inline uint8_t hex_digit(char c)
-{
-	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static inline struct conv conv_load(const char *name)
-{
-	FILE *file = conv_open(name, "conv", "r");
-	struct conv conv = {calloc(512, sizeof(*conv.steps)), 0};
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t len;
-
-	while ((len = getline(&line, &room, file)) > 3) {
-		size_t bytes = (size_t)(len - 3) / 2;
-		uint8_t *at = malloc(bytes);
-
-		for (size_t i = 0; i < bytes; i++)
-			at[i] = (uint8_t)(hex_digit(line[2 + 2 * i]) << 4 |
-					  hex_digit(line[3 + 2 * i]));
-		assert_true(conv.n < 512);
-		conv.steps[conv.n++] = (struct drive_step){
-			line[0] == '>' ? SIDE_CLIENT : SIDE_SERVER, 'b', {at, bytes}, 0};
-	}
-	assert_true(conv.n > 0);
-	free(line);
-	fclose(file);
-	return conv;
-}
-
-static inline void conv_done(struct conv *conv)
-{
-	for (size_t i = 0; i < conv->n; i++)
-		free((void *)conv->steps[i].bytes.at);
-	free(conv->steps);
 }
 
 static inline void conv_check_text(const char *name, const char *got)
@@ -75,12 +43,12 @@ static inline void conv_check_text(const char *name, const char *got)
 	size_t len;
 
 	if (getenv("SONDE_WRITE_OUT")) {
-		file = conv_open(name, "out", "w");
+		file = conv_open(name, "w");
 		fputs(got, file);
 		fclose(file);
 		return;
 	}
-	file = conv_open(name, "out", "r");
+	file = conv_open(name, "r");
 	len = fread(expected, 1, sizeof(expected) - 1, file);
 	expected[len] = '\0';
 	fclose(file);
@@ -90,21 +58,23 @@ static inline void conv_check_text(const char *name, const char *got)
 
 static inline void conv_check_cuts(const struct protocol *protocol, const char *name)
 {
-	struct conv conv = conv_load(name);
-	char *whole = drive_all(protocol, conv.steps, conv.n, SIZE_MAX, 0, 0, true);
+	struct capture capture = conv_load(name);
+	char *whole = drive_all(protocol, capture.steps, capture.n, SIZE_MAX, 0, 0, true);
 
 	conv_check_text(name, whole);
 	for (size_t piece = 1; piece < 8; piece++) {
-		char *pieces = drive_all(protocol, conv.steps, conv.n, SIZE_MAX, 0, piece, true);
+		char *pieces =
+			drive_all(protocol, capture.steps, capture.n, SIZE_MAX, 0, piece, true);
 
 		if (strcmp(whole, pieces))
 			fail_msg("%s in pieces of %zu:\n%s\ninstead of\n%s", name, piece, pieces,
 				 whole);
 		free(pieces);
 	}
-	for (size_t step = 0; step < conv.n; step++)
-		for (size_t at = 1; at < conv.steps[step].bytes.len; at += 1 + at / 64) {
-			char *cut = drive_all(protocol, conv.steps, conv.n, step, at, 0, true);
+	for (size_t step = 0; step < capture.n; step++)
+		for (size_t at = 1; at < capture.steps[step].bytes.len; at += 1 + at / 64) {
+			char *cut =
+				drive_all(protocol, capture.steps, capture.n, step, at, 0, true);
 
 			if (strcmp(whole, cut))
 				fail_msg("%s, step %zu cut at %zu:\n%s\ninstead of\n%s", name, step,
@@ -112,7 +82,7 @@ static inline void conv_check_cuts(const struct protocol *protocol, const char *
 			free(cut);
 		}
 	free(whole);
-	conv_done(&conv);
+	capture_done(&capture);
 }
 
 /* ---- with bytes taken away ---- */
@@ -234,15 +204,15 @@ static inline size_t conv_check_pairs(const char *name, const char *how, const c
 static inline size_t conv_check_capture_limit(const struct protocol *protocol, const char *name,
 					      size_t head, size_t tail, size_t *ret_all)
 {
-	struct conv conv = conv_load(name);
-	struct drive_step *steps = calloc(3 * conv.n, sizeof(*steps));
+	struct capture capture = conv_load(name);
+	struct drive_step *steps = calloc(3 * capture.n, sizeof(*steps));
 	static struct conv_messages whole;
-	char *whole_text = conv_run(protocol, conv.steps, conv.n), *text, how[64];
+	char *whole_text = conv_run(protocol, capture.steps, capture.n), *text, how[64];
 	size_t n = 0, pairs;
 
 	conv_read_messages(whole_text, &whole);
-	for (size_t i = 0; i < conv.n; i++) {
-		const struct drive_step *step = &conv.steps[i];
+	for (size_t i = 0; i < capture.n; i++) {
+		const struct drive_step *step = &capture.steps[i];
 		size_t len = step->bytes.len;
 
 		steps[n++] = *step;
@@ -263,7 +233,7 @@ static inline size_t conv_check_capture_limit(const struct protocol *protocol, c
 	free(text);
 	free(steps);
 	free(whole_text);
-	conv_done(&conv);
+	capture_done(&capture);
 	return pairs;
 }
 
@@ -293,21 +263,21 @@ static inline void conv_check_capture_limits(const struct protocol *protocol,
 static inline void conv_check_losses(const struct protocol *protocol, const char *name,
 				     unsigned *seed)
 {
-	struct conv conv = conv_load(name);
-	struct drive_step *steps = calloc(3 * conv.n, sizeof(*steps));
+	struct capture capture = conv_load(name);
+	struct drive_step *steps = calloc(3 * capture.n, sizeof(*steps));
 	static struct conv_messages whole;
-	char *whole_text = conv_run(protocol, conv.steps, conv.n);
+	char *whole_text = conv_run(protocol, capture.steps, capture.n);
 
 	conv_read_messages(whole_text, &whole);
 	for (int round = 0; round < 300; round++) {
 		size_t n = 0;
 		char *text;
 
-		for (size_t i = 0; i < conv.n; i++) {
-			struct span bytes = conv.steps[i].bytes;
+		for (size_t i = 0; i < capture.n; i++) {
+			struct span bytes = capture.steps[i].bytes;
 			size_t from, len;
 
-			steps[n++] = conv.steps[i];
+			steps[n++] = capture.steps[i];
 			if (rand_r(seed) % 4)
 				continue;
 			from = (size_t)rand_r(seed) % bytes.len;
@@ -317,8 +287,8 @@ static inline void conv_check_losses(const struct protocol *protocol, const char
 				len = bytes.len;
 			}
 			steps[n - 1].bytes.len = from;
-			steps[n++] = (struct drive_step){conv.steps[i].from, '~', {}, len};
-			steps[n++] = (struct drive_step){conv.steps[i].from, 'b',
+			steps[n++] = (struct drive_step){capture.steps[i].from, '~', {}, len};
+			steps[n++] = (struct drive_step){capture.steps[i].from, 'b',
 							 span_from(bytes, from + len), 0};
 		}
 		text = conv_run(protocol, steps, n);
@@ -327,5 +297,43 @@ static inline void conv_check_losses(const struct protocol *protocol, const char
 	}
 	free(whole_text);
 	free(steps);
-	conv_done(&conv);
+	capture_done(&capture);
+}
+
+/* No write of another protocol is surely ours; none of ours is surely not, up to the handover. */
+static inline void conv_check_guesses(const struct protocol *protocol, const char *prefix,
+				      size_t *ret_sure, size_t *ret_all)
+{
+	static char names[256][64];
+	size_t count = capture_names(TESTDATA, names, COUNT(names));
+
+	*ret_sure = *ret_all = 0;
+	assert_true(count > 20);
+	for (size_t i = 0; i < count; i++) {
+		bool is_ours = !strncmp(names[i], prefix, strlen(prefix));
+		struct capture capture = conv_load(names[i]);
+
+		for (size_t step = 0; step < capture.n; step++) {
+			struct span bytes = span_first(capture.steps[step].bytes, 1024);
+			struct guess guess = protocol->classify(bytes);
+			bool is_over = is_ours && (strstr(names[i], "-tls") ||
+						   strstr(names[i], "compressed") ||
+						   strstr(names[i], "replication") ||
+					   strstr(names[i], "infile"));
+
+			if (!is_ours && guess.verdict == VERDICT_YES)
+				fail_msg("%s, write %zu is taken for %s", names[i], step,
+					 protocol->name);
+			if (!is_ours || is_over)
+				continue;
+			if (guess.verdict == VERDICT_NO ||
+			    (guess.from != SIDE_UNKNOWN && guess.from != capture.steps[step].from))
+				fail_msg("%s, write %zu is not taken for %s, side %d", names[i],
+					 step, protocol->name, capture.steps[step].from);
+			*ret_sure += guess.verdict == VERDICT_YES;
+			++*ret_all;
+		}
+		capture_done(&capture);
+	}
+	print_message("%zu of %zu writes are surely %s\n", *ret_sure, *ret_all, protocol->name);
 }

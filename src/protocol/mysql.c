@@ -19,6 +19,7 @@ enum step { STEP_ON, STEP_MORE, STEP_MESSAGE, STEP_BAD };
 enum {
 	CHAIN_SURE = 3,
 	RESYNC_KEPT = 4096, /* bytes in which the start of a packet may stand */
+	LONG_WRITE = 256, /* bytes: so many that the rest of a packet was cut off by the capture */
 	ERROR_SEEN = 640,
 	GREETING_SEEN = 128,
 	PACKET_SEEN = 24, /* OK with its longest numbers */
@@ -297,37 +298,52 @@ static bool begins_with_verb(struct span text)
 	return word && word->flags & SQL_VERB;
 }
 
-/* Does a command begin here? */
+/* Could the payload of this command begin like this? YES: it bears a mark. */
+static enum verdict check_payload(struct span payload, uint32_t length)
+{
+	uint8_t code = payload.at[0];
+
+	switch (code) {
+	case COM_LOGIN: return VERDICT_NO;
+	case COM_QUERY:
+	case COM_STMT_PREPARE:
+		return begins_with_verb(span_from(payload, 1)) ? VERDICT_YES : VERDICT_MAYBE;
+	case COM_STMT_EXECUTE: /* number, flags, then always 1 */
+		if (length < 10)
+			return VERDICT_NO;
+		if (payload.len < 10)
+			return VERDICT_MAYBE;
+		return memcmp(payload.at + 6, "\1\0\0\0", 4) ? VERDICT_NO : VERDICT_YES;
+	case COM_INIT_DB:
+	case COM_FIELD_LIST:
+	case COM_CHANGE_USER: return length <= 1024 ? VERDICT_MAYBE : VERDICT_NO;
+	case COM_STMT_SEND_LONG_DATA:
+	case COM_STMT_BULK_EXECUTE: return VERDICT_MAYBE;
+	default: return mysql_command_name(code) && length <= 64 ? VERDICT_MAYBE : VERDICT_NO;
+	}
+}
+
+/* Does a command begin here? Its length must fit what is there: other protocols have small numbers too. */
 static struct guess guess_command(struct span in)
 {
-	struct guess yes = {VERDICT_YES, SIDE_CLIENT}, maybe = {VERDICT_MAYBE, SIDE_CLIENT};
-	struct guess no = {VERDICT_NO, SIDE_UNKNOWN};
-	struct span payload = span_from(in, PACKET_HEADER);
+	struct span payload = span_from(in, PACKET_HEADER), rest;
 	uint32_t length = length_of(in.at);
-	uint8_t code;
+	enum verdict verdict;
 
 	if (in.at[3] || !length)
-		return no;
+		return (struct guess){VERDICT_NO, SIDE_UNKNOWN};
 	if (!payload.len)
-		return maybe;
-	code = payload.at[0];
-	if (code == COM_LOGIN || !mysql_command_name(code))
-		return no;
-	if (code == COM_QUERY || code == COM_STMT_PREPARE)
-		return begins_with_verb(span_from(payload, 1)) ? yes : maybe;
-	if (code == COM_STMT_EXECUTE) /* flags, then always 1 */
-		return payload.len >= 10 && length >= 10 && !memcmp(payload.at + 6, "\1\0\0\0", 4)
-			       ? yes
-		       : payload.len >= 10 || length < 10 ? no
-							  : maybe;
-	if (code == COM_INIT_DB || code == COM_FIELD_LIST)
-		return payload.len == length ? maybe : no;
-	if (length > 16 || payload.len > length)
-		return code == COM_STMT_SEND_LONG_DATA || code == COM_STMT_BULK_EXECUTE ||
-				       code == COM_CHANGE_USER
-			       ? maybe
-			       : no;
-	return maybe;
+		return (struct guess){VERDICT_MAYBE, SIDE_CLIENT};
+	verdict = check_payload(span_first(payload, length), length);
+	rest = span_from(payload, length);
+	if (payload.len < length && in.len < LONG_WRITE && verdict == VERDICT_YES)
+		verdict = VERDICT_MAYBE;
+	if (rest.len >= PACKET_HEADER &&
+	    (rest.at[3] || !length_of(rest.at) ||
+	     (rest.len > PACKET_HEADER &&
+	      check_payload(span_from(rest, PACKET_HEADER), length_of(rest.at)) == VERDICT_NO)))
+		verdict = VERDICT_NO; /* no command follows */
+	return (struct guess){verdict, verdict == VERDICT_NO ? SIDE_UNKNOWN : SIDE_CLIENT};
 }
 
 static bool is_exact_ok(struct span payload)
@@ -476,12 +492,13 @@ static bool is_greeting(struct span in)
 	    length_of(in.at) > 1024)
 		return false;
 	payload = span_from(payload, 1);
-	if (!mysql_take_name(&payload, &version) || version.len < 3)
+	if (!mysql_take_name(&payload, &version) || version.len < 3 || version.at[0] < '0' ||
+	    version.at[0] > '9' || payload.len < 13 || payload.at[12])
 		return false;
 	for (size_t i = 0; i < version.len; i++)
 		if (version.at[i] <= ' ' || version.at[i] > '~')
 			return false;
-	return payload.len < 13 || !payload.at[12];
+	return true;
 }
 
 /* The client's answer to a greeting: capabilities of version 4.1, and bytes that are reserved. */
@@ -509,6 +526,7 @@ static struct guess mysql_classify(struct span in)
 	struct guess no = {VERDICT_NO, SIDE_UNKNOWN}, unknown = {VERDICT_MAYBE, SIDE_UNKNOWN};
 	struct guess server = {VERDICT_YES, SIDE_SERVER}, client = {VERDICT_YES, SIDE_CLIENT};
 	struct guess command;
+	enum verdict chain;
 	struct span payload;
 	uint32_t length;
 
@@ -523,12 +541,16 @@ static struct guess mysql_classify(struct span in)
 	command = guess_command(in);
 	if (command.verdict != VERDICT_NO)
 		return command;
-	if (!in.at[3] || in.at[3] > 3 || !length)
+	if (!in.at[3] || !length)
 		return no;
-	if (payload.len == length && is_last_word(payload) && follow_server(in) != VERDICT_NO)
-		return (struct guess){payload.at[0] == 0xff ? VERDICT_YES : VERDICT_MAYBE,
-				      SIDE_SERVER};
-	return follow_server(in) == VERDICT_NO ? no : unknown;
+	chain = follow_server(in);
+	if (payload.len == length && payload.at[0] == 0xff && is_last_word(payload) &&
+	    chain != VERDICT_NO)
+		return server;
+	if (chain == VERDICT_YES)
+		return (struct guess){VERDICT_MAYBE, SIDE_SERVER};
+	return chain == VERDICT_NO || in.at[3] > 3 ? no
+						   : unknown; /* most text has a high byte there */
 }
 
 const struct protocol mysql = {

@@ -442,6 +442,7 @@ void mysql_client_packet(struct mysql_state *state, uint8_t sequence, struct spa
 
 void mysql_request(const struct mysql_state *state, struct message *ret_message)
 {
+	bool is_empty = state->request.has_text && !state->shape.text_len;
 	struct span text = {(const uint8_t *)state->request.text, state->request.text_len};
 
 	*ret_message = (struct message){
@@ -449,7 +450,7 @@ void mysql_request(const struct mysql_state *state, struct message *ret_message)
 		.answer = state->request.is_one_way ? ANSWER_NONE : ANSWER_ONE,
 		.correlation = CORRELATION_ORDER_ID,
 		.id = state->request.id,
-		.shape = state->request.shape,
+		.shape = is_empty ? 0 : state->request.shape,
 		.operation = span_of(state->request.operation),
 		.bytes = state->half[SIDE_CLIENT].open,
 		.is_complete = !state->request.is_cut,

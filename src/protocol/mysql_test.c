@@ -280,18 +280,18 @@ static void no_password_and_no_literal_is_kept(void **state)
 					    "mysql-denied", "mysql-pymysql"};
 
 	for (size_t i = 0; i < COUNT(names); i++) {
-		struct conv conv = conv_load(names[i]);
+		struct capture capture = conv_load(names[i]);
 		struct drive drive;
 
 		drive_init(&drive, &mysql);
-		for (size_t step = 0; step < conv.n; step++) {
-			drive_steps(&drive, &conv.steps[step], 1, SIZE_MAX, 0, 0);
+		for (size_t step = 0; step < capture.n; step++) {
+			drive_steps(&drive, &capture.steps[step], 1, SIZE_MAX, 0, 0);
 			assert_null(memmem(drive.state, mysql.state_size, "zq", 2));
 			assert_null(memmem(drive.state, mysql.state_size, "canary", 6));
 		}
 		assert_null(memmem(buf_text(&drive.out), drive.out.len, "zq", 2));
 		drive_done(&drive);
-		conv_done(&conv);
+		capture_done(&capture);
 	}
 }
 
@@ -314,17 +314,19 @@ static void guess(const char *bytes, size_t len, enum verdict verdict, enum side
 
 static void classifies_writes(void **state)
 {
-	struct conv conv = conv_load("mysql-simple");
+	struct capture capture = conv_load("mysql-simple");
 
 	for (size_t i = 0; i < 3; i++) {
-		struct span bytes = conv.steps[i].bytes;
+		struct span bytes = capture.steps[i].bytes;
 
 		guess((const char *)bytes.at, bytes.len, i < 2 ? VERDICT_YES : VERDICT_MAYBE,
-		      conv.steps[i].from);
+		      capture.steps[i].from);
 	}
-	conv_done(&conv);
+	capture_done(&capture);
 	guess("\x09\0\0\0\3select 1", 13, VERDICT_YES, SIDE_CLIENT);
-	guess("\0\1\0\0\3select a from t", 20, VERDICT_YES, SIDE_CLIENT);
+	guess("\0\1\0\0\3select a from t", 20, VERDICT_MAYBE, SIDE_CLIENT);
+	guess("Q\0\0\0\x16select a, b from\0", 23, VERDICT_MAYBE, SIDE_CLIENT); /* PostgreSQL */
+	guess("C\0\0\0\nBEGIN\0Z\0\0\0\5T", 17, VERDICT_NO, SIDE_UNKNOWN); /* PostgreSQL */
 	guess("\x0a\0\0\0\x17\7\0\0\0\0\1\0\0\0", 14, VERDICT_YES, SIDE_CLIENT);
 	guess("\1\0\0\0\x0e", 5, VERDICT_MAYBE, SIDE_CLIENT);
 	guess("\x0d\0\0\1\xff(\4#42000text", 17, VERDICT_YES, SIDE_SERVER);
@@ -334,6 +336,14 @@ static void classifies_writes(void **state)
 	guess("*1\r\n$4\r\nPING\r\n", 14, VERDICT_NO, SIDE_UNKNOWN);
 	guess("\x16\3\1\2\0\1\0\1\xfc", 9, VERDICT_MAYBE, SIDE_UNKNOWN);
 	guess("SSH-2.0-OpenSSH_9.2\r\n", 21, VERDICT_NO, SIDE_UNKNOWN);
+}
+
+static void nothing_else_is_taken_for_it(void **state)
+{
+	size_t sure, all;
+
+	conv_check_guesses(&mysql, "mysql", &sure, &all);
+	assert_true(sure > all / 2);
 }
 
 int main(void)
@@ -347,6 +357,7 @@ int main(void)
 		cmocka_unit_test(no_password_and_no_literal_is_kept),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(classifies_writes),
+		cmocka_unit_test(nothing_else_is_taken_for_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,15 +373,28 @@ static bool begins_with_verb(struct span text)
 	return word && word->flags & SQL_VERB;
 }
 
-static bool has_statement(enum side from, struct span message)
+/* A statement that goes on beyond what was captured. */
+static bool has_statement(enum side from, struct span message, uint32_t length)
 {
 	struct span name, payload = span_from(message, HEADER);
 
-	if (from != SIDE_CLIENT || (message.at[0] != 'Q' && message.at[0] != 'P'))
+	if (from != SIDE_CLIENT || (message.at[0] != 'Q' && message.at[0] != 'P') ||
+	    payload.len >= length)
 		return false;
 	if (message.at[0] == 'P' && !pgsql_take_name(&payload, &name))
 		return false;
 	return begins_with_verb(payload);
+}
+
+/* A text of this length ends with a 0, and has no other. */
+static bool is_query_wrong(enum side from, struct span message, uint32_t length)
+{
+	struct span payload = span_first(span_from(message, HEADER), length);
+	const uint8_t *end = payload.len ? memchr(payload.at, 0, payload.len) : NULL;
+
+	if (from != SIDE_CLIENT || message.at[0] != 'Q')
+		return false;
+	return end ? end != payload.at + length - 1 : payload.len == length;
 }
 
 /* How far the chain holds from here. YES: it is one. MAYBE: the bytes end too early. */
@@ -397,7 +410,9 @@ static enum verdict follow_chain(enum side from, struct span in)
 			return message_type(from, in.at[0]) ? VERDICT_MAYBE : VERDICT_NO;
 		if (read_header(from, in.at, &type, &payload))
 			return VERDICT_NO;
-		if (!links && has_statement(from, in))
+		if (is_query_wrong(from, in, payload))
+			return VERDICT_NO;
+		if (!links && has_statement(from, in, payload))
 			return VERDICT_YES;
 		if (in.len < (uint64_t)HEADER + payload)
 			return VERDICT_MAYBE;

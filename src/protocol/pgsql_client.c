@@ -396,6 +396,7 @@ void pgsql_startup_message(struct pgsql_state *state, struct span payload)
 
 void pgsql_request(const struct pgsql_state *state, struct message *ret_message)
 {
+	bool is_empty = state->request.has_text && !state->shape.text_len;
 	const struct sql_shape *shape = &state->shape;
 	struct message *message = ret_message;
 
@@ -406,7 +407,7 @@ void pgsql_request(const struct pgsql_state *state, struct message *ret_message)
 						     : ANSWER_ONE,
 		.correlation = CORRELATION_ORDER_ID,
 		.id = state->request.id,
-		.shape = state->request.shape,
+		.shape = is_empty ? 0 : state->request.shape,
 		.operation = span_of(state->request.operation),
 		.target = {(const uint8_t *)state->request.text, state->request.text_len},
 		.bytes = state->half[SIDE_CLIENT].open,

@@ -259,10 +259,10 @@ static const char *const recorded[] = {
 	"pgsql-password",
 	"pgsql-denied",
 	"pgsql-replication",
-	"pgsql-pgbench-simple-2",
-	"pgsql-pgbench-extended-2",
-	"pgsql-pgbench-prepared-2",
-	"pgsql-pipeline-2",
+	"pgsql-pgbench-simple",
+	"pgsql-pgbench-extended",
+	"pgsql-pgbench-prepared",
+	"pgsql-pipeline",
 	"pgsql-asyncpg",
 	"pgsql-psycopg2",
 };
@@ -313,24 +313,24 @@ static void executions_are_known_by_hash(void **state)
 
 static void no_password_and_no_literal_is_kept(void **state)
 {
-	static const char *const names[] = {"pgsql-password", "pgsql-denied",     "pgsql-simple",
-					    "pgsql-copy",     "pgsql-pipeline-2", "pgsql-asyncpg",
+	static const char *const names[] = {"pgsql-password", "pgsql-denied",   "pgsql-simple",
+					    "pgsql-copy",     "pgsql-pipeline", "pgsql-asyncpg",
 					    "pgsql-psycopg2"};
 
 	for (size_t i = 0; i < COUNT(names); i++) {
-		struct conv conv = conv_load(names[i]);
+		struct capture capture = conv_load(names[i]);
 		struct drive drive;
 
 		drive_init(&drive, &pgsql);
-		for (size_t step = 0; step < conv.n; step++) {
-			drive_steps(&drive, &conv.steps[step], 1, SIZE_MAX, 0, 0);
+		for (size_t step = 0; step < capture.n; step++) {
+			drive_steps(&drive, &capture.steps[step], 1, SIZE_MAX, 0, 0);
 			assert_null(memmem(drive.state, pgsql.state_size, "zq", 2));
 			assert_null(memmem(drive.state, pgsql.state_size, "canary", 6));
 			assert_null(memmem(drive.state, pgsql.state_size, "SCRAM", 5));
 		}
 		assert_null(memmem(buf_text(&drive.out), drive.out.len, "zq", 2));
 		drive_done(&drive);
-		conv_done(&conv);
+		capture_done(&capture);
 	}
 }
 
@@ -370,6 +370,14 @@ static void classifies_writes(void **state)
 	guess("SSH-2.0-OpenSSH_9.2\r\n", 21, VERDICT_NO, SIDE_UNKNOWN);
 }
 
+static void nothing_else_is_taken_for_it(void **state)
+{
+	size_t sure, all;
+
+	conv_check_guesses(&pgsql, "pgsql", &sure, &all);
+	assert_true(sure > all / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +389,7 @@ int main(void)
 		cmocka_unit_test(no_password_and_no_literal_is_kept),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(classifies_writes),
+		cmocka_unit_test(nothing_else_is_taken_for_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Records what real clients and servers say to each other, for the tests of the SQL parsers.
 
-    ./record.py [FOLDER]
+    tests/record_sql_captures.py [FOLDER]       default: src/protocol/testdata
 
 Starts a PostgreSQL and a MariaDB of its own on loopback (packages: postgresql-15, mariadb-server,
 postgresql-contrib for pgbench, sysbench, python3-psycopg2, python3-asyncpg, python3-pymysql), puts itself
-between them and their clients, and writes one NAME.conv for each conversation: a line for each piece
-of bytes as it moved, `>` from the client or `<` from the server and the bytes in hex. Needs root, as
-the servers do not run as root but as users of their own.
+between them and their clients, and writes one NAME.cap for each conversation, in the format of
+record_captures.py: '>' from the client or '<' from the server, 4 bytes of length, the bytes; for each
+piece of bytes as it moved. Needs root, as the servers do not run as root but as users of their own.
 """
 
 import asyncio
@@ -19,14 +19,15 @@ import pwd
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-HERE = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
-FOLDER = HERE if HERE.is_dir() else HERE.parent
+DEFAULT = pathlib.Path(__file__).parent / "../src/protocol/testdata"
+FOLDER = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else DEFAULT).resolve()
 PASSWORD = "canary-pass-41"
 
 
@@ -54,7 +55,7 @@ class Tap:
 
     def relay(self, client, name):
         server = socket.create_connection(("127.0.0.1", self.server_port))
-        lines, ends = [], [client, server]
+        pieces, ends = [], [client, server]
         while len(ends) == 2:
             for end in select.select(ends, [], [])[0]:
                 try:
@@ -64,19 +65,14 @@ class Tap:
                 if not data:
                     ends = []
                     break
-                lines.append((">" if end is client else "<") + " " + data.hex())
+                pieces.append((b">" if end is client else b"<") + struct.pack(">I", len(data)) + data)
                 (server if end is client else client).sendall(data)
         client.close()
         server.close()
         if name:
-            path, n = FOLDER / f"{name}.conv", 2
-            while path in self.written:
-                path, n = FOLDER / f"{name}-{n}.conv", n + 1
-            self.written.add(path)
-            path.write_text("\n".join(lines) + "\n")
-            print(f"{path.name}: {len(lines)} pieces")
-
-    written = set()
+            path = FOLDER / f"{name}.cap"
+            path.write_bytes(b"".join(pieces))
+            print(f"{path.name}: {len(pieces)} pieces")
 
     def on(self, name):
         self.name = name
