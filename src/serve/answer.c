@@ -91,13 +91,15 @@ static bool worth_packing(const struct connection *connection, size_t len)
 	       http_wants(http_field(&connection->http, "Accept-Encoding"), "gzip");
 }
 
-/* Room for `bytes` more that wait: drops stuck clients until there is. One answer may be larger than the limit if it is
- * the only one. */
-static bool make_room(struct connection *connection, size_t bytes)
+/* Above the limit, stuck clients are dropped until `text` has its place. One answer may be larger than the limit if it
+ * is the only one. */
+static bool make_room(struct connection *connection, const struct text *text)
 {
 	struct serve *serve = connection->listener->serve;
 
-	while (serve->queued && serve->queued + bytes > serve->options.queued_bytes)
+	if (serve->queued > serve->options.queued_bytes)
+		metrics_forget(serve, UINT64_MAX);
+	while (serve->queued > serve->options.queued_bytes && serve->queued > text->buf.room)
 		if (!evict_one(serve, NULL, true, connection))
 			return false;
 	return true;
@@ -109,12 +111,36 @@ static void charge(struct connection *connection, size_t bytes)
 	connection->listener->serve->queued += bytes;
 }
 
+struct text *text_new(struct serve *serve, struct buf *taken)
+{
+	struct text *text = calloc(1, sizeof(*text));
+
+	if (!text) {
+		buf_done(taken);
+		return NULL;
+	}
+	*text = (struct text){.serve = serve, .references = 1, .buf = *taken};
+	*taken = (struct buf){.cap = taken->cap};
+	serve->queued += text->buf.room;
+	return text;
+}
+
+void text_unref(struct text *text)
+{
+	if (!text || --text->references)
+		return;
+	text->serve->queued -= text->buf.room;
+	buf_done(&text->buf);
+	free(text);
+}
+
 void answer_done(struct connection *connection)
 {
 	connection->listener->serve->queued -= connection->charged;
 	connection->charged = 0;
 	connection->sent = 0;
-	buf_done(&connection->answer);
+	text_unref(connection->answer);
+	connection->answer = NULL;
 	if (connection->gzip) {
 		deflateEnd(connection->gzip);
 		free(connection->gzip);
@@ -122,51 +148,65 @@ void answer_done(struct connection *connection)
 	}
 }
 
-/* Sends `body` (taken over) on a connection that has no answer yet. */
+/* Sends `text` (may be NULL; a reference is taken) on a connection that has no answer yet. */
 static void send_answer(struct connection *connection, int status, const char *type,
-			const char *extra, struct buf *body)
+			const char *extra, struct text *text)
 {
-	struct serve *serve = connection->listener->serve;
-	size_t len = body ? body->len : 0;
+	size_t len = text ? text->buf.len : 0;
 
-	count_answer(serve, connection->route, connection->http.method, status);
+	count_answer(connection->listener->serve, connection->route, connection->http.method,
+		     status);
 	if (worth_packing(connection, len))
 		connection->gzip = gzip_new();
+	if (connection->gzip)
+		charge(connection, GZIP_STATE_BYTES);
 	add_head(connection, status, type, extra, len, false);
-	if (body && !is_head(connection)) {
-		connection->answer = *body;
-		*body = (struct buf){.cap = body->cap};
-	} else if (body) {
-		buf_done(body);
+	if (text && !is_head(connection)) {
+		text->references++;
+		connection->answer = text;
 	}
-	charge(connection, connection->answer.room + (connection->gzip ? GZIP_STATE_BYTES : 0));
 	connection_flush(connection);
 }
 
-void answer(struct request *request, int status, const char *type, const char *extra,
-	    struct buf *body)
+static void answer_limited(struct request *request, int status, const char *type, const char *extra,
+			   struct text *text)
 {
-	if (request->is_answered) { /* a handler's mistake; the first answer stands */
-		if (body)
-			buf_done(body);
+	if (request->is_answered) /* a handler's mistake; the first answer stands */
 		return;
-	}
-	if (body && body->full) {
-		buf_done(body);
+	if (text && text->buf.full) {
 		refuse_client(request->serve, REFUSED_LIMIT, 1);
 		answer_error(request, 503, "the answer would be larger than 32 MiB",
 			     "ask for less, with a filter or limit");
 		return;
 	}
-	if (body && !make_room(request->connection, body->room)) {
-		buf_done(body);
+	if (text && text->buf.room > SMALL_BYTES && !make_room(request->connection, text)) {
 		refuse_client(request->serve, REFUSED_FULL, 1);
 		answer_error(request, 503, "too many answers wait for their clients",
 			     "ask again in a moment");
 		return;
 	}
 	request->is_answered = true;
-	send_answer(request->connection, status, type, extra, body);
+	send_answer(request->connection, status, type, extra, text);
+}
+
+void answer_text(struct request *request, int status, const char *type, struct text *text)
+{
+	answer_limited(request, status, type, NULL, text);
+}
+
+void answer(struct request *request, int status, const char *type, const char *extra,
+	    struct buf *body)
+{
+	struct text *text = body ? text_new(request->serve, body) : NULL;
+
+	if (body && !text) {
+		request->is_answered = true; /* not even memory to say so */
+		request->connection->close_after = true;
+		send_answer(request->connection, 503, NULL, NULL, NULL);
+		return;
+	}
+	answer_limited(request, status, type, extra, text);
+	text_unref(text);
 }
 
 void answer_json(struct request *request, int status, struct buf *body)
@@ -209,12 +249,15 @@ void route_refuse(struct connection *connection, int status, const char *error, 
 {
 	char allow[160];
 	struct buf body;
+	struct text *text;
 
 	error_body(&body, error, hint);
+	text = text_new(connection->listener->serve, &body);
 	send_answer(connection, status, "application/json",
 		    status == 405 ? route_allow(connection->http.path, allow)
 				  : extra_of_error(status),
-		    &body);
+		    text);
+	text_unref(text);
 }
 
 static int status_of(int code)
@@ -287,11 +330,11 @@ static void add_chunk(struct evbuffer *output, const uint8_t *at, size_t len)
 static void pack_slice(struct connection *connection, struct evbuffer *output)
 {
 	z_stream *gzip = connection->gzip;
-	size_t left = connection->answer.len - connection->sent;
+	size_t left = connection->answer->buf.len - connection->sent;
 	size_t slice = left < SLICE_BYTES ? left : SLICE_BYTES;
 	uint8_t packed[16 * 1024];
 
-	gzip->next_in = (uint8_t *)connection->answer.at + connection->sent;
+	gzip->next_in = (uint8_t *)connection->answer->buf.at + connection->sent;
 	gzip->avail_in = (unsigned)slice;
 	do {
 		gzip->next_out = packed;
@@ -307,18 +350,19 @@ static void pack_slice(struct connection *connection, struct evbuffer *output)
 bool answer_slice(struct connection *connection)
 {
 	struct evbuffer *output = bufferevent_get_output(connection->io);
-	size_t left = connection->answer.len - connection->sent;
+	size_t left = connection->answer ? connection->answer->buf.len - connection->sent : 0;
 	size_t slice = left < SLICE_BYTES ? left : SLICE_BYTES;
 
 	if (!left)
 		return false;
 	if (connection->gzip) {
 		/* several slices may pack into nothing yet: go on until something can be sent */
-		while (connection->sent < connection->answer.len && !evbuffer_get_length(output))
+		while (connection->sent < connection->answer->buf.len &&
+		       !evbuffer_get_length(output))
 			pack_slice(connection, output);
 		return true;
 	}
-	evbuffer_add(output, connection->answer.at + connection->sent, slice);
+	evbuffer_add(output, connection->answer->buf.at + connection->sent, slice);
 	connection->sent += slice;
 	return true;
 }

@@ -29,29 +29,89 @@ void handle_ready(struct request *request)
 	answer(request, 200, "text/plain; charset=utf-8", NULL, &body);
 }
 
-void handle_metrics(struct request *request)
+/* ---- metrics ---- */
+
+enum { METRICS_WINDOW_MS = 1000, METRICS_SHARE_MS = 100 };
+
+void metrics_forget(struct serve *serve, uint64_t now_ns)
+{
+	struct metrics_cache *cache = &serve->metrics_cache;
+
+	if (now_ns - cache->window_ns < METRICS_WINDOW_MS * MS_NS)
+		return;
+	for (int i = 0; i < 2; i++) {
+		text_unref(cache->text[i]);
+		cache->text[i] = NULL;
+	}
+}
+
+static struct text *gather(struct request *request, bool openmetrics, struct err *why)
 {
 	const struct agent_api *api = request->serve->api;
+	struct buf body;
+	int error;
+
+	buf_init(&body, ANSWER_BYTES);
+	error = api->metrics(api->ctx, openmetrics, &body, why);
+	if (error < 0) {
+		buf_done(&body);
+		return NULL;
+	}
+	return text_new(request->serve, &body);
+}
+
+/*
+ * Each answer is fresh as long as making them takes less than a tenth of the time: METRICS_SHARE_MS in a
+ * window of METRICS_WINDOW_MS. A crowd that asks for more shares the last one of the window, so that it neither keeps a scrape
+ * waiting nor the agent from reading its rings.
+ */
+static struct text *fresh_or_shared(struct request *request, bool openmetrics, struct err *why)
+{
+	struct metrics_cache *cache = &request->serve->metrics_cache;
+	uint64_t from_ns = clock_monotonic_ns();
+	struct text *text = cache->text[openmetrics];
+
+	if (from_ns - cache->window_ns >= METRICS_WINDOW_MS * MS_NS) {
+		cache->window_ns = from_ns;
+		cache->spent_ns = 0;
+	} else if (text && cache->spent_ns > METRICS_SHARE_MS * MS_NS) {
+		text->references++;
+		return text;
+	}
+	text = gather(request, openmetrics, why);
+	cache->spent_ns += clock_monotonic_ns() - from_ns;
+	if (text) {
+		text_unref(cache->text[openmetrics]);
+		cache->text[openmetrics] = text;
+		text->references++;
+	}
+	return text;
+}
+
+void handle_metrics(struct request *request)
+{
 	const char *format = request_text(request, "format");
 	bool openmetrics = format ? !strcmp(format, "openmetrics")
 				  : http_wants_openmetrics(http_field(request->http, "Accept"));
 	struct err why = {};
-	struct buf body;
+	struct text *text;
 
-	if (!api->metrics) {
+	if (!request->serve->api->metrics) {
 		handle_later(request);
 		return;
 	}
-	buf_init(&body, ANSWER_BYTES);
-	if (api->metrics(api->ctx, openmetrics, &body, &why) < 0) {
-		buf_done(&body);
+	text = fresh_or_shared(request, openmetrics, &why);
+	if (!text) {
+		if (!why.code)
+			err_set(&why, -ENOMEM, "no memory for the metrics");
 		answer_why(request, &why);
 		return;
 	}
-	answer(request, 200,
-	       openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-			   : "text/plain; version=0.0.4; charset=utf-8",
-	       NULL, &body);
+	answer_text(request, 200,
+		    openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+				: "text/plain; version=0.0.4; charset=utf-8",
+		    text);
+	text_unref(text);
 }
 
 /* One JSON value from the agent is the whole answer. */

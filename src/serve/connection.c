@@ -322,6 +322,10 @@ void connection_new(struct listener *listener, int fd)
 	listener->first = connection;
 	listener->count++;
 	enter(connection, STATE_HEAD);
+	if (event_base_get_npriorities(listener->serve->base) >
+	    1) /* reading the rings comes first */
+		bufferevent_priority_set(connection->io,
+					 event_base_get_npriorities(listener->serve->base) - 1);
 	bufferevent_setcb(connection->io, on_read, on_written, on_event, connection);
 	bufferevent_setwatermark(connection->io, EV_READ, 0, INPUT_BYTES);
 	evbuffer_add_cb(bufferevent_get_output(connection->io), on_output, connection);

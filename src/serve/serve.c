@@ -177,6 +177,7 @@ static void on_sweep(int fd, short what, void *ctx)
 			evconnlistener_enable(serve->listener[i]->io);
 	}
 	serve->rest_accepting = false;
+	metrics_forget(serve, now_ns);
 	watchers_tick(serve, now_ns);
 	finish_drain(serve, now_ns);
 }
@@ -258,6 +259,7 @@ void serve_free(struct serve *serve)
 		evconnlistener_free(serve->listener[i]->io);
 		free(serve->listener[i]);
 	}
+	metrics_forget(serve, UINT64_MAX);
 	if (serve->subscription)
 		stream_unsubscribe(serve->subscription);
 	if (serve->sweep)

@@ -34,6 +34,7 @@ enum {
 	GZIP_STATE_BYTES = 270 * 1024, /* what zlib holds while it packs */
 	STREAM_BYTES = 128 * 1024, /* waiting for the client of a live stream at most */
 	REQUEST_ARENA = 256 * 1024,
+	SMALL_BYTES = 8 * 1024, /* such answers are always given: reasons, health */
 	LINGER_MS = 1000,
 	MOVING_MS = 20, /* an answer of which nothing left for longer does not move */
 	TAKING_MS = 2000, /* an answer may take this long before others come first */
@@ -67,6 +68,13 @@ enum state {
 struct route;
 struct watcher;
 
+/* The body of answers. Counted in serve->queued while anybody has it. */
+struct text {
+	struct serve *serve;
+	unsigned references;
+	struct buf buf;
+};
+
 struct connection {
 	struct listener *listener;
 	struct connection *prev, *next; /* of the listener */
@@ -86,7 +94,8 @@ struct connection {
 	size_t body_most; /* bytes */
 	struct buf body;
 	struct http_chunks chunks;
-	struct buf answer; /* what is still to send, from `sent` on */
+	struct text
+		*answer; /* a reference: what is still to send, from `sent` on; NULL = nothing */
 	size_t sent;
 	size_t charged; /* bytes of serve->queued that are ours */
 	z_stream *gzip; /* owned; NULL = sent as it is */
@@ -117,6 +126,10 @@ struct serve {
 	size_t queued; /* bytes of answers that wait for clients */
 	uint64_t refused[REFUSALS];
 	uint64_t sent_bytes, accepted, records_streamed;
+	struct metrics_cache {
+		struct text *text[2]; /* a reference: plain, OpenMetrics */
+		uint64_t window_ns, spent_ns; /* see handle_metrics */
+	} metrics_cache;
 	struct recent *recent; /* last records; NULL = none are kept */
 	struct watcher *watchers; /* live streams */
 	size_t streams;
@@ -161,6 +174,11 @@ void count_answer(struct serve *serve, const struct route *route, enum http_meth
  * each ended by CR LF, or NULL. */
 void answer(struct request *request, int status, const char *type, const char *extra,
 	    struct buf *body);
+/* The same with a body that others may have too. The caller keeps its reference. */
+void answer_text(struct request *request, int status, const char *type, struct text *text);
+struct text *text_new(struct serve *serve,
+		      struct buf *taken); /* NULL on no memory: the buf is freed */
+void text_unref(struct text *text);
 void answer_json(struct request *request, int status, struct buf *body);
 void answer_error(struct request *request, int status, const char *error, const char *hint);
 /* From a reason "what failed; what to do" and its errno. */
@@ -176,6 +194,9 @@ void route_head(struct connection *connection, const char **ret_error, const cha
 		int *ret_status);
 void route_request(struct connection *connection);
 void route_refuse(struct connection *connection, int status, const char *error, const char *hint);
+
+/* api.c */
+void metrics_forget(struct serve *serve, uint64_t now_ns); /* what is too old to be shared */
 
 /* sse.c */
 void watcher_free(struct watcher *watcher);
