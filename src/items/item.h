@@ -70,3 +70,6 @@ void item_publish(struct item *item, const struct record *record);
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
  * Returns an fd or -errno. Paths: under /proc or /sys only. */
 int item_open(struct item *item, const char *path);
+/* TCP sockets of the network namespace of `pid` whose state's bit (1 << TCP_...) is in `states`, appended to
+ * `out` as the kernel tells them (inet_diag). Bytes or -errno; -ENOSPC when there are too many. */
+int item_diag_tcp(struct item *item, int pid, int family, uint32_t states, struct buf *out);

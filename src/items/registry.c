@@ -3,6 +3,7 @@
 #include "items/private.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,6 +272,11 @@ const struct resolver *item_resolver(struct item *item)
 int item_open(struct item *item, const char *path)
 {
 	return kernel_open_file(item->registry->options.kernel, path);
+}
+
+int item_diag_tcp(struct item *item, int pid, int family, uint32_t states, struct buf *out)
+{
+	return kernel_diag(item->registry->options.kernel, pid, family, IPPROTO_TCP, states, out);
 }
 
 enum item_state item_state(const struct item *item)

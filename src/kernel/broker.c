@@ -388,7 +388,8 @@ static int serve_attach(struct call *call)
 static int serve_diag(struct broker *broker, struct call *call)
 {
 	int bytes = diag_dump((int)call->head.attach.number, (int)call->head.attach.type,
-			      (int)call->head.attach.config, broker->area, WIRE_AREA_BYTES);
+			      (int)call->head.attach.config, (uint32_t)call->head.attach.cookie,
+			      broker->area, WIRE_AREA_BYTES);
 
 	if (bytes > 0)
 		call->reply.area_bytes = (uint32_t)bytes;

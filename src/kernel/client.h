@@ -20,8 +20,10 @@ void kernel_forget_btf(struct kernel *kernel);
 /* A descriptor that keeps bpf run statistics on (they cost ~40 ns per program run, machine-wide). */
 int kernel_stats(struct kernel *kernel);
 
-/* sock_diag dump of the network namespace of `pid`, appended to `out`. Bytes or -errno. */
-int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, struct buf *out);
+/* sock_diag dump of the network namespace of `pid`, appended to `out`: sockets whose state's bit
+ * (1 << TCP_...) is in `states`. Bytes or -errno. */
+int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, uint32_t states,
+		struct buf *out);
 
 /* Tells the broker that the worker serves. */
 int kernel_ready(struct kernel *kernel);

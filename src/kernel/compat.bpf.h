@@ -187,3 +187,29 @@ static __always_inline void rss_add_mm(struct rss *rss, struct mm_struct *mm)
 			if (!bpf_probe_read_kernel(&part, sizeof(part), (void *)counters[kind] + offset))
 				rss->pages[kind] += part;
 }
+
+/*
+ * 90ee6ed776c0 ("fs: port files to file_ref"), 6.13: f_count, which counted references from 1, became f_ref,
+ * which counts from 0.
+ */
+struct file___count {
+	atomic_long_t f_count;
+} __attribute__((preserve_access_index));
+
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
+struct file___ref {
+	file_ref_t f_ref;
+} __attribute__((preserve_access_index));
+
+static __always_inline s64 file_references(struct file *file)
+{
+	struct file___count *with_count = (void *)file;
+	struct file___ref *with_ref = (void *)file;
+
+	if (bpf_core_field_exists(with_count->f_count))
+		return BPF_CORE_READ(with_count, f_count.counter);
+	return BPF_CORE_READ(with_ref, f_ref.refcnt.counter) + 1;
+}

@@ -14,7 +14,6 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,7 +45,7 @@ static int socket_in(int pid)
 	return error ? error : sock;
 }
 
-static int ask(int sock, int family, int protocol)
+static int ask(int sock, int family, int protocol, uint32_t states)
 {
 	struct {
 		struct nlmsghdr head;
@@ -62,7 +61,7 @@ static int ask(int sock, int family, int protocol)
 			{
 				.sdiag_family = (uint8_t)family,
 				.sdiag_protocol = (uint8_t)protocol,
-				.idiag_states = UINT32_MAX,
+				.idiag_states = states,
 			},
 	};
 
@@ -96,7 +95,7 @@ static int is_last(const char *at, size_t len, int *ret_error)
 	return 0;
 }
 
-int diag_dump(int pid, int family, int protocol, void *out, size_t room)
+int diag_dump(int pid, int family, int protocol, uint32_t states, void *out, size_t room)
 {
 	char *at = out;
 	size_t used = 0;
@@ -107,7 +106,7 @@ int diag_dump(int pid, int family, int protocol, void *out, size_t room)
 	sock = socket_in(pid);
 	if (sock < 0)
 		return sock;
-	error = ask(sock, family, protocol);
+	error = ask(sock, family, protocol, states);
 	while (!error) {
 		ssize_t got = recv(sock, at + used, room - used, MSG_TRUNC);
 

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Writes the kernel's answers (struct nlmsghdr ...) about all sockets of `family` (AF_INET, AF_INET6,
- * AF_UNIX is not served) and `protocol` (IPPROTO_TCP, IPPROTO_UDP) in the network namespace of process
- * `pid` into `out`. Bytes written or -errno; -ENOSPC when they don't fit (nothing is cut silently).
+ * AF_UNIX is not served) and `protocol` (IPPROTO_TCP, IPPROTO_UDP) whose state's bit (1 << TCP_...) is in `states`, in the network
+ * namespace of process `pid`, into `out`. Bytes written or -errno; -ENOSPC when they don't fit (nothing is cut silently).
  */
-int diag_dump(int pid, int family, int protocol, void *out, size_t room);
+int diag_dump(int pid, int family, int protocol, uint32_t states, void *out, size_t room);

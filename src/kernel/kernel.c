@@ -345,7 +345,8 @@ int kernel_stats(struct kernel *kernel)
 	return result < 0 ? result : fds[0];
 }
 
-int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, struct buf *out)
+int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, uint32_t states,
+		struct buf *out)
 {
 	struct wire_request request = {.op = WIRE_DIAG};
 	struct wire_reply reply;
@@ -354,6 +355,7 @@ int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, struct
 	request.attach.number = (uint64_t)pid;
 	request.attach.type = (uint32_t)family;
 	request.attach.config = (uint64_t)protocol;
+	request.attach.cookie = states;
 	result = kernel_ask(kernel, &request, NULL, 0, &reply, fds);
 	if (result < 0)
 		return result;

@@ -89,10 +89,32 @@ static __always_inline void read_ip4(__u8 out[16], __be32 address)
 	__builtin_memcpy(out + 12, &address, 4);
 }
 
+/*
+ * Host order. A port that the kernel chose is given back just before the socket's state becomes CLOSE
+ * (inet_put_port in tcp_set_state): skc_num is 0 by then, inet_sport still says it.
+ */
+static __always_inline __u16 read_local_port(bool typed, struct sock *sk)
+{
+	__u16 port = READ_FIELD(typed, sk, __sk_common.skc_num);
+
+	return port ? port : __builtin_bswap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+}
+
+/*
+ * c5dbb89fc2ac ("bpf: Expose bpf_get_socket_cookie to tracing programs"), 5.12, as is the helper that is asked for
+ * here. Elsewhere a socket has a cookie only when somebody asked for it before; 0 = it has none.
+ */
+static __always_inline __u64 read_sock_cookie(bool typed, struct sock *sk)
+{
+	if (typed && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_check_mtu))
+		return bpf_get_socket_cookie(sk);
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
 static __always_inline void read_sock_addrs(struct sock *sk, struct sock_addrs *ret)
 {
 	ret->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	ret->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	ret->local_port = read_local_port(false, sk);
 	ret->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (ret->family == AF_INET6) {
 		BPF_CORE_READ_INTO(&ret->local_addr, sk,
@@ -102,6 +124,13 @@ static __always_inline void read_sock_addrs(struct sock *sk, struct sock_addrs *
 		read_ip4(ret->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 		read_ip4(ret->remote_addr, BPF_CORE_READ(sk, __sk_common.skc_daddr));
 	}
+}
+
+/* Inode number of the network namespace. */
+static __always_inline __u32 read_sock_netns(bool typed, struct sock *sk)
+{
+	return typed ? sk->__sk_common.skc_net.net->ns.inum
+		     : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
 /* major << 20 | minor, the kernel's own dev_t (MINORBITS = 20): column type "dev". */

@@ -8,7 +8,11 @@
  * ends a connection itself (FIN_WAIT1 from ESTABLISHED, LAST_ACK from CLOSE_WAIT are close() or shutdown() only),
  * the running task is the owner for sure.
  *
- * Incoming connections need no entry, so a server with a million of them costs nothing here.
+ * Incoming connections need no entry, so a server with a million of them costs nothing here. Which ones came in the
+ * socket itself tells: an accepted socket is a copy of the listening one (sk_clone_lock), with its backlog, which
+ * one that connects never has. Only where somebody listens with a backlog of 0 the port decides.
+ *
+ * Who listened before the agent came is found by a walk over all descriptors (tcp_listening_seen).
  */
 #pragma once
 
@@ -36,9 +40,19 @@ enum tcp_state {
 	"enum=1:established,2:syn_sent,3:syn_recv,4:fin_wait1,5:fin_wait2,6:time_wait,7:close,"    \
 	"8:close_wait,9:last_ack,10:listen,11:closing"
 
-enum tcp_direction { TCP_INBOUND = 1, TCP_OUTBOUND = 2 };
+enum tcp_direction { TCP_INBOUND = 1, TCP_OUTBOUND = 2, TCP_DIRECTIONS };
 
 #define TCP_DIRECTION_NAMES "enum=1:inbound,2:outbound"
+
+/* include/uapi/asm-generic/errno.h */
+enum {
+	EPIPE = 32,
+	EADDRNOTAVAIL = 99,
+	ECONNABORTED = 103,
+	ECONNRESET = 104,
+	ETIMEDOUT = 110,
+	ECANCELED = 125,
+};
 
 /* The arguments of inet_sock_set_state, as BTF prints them. */
 #define TCP_SET_STATE_ARGS "struct sock *,int,int"
@@ -52,13 +66,15 @@ struct tcp_port {
 struct tcp_listener {
 	struct owner owner;
 	__u32 sockets; /* that listen there (SO_REUSEPORT) */
-	__u32 pad;
+	__u32 no_backlog; /* 1 = one of them with a backlog of 0 */
+	__u64 walk; /* the walk that saw it last; 0 = none */
 };
 
 /* port -> who listens on it. Deleted when the last socket stops listening. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tcp_port);
 	__type(value, struct tcp_listener);
 } tcp_listeners SEC(".maps");
@@ -80,35 +96,57 @@ struct {
 	__type(value, struct tcp_outgoing);
 } tcp_outgoing SEC(".maps");
 
-static __always_inline struct tcp_port tcp_port_of(struct sock *sk)
+static __always_inline struct tcp_port tcp_port_of(bool typed, struct sock *sk)
 {
 	return (struct tcp_port){
-		.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
-		.port = BPF_CORE_READ(sk, __sk_common.skc_num),
+		.netns = read_sock_netns(typed, sk),
+		.port = read_local_port(typed, sk),
 	};
 }
 
-static __always_inline void tcp_listens(struct sock *sk, struct owner owner)
+static __always_inline void tcp_listens(bool typed, struct sock *sk)
 {
-	struct tcp_port port = tcp_port_of(sk);
-	struct tcp_listener fresh = {.owner = owner}, *listener;
+	struct tcp_port port = tcp_port_of(typed, sk);
+	struct tcp_listener fresh = {.owner = read_owner_of_current()}, *listener;
 
 	listener = map_get_or_add(&tcp_listeners, &port, &fresh);
-	if (listener)
-		__sync_fetch_and_add(&listener->sockets, 1);
+	if (!listener)
+		return;
+	__sync_fetch_and_add(&listener->sockets, 1);
+	if (!READ_FIELD(typed, sk, sk_max_ack_backlog))
+		listener->no_backlog = 1;
 }
 
-static __always_inline void tcp_stops_listening(struct sock *sk)
+static __always_inline void tcp_stops_listening(bool typed, struct sock *sk)
 {
-	struct tcp_port port = tcp_port_of(sk);
+	struct tcp_port port = tcp_port_of(typed, sk);
 	struct tcp_listener *listener = bpf_map_lookup_elem(&tcp_listeners, &port);
 
 	if (!listener)
 		return;
 	/* (what an atomic addition returns needs 5.12) two that stop at once may both see 0 and delete */
 	__sync_fetch_and_add(&listener->sockets, -1);
-	if (!*(volatile __u32 *)&listener->sockets)
+	if ((__s32)*(volatile __u32 *)&listener->sockets <= 0)
 		bpf_map_delete_elem(&tcp_listeners, &port);
+}
+
+/*
+ * A walk over all descriptors meets a listening socket, once. `owner`: the first process that holds it. It goes
+ * before who called listen(): a daemon listens, forks, and ends.
+ */
+static __always_inline void tcp_listening_seen(struct sock *sk, struct owner owner, __u64 walk)
+{
+	struct tcp_port port = tcp_port_of(false, sk);
+	struct tcp_listener seen = {.owner = owner, .sockets = 1, .walk = walk}, *listener;
+
+	seen.no_backlog = !BPF_CORE_READ(sk, sk_max_ack_backlog);
+	listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+	if (!listener || listener->walk != walk) {
+		map_set(&tcp_listeners, &port, &seen, BPF_ANY);
+		return;
+	}
+	__sync_fetch_and_add(&listener->sockets, 1);
+	listener->no_backlog |= seen.no_backlog;
 }
 
 /* What is known of a connection. pid and cgroup are 0 where nobody is. */
@@ -118,53 +156,82 @@ struct tcp_party {
 	__u64 since_ns;	 /* connect(), 0 = not seen */
 };
 
-static __always_inline struct tcp_party tcp_party_of(struct sock *sk)
+static __always_inline __u32 tcp_direction_of(bool typed, struct sock *sk)
 {
-	__u64 key = (__u64)(unsigned long)sk;
-	struct tcp_outgoing *outgoing = bpf_map_lookup_elem(&tcp_outgoing, &key);
-	struct tcp_party party = {.direction = TCP_OUTBOUND};
 	struct tcp_listener *listener;
 	struct tcp_port port;
 
+	if (READ_FIELD(typed, sk, sk_max_ack_backlog))
+		return TCP_INBOUND;
+	port = tcp_port_of(typed, sk);
+	listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+	return listener && listener->no_backlog ? TCP_INBOUND : TCP_OUTBOUND;
+}
+
+static __always_inline void tcp_find_listener(bool typed, struct sock *sk, struct tcp_party *party)
+{
+	struct tcp_port port = tcp_port_of(typed, sk);
+	struct tcp_listener *listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+
+	if (!listener)
+		return;
+	if (party->direction != TCP_INBOUND && !listener->no_backlog)
+		return;
+	party->direction = TCP_INBOUND;
+	party->owner = listener->owner;
+}
+
+static __always_inline struct tcp_party tcp_party_of(bool typed, struct sock *sk)
+{
+	__u64 key = (__u64)(unsigned long)sk;
+	struct tcp_party party = {.direction = TCP_OUTBOUND};
+	struct tcp_outgoing *outgoing;
+
+	if (READ_FIELD(typed, sk, sk_max_ack_backlog)) {
+		party.direction = TCP_INBOUND;
+		tcp_find_listener(typed, sk, &party);
+		return party;
+	}
+	outgoing = bpf_map_lookup_elem(&tcp_outgoing, &key);
 	if (outgoing) {
 		party.owner = outgoing->owner;
 		party.since_ns = outgoing->since_ns;
-		return party;
-	}
-	port = tcp_port_of(sk);
-	listener = bpf_map_lookup_elem(&tcp_listeners, &port);
-	if (listener) {
-		party.owner = listener->owner;
-		party.direction = TCP_INBOUND;
+	} else {
+		tcp_find_listener(typed, sk, &party);
 	}
 	return party;
 }
 
-/* Notes what a change of state says about owners. To be called first; tcp_forget last. */
-static __always_inline void tcp_note(struct sock *sk, int old_state, int new_state)
+static __always_inline void tcp_connects(struct sock *sk)
 {
 	__u64 key = (__u64)(unsigned long)sk;
+	struct tcp_outgoing outgoing = {
+		.owner = read_owner_of_current(),
+		.since_ns = bpf_ktime_get_ns(),
+	};
 
-	if (new_state == TCP_LISTEN) {
-		tcp_listens(sk, read_owner_of_current());
-	} else if (old_state == TCP_LISTEN && new_state == TCP_CLOSE) {
-		tcp_stops_listening(sk);
-	} else if (new_state == TCP_SYN_SENT) {
-		struct tcp_outgoing outgoing = {
-			.owner = read_owner_of_current(),
-			.since_ns = bpf_ktime_get_ns(),
-		};
-
-		map_set(&tcp_outgoing, &key, &outgoing, BPF_ANY);
-	}
+	map_set(&tcp_outgoing, &key, &outgoing, BPF_ANY);
 }
 
-static __always_inline void tcp_forget(struct sock *sk, int old_state, int new_state)
+/* Notes what a change of state says about owners. To be called first; tcp_forget last. */
+static __always_inline void tcp_note(bool typed, struct sock *sk, int old_state, int new_state)
+{
+	if (new_state == TCP_LISTEN)
+		tcp_listens(typed, sk);
+	else if (old_state == TCP_LISTEN && new_state == TCP_CLOSE)
+		tcp_stops_listening(typed, sk);
+	else if (new_state == TCP_SYN_SENT)
+		tcp_connects(sk);
+}
+
+static __always_inline void tcp_forget(bool typed, struct sock *sk, int old_state, int new_state)
 {
 	__u64 key = (__u64)(unsigned long)sk;
 
-	if (new_state == TCP_CLOSE && old_state != TCP_LISTEN)
-		bpf_map_delete_elem(&tcp_outgoing, &key); /* incoming ones have no entry */
+	/* incoming ones have no entry */
+	if (new_state == TCP_CLOSE && old_state != TCP_LISTEN &&
+	    !READ_FIELD(typed, sk, sk_max_ack_backlog))
+		bpf_map_delete_elem(&tcp_outgoing, &key);
 }
 
 /* Does the process itself end the connection here? Then "current" is its owner. */
@@ -174,7 +241,17 @@ static __always_inline bool tcp_is_closed_by_current(int old_state, int new_stat
 	       (old_state == TCP_CLOSE_WAIT && new_state == TCP_LAST_ACK);
 }
 
-static __always_inline bool tcp_is_tcp(struct sock *sk)
+/*
+ * Or does it throw it away (data unread, SO_LINGER 0: tcp_close, tcp_disconnect)? Whatever else ends a connection
+ * at once says so in sk_err first.
+ */
+static __always_inline bool tcp_is_aborted_by_current(int old_state, int new_state, int error)
 {
-	return BPF_CORE_READ(sk, sk_protocol) == PROTO_TCP;
+	return (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT) &&
+	       new_state == TCP_CLOSE && !error;
+}
+
+static __always_inline bool tcp_is_tcp(bool typed, struct sock *sk)
+{
+	return READ_FIELD(typed, sk, sk_protocol) == PROTO_TCP;
 }

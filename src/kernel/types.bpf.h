@@ -323,7 +323,23 @@ struct socket {
 	struct file *file;
 };
 
+struct inet_sock {
+	__be16 inet_sport;
+};
+
+struct request_sock {
+	struct request_sock *dl_next;
+	struct sock *sk;
+};
+
+/* What waits at a listening socket: handshakes (qlen), and connections that nobody accepted yet. */
+struct request_sock_queue {
+	atomic_t qlen;
+	struct request_sock *rskq_accept_head;
+};
+
 struct inet_connection_sock {
+	struct request_sock_queue icsk_accept_queue;
 	u8 icsk_retransmits;
 	u8 icsk_ca_state;
 };

@@ -36,8 +36,8 @@ enum wire_op {
 	WIRE_READ_LINK, /* path -> area: the link's text, result = bytes */
 	WIRE_INODE, /* path -> reply.number */
 	WIRE_STATS, /* -> descriptor that keeps bpf run statistics on while it is open */
-	WIRE_DIAG, /* number: pid whose network namespace; family, protocol in attach.type/config
-			     -> area: sock_diag dump, result = bytes */
+	WIRE_DIAG, /* number: pid whose network namespace; family, protocol, states in
+			     attach.type/config/cookie -> area: sock_diag dump, result = bytes */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
 	WIRE_OPS,
 };
@@ -65,7 +65,8 @@ struct wire_attach {
 	int32_t pid; /* -1 = all */
 	uint64_t config; /* perf event config; IP protocol (WIRE_DIAG) */
 	uint64_t number;
-	uint64_t cookie; /* bpf cookie for uprobes and kprobes, where the kernel has them */
+	uint64_t cookie; /* bpf cookie for uprobes and kprobes, where the kernel has them; bits of the
+			    states that are wanted (WIRE_DIAG) */
 	char name[WIRE_PATH_BYTES];
 };
 

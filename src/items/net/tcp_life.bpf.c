@@ -76,17 +76,16 @@ static __always_inline bool has_received_fin(struct sock *sk)
 
 static __always_inline __u32 reason_of(struct sock *sk, int old_state)
 {
-	int error = BPF_CORE_READ(sk, sk_err);
-
-	if (error == 104 || error == 32) /* ECONNRESET; EPIPE when the reset came after the FIN: tcp_reset */
-		return CLOSE_RESET_BY_PEER;
-	if (error == 110) /* ETIMEDOUT */
-		return CLOSE_TIMEOUT;
-	if (error)
-		return CLOSE_ERROR;
-	if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT)
-		return CLOSE_RESET_BY_US;
-	return CLOSE_DONE;
+	switch (BPF_CORE_READ(sk, sk_err)) {
+	case 0:
+		return tcp_is_aborted_by_current(old_state, TCP_CLOSE, 0) ? CLOSE_RESET_BY_US
+									   : CLOSE_DONE;
+	case ECONNRESET:
+	case EPIPE: return CLOSE_RESET_BY_PEER; /* EPIPE: the reset came after the FIN (tcp_reset) */
+	case ECONNABORTED: return CLOSE_RESET_BY_US; /* tcp_abort: `ss -K` */
+	case ETIMEDOUT: return CLOSE_TIMEOUT;
+	default: return CLOSE_ERROR;
+	}
 }
 
 static __always_inline void fill_counts(struct tcp_life_event *event, struct sock *sk)
@@ -112,7 +111,7 @@ static __always_inline void fill_addrs(struct tcp_life_event *event, struct sock
 	event->remote_port = addrs.remote_port;
 }
 
-static __always_inline void tell(struct sock *sk, int old_state, const struct life *life)
+static __always_inline void tell(bool typed, struct sock *sk, int old_state, const struct life *life)
 {
 	__u64 now = bpf_ktime_get_ns(), lived = life->opened_ns ? now - life->opened_ns : 0;
 	struct tcp_life_event *event;
@@ -124,11 +123,11 @@ static __always_inline void tell(struct sock *sk, int old_state, const struct li
 		return;
 	event->cgroup = life->owner.cgroup;
 	event->pid = life->owner.pid;
-	event->connection = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	event->connection = read_sock_cookie(typed, sk);
 	event->opened = life->opened_ns;
 	event->closed = now;
 	event->duration_ns = lived;
-	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	event->netns = read_sock_netns(typed, sk);
 	event->side = life->direction;
 	event->close_reason = reason_of(sk, old_state);
 	event->transport = PROTO_TCP;
@@ -136,15 +135,15 @@ static __always_inline void tell(struct sock *sk, int old_state, const struct li
 	fill_counts(event, sk);
 	fill_addrs(event, sk);
 	if (!filter_ports(event->local_port, event->remote_port)) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP); /* filter_ports has counted it */
 		return;
 	}
 	emit_submit(event);
 }
 
-static __always_inline void begin(struct sock *sk, __u64 key)
+static __always_inline void begin(bool typed, struct sock *sk, __u64 key)
 {
-	struct tcp_party party = tcp_party_of(sk);
+	struct tcp_party party = tcp_party_of(typed, sk);
 	struct life life = {
 		.owner = party.owner,
 		.opened_ns = bpf_ktime_get_ns(),
@@ -154,52 +153,72 @@ static __always_inline void begin(struct sock *sk, __u64 key)
 	map_set(&lives, &key, &life, BPF_ANY);
 }
 
-static __always_inline void end(struct sock *sk, __u64 key, int old_state)
+static __always_inline void end(bool typed, struct sock *sk, __u64 key, int old_state)
 {
 	struct life *life = bpf_map_lookup_elem(&lives, &key), unseen = {};
+	int error = READ_FIELD(typed, sk, sk_err);
 	struct tcp_party party;
 
-	if (life) {
-		tell(sk, old_state, life);
-		bpf_map_delete_elem(&lives, &key);
-		return;
+	if (!life) {
+		party = tcp_party_of(typed, sk);
+		unseen.owner = party.owner;
+		unseen.direction = party.direction;
 	}
-	party = tcp_party_of(sk);
-	unseen.owner = party.owner;
-	unseen.direction = party.direction;
-	tell(sk, old_state, &unseen);
+	if (tcp_is_aborted_by_current(old_state, TCP_CLOSE, error)) {
+		unseen.owner = read_owner_of_current();
+		if (life)
+			life->owner = unseen.owner;
+	}
+	tell(typed, sk, old_state, life ? life : &unseen);
+	if (life)
+		bpf_map_delete_elem(&lives, &key);
 }
 
-static __always_inline int on_state(struct sock *sk, int old_state, int new_state)
+/* The process says that it is the owner; from now on it may be gone. */
+static __always_inline void note_closer(bool typed, struct sock *sk, __u64 key)
+{
+	struct life *life = bpf_map_lookup_elem(&lives, &key), older = {};
+
+	if (life) {
+		life->owner = read_owner_of_current();
+		return;
+	}
+	older.owner = read_owner_of_current();
+	older.direction = tcp_direction_of(typed, sk);
+	map_set(&lives, &key, &older, BPF_ANY);
+}
+
+static __always_inline bool is_end(int old_state, int new_state)
+{
+	return new_state == TCP_CLOSE && old_state != TCP_LISTEN && old_state != TCP_SYN_SENT &&
+	       old_state != TCP_SYN_RECV && old_state != TCP_CLOSE;
+}
+
+static __always_inline int on_state(bool typed, struct sock *sk, int old_state, int new_state)
 {
 	__u64 key = (__u64)(unsigned long)sk;
-	struct life *life;
 
-	if (!tcp_is_tcp(sk))
+	if (!tcp_is_tcp(typed, sk))
 		return 0;
-	tcp_note(sk, old_state, new_state);
-	if (new_state == TCP_ESTABLISHED) {
-		begin(sk, key);
-	} else if (tcp_is_closed_by_current(old_state, new_state)) {
-		life = bpf_map_lookup_elem(&lives, &key);
-		if (life)
-			life->owner = read_owner_of_current();
-	}
-	if (new_state == TCP_CLOSE && old_state != TCP_LISTEN && old_state != TCP_SYN_SENT &&
-	    old_state != TCP_SYN_RECV && old_state != TCP_CLOSE)
-		end(sk, key, old_state);
-	tcp_forget(sk, old_state, new_state);
+	tcp_note(typed, sk, old_state, new_state);
+	if (new_state == TCP_ESTABLISHED)
+		begin(typed, sk, key);
+	else if (tcp_is_closed_by_current(old_state, new_state))
+		note_closer(typed, sk, key);
+	else if (is_end(old_state, new_state))
+		end(typed, sk, key, old_state);
+	tcp_forget(typed, sk, old_state, new_state);
 	return 0;
 }
 
 HOOK_PROTO("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS)
 int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
 {
-	return on_state(sk, old_state, new_state);
+	return on_state(true, sk, old_state, new_state);
 }
 
 HOOK_PROTO("raw_tp/inet_sock_set_state", state, 2, TCP_SET_STATE_ARGS)
 int BPF_PROG(set_state_raw, struct sock *sk, int old_state, int new_state)
 {
-	return on_state(sk, old_state, new_state);
+	return on_state(false, sk, old_state, new_state);
 }
