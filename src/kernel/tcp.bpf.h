@@ -59,7 +59,7 @@ enum {
 
 struct tcp_port {
 	__u32 netns; /* inode number */
-	__u16 port;  /* host order */
+	__u16 port; /* host order */
 	__u16 pad;
 };
 
@@ -126,7 +126,7 @@ static __always_inline void tcp_stops_listening(bool typed, struct sock *sk)
 		return;
 	/* (what an atomic addition returns needs 5.12) two that stop at once may both see 0 and delete */
 	__sync_fetch_and_add(&listener->sockets, -1);
-	if ((__s32)*(volatile __u32 *)&listener->sockets <= 0)
+	if ((__s32) * (volatile __u32 *)&listener->sockets <= 0)
 		bpf_map_delete_elem(&tcp_listeners, &port);
 }
 
@@ -153,7 +153,7 @@ static __always_inline void tcp_listening_seen(struct sock *sk, struct owner own
 struct tcp_party {
 	struct owner owner;
 	__u32 direction; /* enum tcp_direction */
-	__u64 since_ns;	 /* connect(), 0 = not seen */
+	__u64 since_ns; /* connect(), 0 = not seen */
 };
 
 static __always_inline __u32 tcp_direction_of(bool typed, struct sock *sk)

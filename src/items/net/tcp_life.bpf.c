@@ -14,13 +14,14 @@
 #include "kernel/filter.bpf.h"
 #include "kernel/tcp.bpf.h"
 
-ITEM("net", "on", "each TCP connection when it ends: bytes, duration, round trip, retransmits, who");
+ITEM("net", "on",
+     "each TCP connection when it ends: bytes, duration, round trip, retransmits, who");
 PARAM(__u64, min_ms, 0, "connections that lived at least this long, in milliseconds");
 
 enum close_reason {
-	CLOSE_DONE = 1,	    /* both sides said FIN, or ours did and the other's may still come */
+	CLOSE_DONE = 1, /* both sides said FIN, or ours did and the other's may still come */
 	CLOSE_RESET_BY_PEER,
-	CLOSE_RESET_BY_US,  /* closed with data unread, or with SO_LINGER 0 */
+	CLOSE_RESET_BY_US, /* closed with data unread, or with SO_LINGER 0 */
 	CLOSE_TIMEOUT,
 	CLOSE_ERROR,
 };
@@ -39,7 +40,8 @@ struct tcp_life_event {
 	__u32 pid COL("pid");
 	__u32 netns COL("netns");
 	__u32 side COL_OPT("enum", "enum=1:server,2:client");
-	__u32 close_reason COL_OPT("enum", "enum=1:closed,2:reset_by_peer,3:reset_by_us,4:timeout,5:error");
+	__u32 close_reason COL_OPT("enum",
+				   "enum=1:closed,2:reset_by_peer,3:reset_by_us,4:timeout,5:error");
 	__u16 local_port COL("port");
 	__u16 remote_port COL("port");
 	__u8 local_addr[16] COL("ip");
@@ -79,9 +81,10 @@ static __always_inline __u32 reason_of(struct sock *sk, int old_state)
 	switch (BPF_CORE_READ(sk, sk_err)) {
 	case 0:
 		return tcp_is_aborted_by_current(old_state, TCP_CLOSE, 0) ? CLOSE_RESET_BY_US
-									   : CLOSE_DONE;
+									  : CLOSE_DONE;
 	case ECONNRESET:
-	case EPIPE: return CLOSE_RESET_BY_PEER; /* EPIPE: the reset came after the FIN (tcp_reset) */
+	case EPIPE:
+		return CLOSE_RESET_BY_PEER; /* EPIPE: the reset came after the FIN (tcp_reset) */
 	case ECONNABORTED: return CLOSE_RESET_BY_US; /* tcp_abort: `ss -K` */
 	case ETIMEDOUT: return CLOSE_TIMEOUT;
 	default: return CLOSE_ERROR;
@@ -111,7 +114,8 @@ static __always_inline void fill_addrs(struct tcp_life_event *event, struct sock
 	event->remote_port = addrs.remote_port;
 }
 
-static __always_inline void tell(bool typed, struct sock *sk, int old_state, const struct life *life)
+static __always_inline void tell(bool typed, struct sock *sk, int old_state,
+				 const struct life *life)
 {
 	__u64 now = bpf_ktime_get_ns(), lived = life->opened_ns ? now - life->opened_ns : 0;
 	struct tcp_life_event *event;

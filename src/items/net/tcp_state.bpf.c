@@ -131,8 +131,8 @@ static __always_inline void on_connect_failed(bool typed, struct sock *sk)
 	struct failure_key key = {.owner = tcp_party_of(typed, sk).owner, .error = error};
 
 	if (!error)
-		key.error = BPF_CORE_READ((struct tcp_sock *)sk, segs_out) ? ECANCELED
-									    : EADDRNOTAVAIL;
+		key.error =
+			BPF_CORE_READ((struct tcp_sock *)sk, segs_out) ? ECANCELED : EADDRNOTAVAIL;
 	counter_add(&failures, &key, 1);
 }
 
@@ -141,8 +141,8 @@ static __always_inline int on_state(bool typed, struct sock *sk, int old_state, 
 	bool was_open = old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT;
 
 	/* nearly half of all changes, and nothing to us */
-	if (new_state == TCP_SYN_RECV || new_state == TCP_FIN_WAIT2 || new_state == TCP_CLOSE_WAIT ||
-	    new_state == TCP_CLOSING || !tcp_is_tcp(typed, sk))
+	if (new_state == TCP_SYN_RECV || new_state == TCP_FIN_WAIT2 ||
+	    new_state == TCP_CLOSE_WAIT || new_state == TCP_CLOSING || !tcp_is_tcp(typed, sk))
 		return 0;
 	tcp_note(typed, sk, old_state, new_state);
 	if (new_state == TCP_ESTABLISHED)
@@ -213,7 +213,8 @@ struct {
 enum {
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
-	WAITING_WALKED = 1024, /* connections of one socket that nobody accepted: the rest count as established */
+	WAITING_WALKED =
+		1024, /* connections of one socket that nobody accepted: the rest count as established */
 };
 
 /* The TCP socket behind a descriptor; NULL = it is something else. */
@@ -324,7 +325,8 @@ static __always_inline bool write_rows(struct seq_file *seq, const struct walk *
 	return true;
 }
 
-static __always_inline void begin_process(struct walk *walk, __u64 session, struct task_struct *task)
+static __always_inline void begin_process(struct walk *walk, __u64 session,
+					  struct task_struct *task)
 {
 	if (walk->counted)
 		__builtin_memset(walk->count, 0, sizeof(walk->count));
