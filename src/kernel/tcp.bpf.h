@@ -161,7 +161,8 @@ static __always_inline __u32 tcp_direction_of(bool typed, struct sock *sk)
 	struct tcp_listener *listener;
 	struct tcp_port port;
 
-	if (READ_FIELD(typed, sk, sk_max_ack_backlog))
+	/* nobody accepted it, and who listened is gone: closed with the listening socket */
+	if (READ_FIELD(typed, sk, sk_max_ack_backlog) || !READ_FIELD(typed, sk, sk_socket))
 		return TCP_INBOUND;
 	port = tcp_port_of(typed, sk);
 	listener = bpf_map_lookup_elem(&tcp_listeners, &port);

@@ -45,7 +45,7 @@ METRICS(traffic, struct traffic_key, struct traffic, 16384);
 
 struct failure_key {
 	struct owner owner;
-	__s32 error COL("errno");
+	__s32 error COL_OPT("errno", "name=errno");
 	__u32 pad;
 };
 
