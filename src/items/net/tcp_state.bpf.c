@@ -213,8 +213,8 @@ struct {
 enum {
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
-	WAITING_WALKED =
-		1024, /* connections of one socket that nobody accepted: the rest count as established */
+	/* of one socket's connections that nobody accepted; the rest counts as established */
+	WAITING_WALKED = 128,
 };
 
 /* The TCP socket behind a descriptor; NULL = it is something else. */
