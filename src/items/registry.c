@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
 static const uint64_t sweep_ns = 10ull * 1000000000, poll_at_least_ns = 30ull * 1000000000;
