@@ -53,8 +53,12 @@ TABLE(1, "files", struct open_row, "gone=drop");
 
 struct limit_row {
 	struct owner owner;
-	__u64 limit GAUGE("name=files_limit;help=descriptors that may be open (soft limit)")
-		COL("count");
+	__u64 limit
+		GAUGE("name=files_limit;help=descriptors that may be open (soft limits, summed)")
+			COL("count");
+	__u64 near
+		GAUGE("name=files_near_limit;help=processes with 80 % of their limit open, or more")
+			COL("count");
 };
 
 TABLE(2, "limits", struct limit_row, "gone=drop");
@@ -63,8 +67,8 @@ TABLE(2, "limits", struct limit_row, "gone=drop");
 struct walk {
 	__u64 session; /* which walk it is: readers that gave up leave theirs behind */
 	struct owner owner;
-	__u32 tid; /* 0 = at none */
-	__u32 pad;
+	__u32 tid, tgid; /* 0 = at none */
+	__u64 limit;
 	__u64 open[TYPES];
 };
 
@@ -75,6 +79,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct walk);
 } walking SEC(".maps");
+
+/* tgid -> 1: processes that the walk found near their limit. Taken, and deleted, by the next walk over limits. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u32);
+} near_limit SEC(".maps");
+
+enum { RLIMIT_NOFILE = 7 }; /* include/uapi/asm-generic/resource.h */
 
 enum { /* include/uapi/linux/magic.h */
        ANON_INODE_MAGIC = 0x09041934,
@@ -172,7 +186,24 @@ static __always_inline void begin_process(struct walk *walk, __u64 session,
 	if (!task || !filter_task(task))
 		return;
 	walk->tid = task->pid;
+	walk->tgid = task->tgid;
+	walk->limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
 	walk->owner = read_owner(true, task);
+}
+
+/* Writes what is known of the process that the walk leaves. False: it will have to be done again. */
+static __always_inline bool end_process(struct walk *walk, struct seq_file *seq)
+{
+	__u64 open = 0;
+	__u32 one = 1;
+
+	if (!write_rows(seq, walk))
+		return false;
+	for (__u32 type = 0; type < TYPES; type++)
+		open += walk->open[type];
+	if (walk->tid && open >= walk->limit - walk->limit / 5)
+		map_set(&near_limit, &walk->tgid, &one, BPF_ANY);
+	return true;
 }
 
 HOOK("iter/task_file", files, 1)
@@ -190,12 +221,12 @@ int files_table(struct bpf_iter__task_file *iterator)
 	if (walk->session != session)
 		begin_process(walk, session, task);
 	if (!task || !file) { /* the end of the walk */
-		if (write_rows(iterator->meta->seq, walk))
+		if (end_process(walk, iterator->meta->seq))
 			walk->session = 0;
 		return 0;
 	}
 	if (walk->tid != (__u32)task->pid) {
-		if (!write_rows(iterator->meta->seq, walk))
+		if (!end_process(walk, iterator->meta->seq))
 			return 0;
 		begin_process(walk, session, task);
 	}
@@ -205,21 +236,22 @@ int files_table(struct bpf_iter__task_file *iterator)
 	return 0;
 }
 
-enum { RLIMIT_NOFILE = 7 }; /* include/uapi/asm-generic/resource.h */
-
 HOOK("iter/task", limits, 1)
 int limits_table(struct bpf_iter__task *iterator)
 {
 	struct task_struct *task = iterator->task;
 	struct limit_row row = {};
+	__u32 tgid;
 
-	/* a sum of limits says nothing: only by process */
-	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || item_by < BY_PROCESS ||
-	    !filter_task(task))
+	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || !filter_task(task))
 		return 0;
+	tgid = task->tgid;
 	row.owner = read_owner(true, task);
 	row.limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
-	bpf_seq_write(iterator->meta->seq, &row,
-		      sizeof(row)); /* when it is full the kernel calls again */
+	row.near = bpf_map_lookup_elem(&near_limit, &tgid) != 0;
+	if (bpf_seq_write(iterator->meta->seq, &row, sizeof(row)))
+		return 0; /* it is full: the kernel calls again */
+	if (row.near)
+		bpf_map_delete_elem(&near_limit, &tgid);
 	return 0;
 }

@@ -4,15 +4,16 @@
  *
  * The counters are the kernel's own (/proc/PID/net/dev, the interfaces that this process sees), so there is no
  * kernel half and packets pay nothing. Each network namespace is read once, through the oldest process in
- * it; which processes are in which, the world knows. The machine's own namespace is that of process 1: its
- * series have no labels but the interface's; those of others carry pod, service and container, and
- * the namespace's number, so that two eth0 stay apart.
+ * it; which processes are in which, the world knows. The machine's own namespace is that of process 1 (or the
+ * agent's, where nobody may look at process 1): its series have no labels but the interface's; those of others
+ * carry pod, service and container, and the namespace's number, so that two eth0 stay apart.
  */
 #include "base/map.h"
 #include "items/procfile.h"
 #include "world/world.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum metric_index { BYTES, PACKETS, ERRORS, DROPS, METRICS };
 
@@ -124,11 +125,20 @@ static void collect_namespace(struct item *item, struct collector *out,
 	collect_dev(out, owner, buf_as_span(text));
 }
 
+static uint32_t find_host(struct world *world)
+{
+	const struct process *init = world_process(world, 1, 0);
+	struct stat own;
+
+	if (init && init->netns)
+		return init->netns;
+	return stat("/proc/self/ns/net", &own) ? 0 : (uint32_t)own.st_ino;
+}
+
 static void collect(struct item *item, void *state, struct collector *out)
 {
 	struct world *world = item_world(item);
-	const struct process *init = world ? world_process(world, 1, 0) : NULL;
-	uint32_t host = init ? init->netns : 0;
+	uint32_t host = world ? find_host(world) : 0;
 	const struct process **oldest;
 	struct map namespaces;
 	const void *netns;
