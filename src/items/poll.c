@@ -410,6 +410,16 @@ static bool show_entry(void *ctx, const void *key, const void *value)
 	return show_row(ctx, side_by_side(ctx, key, value));
 }
 
+/* A map of what is gone, counting together with a table: it has no rows of its own. */
+static bool is_of_the_gone(const struct item_desc *desc, const struct item_map *map)
+{
+	for (uint32_t i = 0; i < desc->maps && !map->is_table; i++)
+		for (uint32_t m = 0; desc->map[i].is_table && m < desc->map[i].metrics; m++)
+			if (desc->family[desc->map[i].first_metric + m] == desc->family[map->first_metric])
+				return true;
+	return false;
+}
+
 int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *row), void *ctx,
 	      struct err *why)
 {
@@ -423,6 +433,8 @@ int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *ro
 	for (uint32_t i = 0; result >= 0 && item->desc && i < item->desc->maps; i++) {
 		struct walk walk = {.item = item, .map = i, .row = &row, .each = each, .ctx = ctx};
 
+		if (is_of_the_gone(item->desc, &item->desc->map[i]))
+			continue;
 		result = walk_source(&walk, show_entry, show_row);
 		if (walk.enough)
 			break;

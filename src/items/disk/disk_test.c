@@ -9,6 +9,13 @@ const char *item_name(const struct item *item)
 	return "disk";
 }
 
+const struct resolver *item_resolver(struct item *item)
+{
+	static const struct resolver none;
+
+	return &none;
+}
+
 static void *started(void)
 {
 	void *state = NULL;
@@ -23,11 +30,12 @@ static void devices_work_by_operation(void **state)
 
 	samples = 0;
 	/* 4095: no such device, so it is no partition either */
-	collect_diskstats(disks, NULL,
-			  span_of("4095    1 new 10 1 80 5 20 2 160 7 3 11 12 30 4 240 9 6 8 99\n"
-				  "4095    2 old 1 0 8 2 0 0 0 0 0 1 2\n"
-				  "4095    3 idle 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
-				  "garbage\n"));
+	each_device(disks,
+		    span_of("4095    1 new 10 1 80 5 20 2 160 7 3 11 12 30 4 240 9 6 8 99\n"
+			    "4095    2 old 1 0 8 2 0 0 0 0 0 1 2\n"
+			    "4095    3 idle 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+			    "garbage\n"),
+		    collect_device, NULL);
 	assert_int_equal(collected(BYTES, "device=new,op=read"), 80);
 	assert_int_equal(collected(BYTES, "device=new,op=write"), 160);
 	assert_int_equal(collected(BYTES, "device=new,op=discard"), 240);
@@ -61,13 +69,14 @@ static void each_local_file_system_counts_once(void **state)
 
 	assert_int_equal(statvfs("/", &root), 0);
 	samples = 0;
-	collect_mounts(NULL, span_of("/dev/one / ext4 rw 0 0\n"
-				     "/dev/one /mnt ext4 rw 0 0\n"
-				     "server:/export / nfs4 rw 0 0\n"
-				     "/dev/fuse / fuse.sshfs rw 0 0\n"
-				     "proc /proc proc rw 0 0\n"
-				     "/dev/two /no-such-place ext4 rw 0 0\n"
-				     "short\n"));
+	each_filesystem(span_of("/dev/one / ext4 rw 0 0\n"
+				"/dev/one /mnt ext4 rw 0 0\n"
+				"server:/export / nfs4 rw 0 0\n"
+				"/dev/fuse / fuse.sshfs rw 0 0\n"
+				"proc /proc proc rw 0 0\n"
+				"/dev/two /no-such-place ext4 rw 0 0\n"
+				"short\n"),
+			collect_filesystem, NULL);
 	size = collected(FILESYSTEM_SIZE, "mount=/,device=/dev/one,fstype=ext4");
 	assert_true(size == (double)root.f_blocks * (double)root.f_frsize);
 	assert_true(collected(FILESYSTEM_AVAILABLE, "mount=/,device=/dev/one,fstype=ext4") <= size);
@@ -93,6 +102,47 @@ static void this_machine_has_no_partition_twice(void **state)
 	stop(NULL, disks);
 }
 
+struct seen {
+	double read_bytes; /* of all devices */
+	double root_bytes;
+};
+
+static bool keep(void *ctx, const struct record *row)
+{
+	struct seen *seen = ctx;
+	int mount = layout_find(row->layout, span_of("mount"));
+
+	if (mount < 0)
+		seen->read_bytes +=
+			(double)row->value[layout_find(row->layout, span_of("read_bytes"))].u64;
+	else if (span_is(row->value[mount].text, "/"))
+		seen->root_bytes =
+			(double)row->value[layout_find(row->layout, span_of("size_bytes"))].u64;
+	return true;
+}
+
+static void rows_say_what_metrics_say(void **state)
+{
+	void *disks = started();
+	struct seen before = {}, after = {};
+	double read = 0, root = 0;
+
+	assert_int_equal(show(NULL, disks, keep, &before, NULL), 0);
+	samples = 0;
+	collect(NULL, disks, NULL);
+	assert_int_equal(show(NULL, disks, keep, &after, NULL), 0);
+	for (size_t i = 0; i < samples; i++) {
+		if (sample[i].metric == BYTES && strstr(sample[i].labels, "op=read"))
+			read += sample[i].value * SECTOR;
+		if (sample[i].metric == FILESYSTEM_SIZE &&
+		    !strncmp(sample[i].labels, "mount=/,", 8))
+			root = sample[i].value;
+	}
+	assert_true(before.read_bytes <= read && read <= after.read_bytes);
+	assert_true(before.root_bytes == root);
+	stop(NULL, disks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +150,7 @@ int main(void)
 		cmocka_unit_test(names_of_mounts_are_unescaped),
 		cmocka_unit_test(each_local_file_system_counts_once),
 		cmocka_unit_test(this_machine_has_no_partition_twice),
+		cmocka_unit_test(rows_say_what_metrics_say),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

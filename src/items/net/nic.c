@@ -8,6 +8,7 @@
  * agent's, where nobody may look at process 1): its series have no labels but the interface's; those of others
  * carry pod, service and container, and the namespace's number, so that two eth0 stay apart.
  */
+#include "base/arena.h"
 #include "base/map.h"
 #include "items/procfile.h"
 #include "world/world.h"
@@ -37,53 +38,43 @@ static const struct metric metrics[METRICS] = {
 		   .scale = 1},
 };
 
-enum { NAMESPACES_MAX = 1024, NIC_LABELS = 7, INBOUND = 8, OUTBOUND = 8 };
+enum { NAMESPACES_MAX = 1024, NIC_LABELS = 7, RECORD_BYTES = 16384 };
 
-/* Whose the interfaces are: labels beside interface and direction. */
-struct nic_owner {
-	struct label label[NIC_LABELS];
-	size_t labels;
+/* The fields of one direction, in the order of the file; the rest is not shown. */
+enum { FIELD_BYTES, FIELD_PACKETS, FIELD_ERRORS, FIELD_DROPS, FIELDS = 8 };
+
+struct nic {
+	struct span name;
+	uint32_t netns; /* 0 = the machine's own */
+	struct who who; /* whose namespace it is; empty for the machine's */
+	uint64_t in[FIELDS], out[FIELDS];
 };
 
-static void add_label(struct nic_owner *owner, const char *name, struct span value)
-{
-	if (value.len)
-		owner->label[owner->labels++] = (struct label){name, value};
-}
+typedef bool (*nic_each)(void *ctx, const struct nic *nic);
 
-static void add_direction(struct collector *out, struct nic_owner owner, const char *direction,
-			  const uint64_t field[INBOUND])
+/* "  eth0: bytes packets errs drop fifo frame compressed multicast bytes packets ...": received, then sent.
+ * False when `each` wants no more. */
+static bool each_of_file(struct nic *nic, struct span text, nic_each each, void *ctx)
 {
-	static const enum metric_index metric[] = {BYTES, PACKETS, ERRORS, DROPS};
-
-	add_label(&owner, "direction", span_of(direction));
-	for (int i = 0; i < METRICS; i++)
-		collector_add(out, metric[i], owner.label, owner.labels, (double)field[i]);
-}
-
-/* "  eth0: bytes packets errs drop fifo frame compressed multicast bytes packets ...": received, then sent. */
-static void collect_dev(struct collector *out, struct nic_owner owner, struct span text)
-{
-	uint64_t field[INBOUND + OUTBOUND];
-	struct span line, word;
+	struct span line, before;
 
 	while (next_line(&text, &line)) {
-		struct nic_owner nic = owner;
-		const uint8_t *colon = memchr(line.at, ':', line.len);
-		struct span name;
+		const uint8_t *colon = line.len ? memchr(line.at, ':', line.len) : NULL;
 
 		if (!colon)
 			continue; /* the two lines of headings */
-		name = span_first(line, (size_t)(colon - line.at));
-		line = span_from(line, name.len + 1);
-		if (!next_word(&name, &word))
+		before = span_first(line, (size_t)(colon - line.at));
+		line = span_from(line, before.len + 1);
+		if (!next_word(&before, &nic->name))
 			continue;
-		for (int i = 0; i < INBOUND + OUTBOUND; i++)
-			field[i] = next_number(&line);
-		add_label(&nic, "interface", word);
-		add_direction(out, nic, "inbound", field);
-		add_direction(out, nic, "outbound", field + INBOUND);
+		for (int i = 0; i < FIELDS; i++)
+			nic->in[i] = next_number(&line);
+		for (int i = 0; i < FIELDS; i++)
+			nic->out[i] = next_number(&line);
+		if (!each(ctx, nic))
+			return false;
 	}
+	return true;
 }
 
 /* netns -> its oldest process. The pointers live until the world changes, which it does not meanwhile. */
@@ -102,29 +93,6 @@ static void find_namespaces(struct world *world, struct map *namespaces)
 	}
 }
 
-static void collect_namespace(struct item *item, struct collector *out,
-			      const struct process *process, bool is_host, struct buf *text)
-{
-	struct nic_owner owner = {};
-	char path[64], number[16];
-	struct who who = {};
-
-	snprintf(path, sizeof(path), "/proc/%u/net/dev", process->pid);
-	if (procfile_read(item, path, text))
-		return; /* it has just gone: another process stands for the namespace next time */
-	if (!is_host) {
-		snprintf(number, sizeof(number), "%u", process->netns);
-		world_who(item_world(item), process, &who);
-		add_label(&owner, "netns", span_of(number));
-		add_label(&owner, "pod", who.pod);
-		add_label(&owner, "namespace", who.namespace);
-		add_label(&owner, "service", who.service);
-		if (!who.pod.len) /* all containers of a pod share its namespace */
-			add_label(&owner, "container", who.container);
-	}
-	collect_dev(out, owner, buf_as_span(text));
-}
-
 static uint32_t find_host(struct world *world)
 {
 	const struct process *init = world_process(world, 1, 0);
@@ -135,12 +103,32 @@ static uint32_t find_host(struct world *world)
 	return stat("/proc/self/ns/net", &own) ? 0 : (uint32_t)own.st_ino;
 }
 
-static void collect(struct item *item, void *state, struct collector *out)
+static bool each_of_namespace(struct item *item, const struct process *process, bool is_host,
+			      struct buf *text, nic_each each, void *ctx)
+{
+	struct nic nic = {};
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/net/dev", process->pid);
+	if (procfile_read(item, path, text))
+		return true; /* it has just gone: another process stands for the namespace next time */
+	if (!is_host) {
+		nic.netns = process->netns;
+		world_who(item_world(item), process, &nic.who);
+		if (nic.who.pod.len) /* all containers of a pod share its namespace */
+			nic.who.container = nic.who.container_id = nic.who.image = (struct span){};
+	}
+	return each_of_file(&nic, buf_as_span(text), each, ctx);
+}
+
+/* Every interface of every namespace in which there is a process. */
+static void each_nic(struct item *item, nic_each each, void *ctx)
 {
 	struct world *world = item_world(item);
 	uint32_t host = world ? find_host(world) : 0;
 	const struct process **oldest;
 	struct map namespaces;
+	struct nic nic = {};
 	const void *netns;
 	struct buf text;
 	size_t at = 0;
@@ -150,13 +138,127 @@ static void collect(struct item *item, void *state, struct collector *out)
 	if (world)
 		find_namespaces(world, &namespaces);
 	if (!namespaces.len && !procfile_read(item, "/proc/net/dev", &text))
-		collect_dev(out, (struct nic_owner){}, buf_as_span(&text));
+		each_of_file(&nic, buf_as_span(&text), each, ctx);
 	while (map_next(&namespaces, &at, &netns, (void **)&oldest))
-		collect_namespace(item, out, *oldest, (*oldest)->netns == host, &text);
+		if (!each_of_namespace(item, *oldest, (*oldest)->netns == host, &text, each, ctx))
+			break;
 	if (namespaces.refused)
 		item_count(item, "dropped", "namespaces", namespaces.refused);
 	map_done(&namespaces);
 	buf_done(&text);
+}
+
+/* ---- metrics ---- */
+
+static void add_label(struct label label[NIC_LABELS], size_t *count, const char *name,
+		      struct span value)
+{
+	if (value.len)
+		label[(*count)++] = (struct label){name, value};
+}
+
+static bool collect_nic(void *ctx, const struct nic *nic)
+{
+	struct label label[NIC_LABELS];
+	char number[16];
+	size_t count = 0;
+
+	if (nic->netns) {
+		snprintf(number, sizeof(number), "%u", nic->netns);
+		add_label(label, &count, "netns", span_of(number));
+	}
+	add_label(label, &count, "pod", nic->who.pod);
+	add_label(label, &count, "namespace", nic->who.namespace);
+	add_label(label, &count, "service", nic->who.service);
+	add_label(label, &count, "container", nic->who.container);
+	add_label(label, &count, "interface", nic->name);
+	for (int i = BYTES; i < METRICS; i++) {
+		label[count] = (struct label){"direction", span_of("inbound")};
+		collector_add(ctx, (size_t)i, label, count + 1, (double)nic->in[i]);
+		label[count] = (struct label){"direction", span_of("outbound")};
+		collector_add(ctx, (size_t)i, label, count + 1, (double)nic->out[i]);
+	}
+	return true;
+}
+
+_Static_assert(BYTES == (int)FIELD_BYTES && DROPS == (int)FIELD_DROPS, "metrics are fields");
+
+static void collect(struct item *item, void *state, struct collector *out)
+{
+	each_nic(item, collect_nic, out);
+}
+
+/* ---- rows ---- */
+
+static const struct {
+	const char *name, *help;
+	enum unit unit;
+} columns[] = {
+	{"interface", "name of the interface", UNIT_TEXT},
+	{"netns", "its network namespace; absent for the machine's own", UNIT_NONE},
+	{"received_bytes", "bytes received", UNIT_BYTES},
+	{"received_packets", "packets received", UNIT_COUNT},
+	{"received_errors", "packets that arrived broken", UNIT_COUNT},
+	{"received_drops", "packets dropped on arrival", UNIT_COUNT},
+	{"sent_bytes", "bytes sent", UNIT_BYTES},
+	{"sent_packets", "packets sent", UNIT_COUNT},
+	{"sent_errors", "packets that could not be sent", UNIT_COUNT},
+	{"sent_drops", "packets dropped before they were sent", UNIT_COUNT},
+};
+
+enum { COLUMNS = sizeof(columns) / sizeof(*columns), COLUMN_IN = 2, COLUMN_OUT = 6 };
+
+static struct layout layout; /* made once, by start */
+static const struct layout *const layouts[] = {&layout, NULL};
+
+struct rows {
+	struct item *item;
+	struct arena *arena;
+	bool (*each)(void *ctx, const struct record *row);
+	void *ctx;
+};
+
+static bool show_nic(void *ctx, const struct nic *nic)
+{
+	struct rows *rows = ctx;
+	uint32_t first = layout.count - COLUMNS;
+	struct record record;
+
+	arena_clear(rows->arena);
+	record_begin(&record, &layout, item_name(rows->item), "interface", 0,
+		     item_resolver(rows->item));
+	if (record_set_who(&record, &nic->who, WHO_OF_CGROUP, rows->arena) ||
+	    record_set_text(&record, first, nic->name, rows->arena))
+		return true; /* out of memory: the row is left out */
+	if (nic->netns)
+		record.value[first + 1] = value_u64(nic->netns);
+	for (uint32_t i = FIELD_BYTES; i <= FIELD_DROPS; i++) {
+		record.value[first + COLUMN_IN + i] = value_u64(nic->in[i]);
+		record.value[first + COLUMN_OUT + i] = value_u64(nic->out[i]);
+	}
+	return rows->each(rows->ctx, &record);
+}
+
+static int show(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
+		void *ctx, struct err *why)
+{
+	struct arena arena;
+	struct rows rows = {.item = item, .arena = &arena, .each = each, .ctx = ctx};
+
+	arena_init(&arena, RECORD_BYTES);
+	each_nic(item, show_nic, &rows);
+	arena_done(&arena);
+	return 0;
+}
+
+static int start(struct item *item, void **ret_state, struct err *why)
+{
+	int error = 0;
+
+	layout_begin(&layout, WHO_OF_CGROUP);
+	for (int i = 0; error >= 0 && i < COLUMNS; i++)
+		error = layout_add(&layout, columns[i].name, columns[i].unit, columns[i].help, why);
+	return error < 0 ? error : 0;
 }
 
 const struct item_ops nic_item = {
@@ -167,5 +269,8 @@ const struct item_ops nic_item = {
 	.metrics = metrics,
 	.metric_count = METRICS,
 	.sums_outlive_it = true,
+	.start = start,
+	.layouts = layouts,
+	.rows = show,
 	.collect = collect,
 };
