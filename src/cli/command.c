@@ -17,6 +17,7 @@
 enum { RUN_SETS = 128 };
 
 static int run_help(int argc, char **argv);
+int trace_command(int argc, char **argv); /* trace/trace_main.c */
 
 static int run_version(int argc, char **argv)
 {
@@ -84,6 +85,11 @@ const struct command commands[] = {
 	 "effective configuration with the origin of each value", NULL, json_options, about_config},
 	{"caps", "caps [--json]", "which capabilities each item needs", NULL, json_options, about_caps},
 	{"features", "features [--json]", "what this kernel can", NULL, json_options, about_features},
+	{"trace", "trace [-e PROGRAM|FILE] [ARGS]", "the tracing language, compatible with bpftrace's",
+	 "sonde trace -e 'tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }'\n"
+	 "sonde trace tool.bt ARGS; #!/usr/bin/env -S sonde trace as a script's first line.\n"
+	 "Takes bpftrace's options, also when this program is called bpftrace. See docs/tracing-language.md.",
+	 NULL, trace_command},
 	{"completion", "completion bash", "completion for the shell", NULL, NULL, help_completion},
 	{"help", "help [COMMAND|ITEM] [--man]", "this text, or that of a command or item", NULL, NULL, run_help},
 	{"version", "version", "the version", NULL, NULL, run_version},
@@ -142,6 +148,8 @@ int command_run(int argc, char **argv)
 	const struct command *command;
 	const char *near;
 
+	if (!strcmp(basename(argv[0]), "bpftrace"))
+		return trace_command(argc, argv);
 	if (argc < 2) {
 		log_error("no command was given; 'sonde --help' lists them");
 		return EXIT_USAGE;

@@ -157,7 +157,7 @@ static int find_symbols(struct elf *elf, struct err *why)
 	return err_set(why, -EINVAL, "the ELF file has no symbols, or is cut short");
 }
 
-int elf_open(struct elf *elf, const void *bytes, size_t size, struct err *why)
+int bpf_elf_open(struct elf *elf, const void *bytes, size_t size, struct err *why)
 {
 	struct elf_section names;
 	Elf64_Ehdr header = {};

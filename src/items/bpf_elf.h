@@ -38,7 +38,7 @@ struct elf_symbol {
 	bool is_function;
 };
 
-int elf_open(struct elf *elf, const void *bytes, size_t size, struct err *why);
+int bpf_elf_open(struct elf *elf, const void *bytes, size_t size, struct err *why);
 
 /* False for an index that is none, or contents that lie outside the file. */
 bool elf_section(const struct elf *elf, uint32_t index, struct elf_section *ret);

@@ -144,7 +144,7 @@ static int describe_param(struct describing *d, const struct btf_type *variable,
 {
 	struct item_desc *desc = d->desc;
 	struct item_param *param = &desc->param[desc->params];
-	const char *name = type_name(d->btf, variable);
+	const char *name = btf_type_name(d->btf, variable);
 
 	if (desc->params == ITEM_PARAMS)
 		return err_set(d->why, -E2BIG, "parameter '%s' is one too many, %d are allowed",
@@ -179,7 +179,7 @@ static bool begins_with_head(const struct btf *btf, const struct btf_type *type)
 		return false;
 	first = type_behind(btf, btf_members(type)->type, NULL);
 	return first && btf_is_struct(first) && first->size == 16 &&
-	       !strcmp(type_name(btf, first), "event_head");
+	       !strcmp(btf_type_name(btf, first), "event_head");
 }
 
 static int name_kind(struct describing *d, const char *tag, const char *what, struct schema *schema)
@@ -198,7 +198,7 @@ static int describe_event(struct describing *d, const struct btf_type *variable,
 {
 	struct item_desc *desc = d->desc;
 	struct item_event *event = &desc->event[desc->events];
-	const char *name = type_name(d->btf, variable);
+	const char *name = btf_type_name(d->btf, variable);
 	const struct btf_type *type;
 	uint32_t number, id;
 	int error;
@@ -281,7 +281,7 @@ static int describe_hook(struct describing *d, const struct btf_type *function, 
 {
 	struct item_desc *desc = d->desc;
 	struct item_hook *hook = &desc->hook[desc->hooks];
-	const char *program = type_name(d->btf, function);
+	const char *program = btf_type_name(d->btf, function);
 	struct span optional;
 	int error;
 
@@ -343,7 +343,7 @@ static void describe_features(struct describing *d)
 
 	for (uint32_t id = 1; id < btf__type_cnt(d->btf); id++) {
 		const struct btf_type *type = btf__type_by_id(d->btf, id);
-		const char *name = type_name(d->btf, type);
+		const char *name = btf_type_name(d->btf, type);
 
 		if (!btf_is_var(type) || !is_in_section(&d->elf, name, ".maps"))
 			continue;
@@ -399,7 +399,7 @@ int item_describe(const char *name, const void *elf, size_t size, struct item_de
 			name, ITEM_NAME_BYTES);
 	if (is_one_of(span_of(name), taken_names, COUNT_OF(taken_names)))
 		return err_set(why, -EINVAL, "item name '%s' is a command already", name);
-	error = elf_open(&d.elf, elf, size, why);
+	error = bpf_elf_open(&d.elf, elf, size, why);
 	if (error)
 		goto out;
 	d.desc = calloc(1, sizeof(*d.desc));

@@ -246,7 +246,7 @@ static bool fits_metric(const struct btf *btf, struct metric *metric, uint32_t t
 	metric->size = type->size;
 	if (metric->type == METRIC_HISTOGRAM)
 		return btf_is_struct(type) && type->size == (METRIC_SLOTS + 1) * 8 &&
-		       !strcmp(type_name(btf, type), "histogram");
+		       !strcmp(btf_type_name(btf, type), "histogram");
 	metric->is_signed = btf_is_int(type) && btf_int_encoding(type) & BTF_INT_SIGNED;
 	return btf_is_int(type) && (type->size == 4 || type->size == 8);
 }
@@ -394,7 +394,7 @@ static int add_all_fields(struct describing *d, struct item_map *map, uint32_t i
 
 	if (!error && !map->metrics)
 		return err_set(d->why, -EINVAL, "'%s' has no field with COUNTER() or GAUGE()",
-			       type_name(d->btf, btf__type_by_id(d->btf, id)));
+			       btf_type_name(d->btf, btf__type_by_id(d->btf, id)));
 	return error;
 }
 
@@ -468,7 +468,7 @@ static int describe_value(struct describing *d, struct item_map *map, uint32_t v
 
 int describe_map(struct describing *d, uint32_t variable_id, const char *tag)
 {
-	const char *name = type_name(d->btf, btf__type_by_id(d->btf, variable_id));
+	const char *name = btf_type_name(d->btf, btf__type_by_id(d->btf, variable_id));
 	uint32_t value_id = map_target(d->btf, variable_id, "value");
 	struct item_map *map = new_map(d, name, value_id);
 	int error;
@@ -526,7 +526,7 @@ int describe_table(struct describing *d, uint32_t variable_id, const char *tag)
 	    !tag_value(tag, "kind", &kind) || !is_name(kind, sizeof(name)))
 		return err_set(d->why, -EINVAL,
 			       "'%.60s' is no TABLE(number, kind, struct, options)",
-			       type_name(d->btf, variable));
+			       btf_type_name(d->btf, variable));
 	snprintf(name, sizeof(name), "%.*s", (int)kind.len, (const char *)kind.at);
 	for (uint32_t i = 0; i < d->desc->maps; i++)
 		if (d->desc->map[i].is_table && d->desc->map[i].number == number)

@@ -60,7 +60,7 @@ struct span signal_name(uint64_t number, char scratch[NAME_TEXT])
 	return (struct span){(const uint8_t *)scratch, (size_t)len};
 }
 
-struct span syscall_name(uint64_t number, char scratch[NAME_TEXT])
+struct span syscall_text(uint64_t number, char scratch[NAME_TEXT])
 {
 	if (number < sizeof(syscalls) / sizeof(*syscalls) && syscalls[number])
 		return span_of(syscalls[number]);

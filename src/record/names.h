@@ -11,4 +11,4 @@ struct span errno_name(int64_t number, char scratch[NAME_TEXT]);
 /* "SIGKILL", "SIGRTMIN+2". */
 struct span signal_name(uint64_t number, char scratch[NAME_TEXT]);
 /* "openat", by the table of the architecture this was compiled for. */
-struct span syscall_name(uint64_t number, char scratch[NAME_TEXT]);
+struct span syscall_text(uint64_t number, char scratch[NAME_TEXT]);

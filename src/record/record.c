@@ -254,7 +254,7 @@ static int set_name(const struct fill *fill, uint32_t to, enum column_type type,
 	char scratch[NAME_TEXT];
 	struct span name = type == COLUMN_ERRNO    ? errno_name((int64_t)number, scratch)
 			   : type == COLUMN_SIGNAL ? signal_name(number, scratch)
-						   : syscall_name(number, scratch);
+						   : syscall_text(number, scratch);
 
 	return record_set_text(fill->record, to, name, fill->arena);
 }

@@ -212,7 +212,7 @@ static bool is_histogram(const struct btf *btf, const struct btf_type *type)
 	enum { BYTES = (36 + 1) * 8 }; /* HISTOGRAM_SLOTS and the sum: item.bpf.h */
 
 	return btf_is_struct(type) && type->size == BYTES &&
-	       !strcmp(type_name(btf, type), "histogram");
+	       !strcmp(btf_type_name(btf, type), "histogram");
 }
 
 static struct field field_of(const struct btf *btf, uint32_t type_id)
@@ -352,7 +352,7 @@ static int walk_struct(struct walk *walk, uint32_t id, uint32_t offset, int dept
 		return err_set(walk->why, -E2BIG, "structs are nested deeper than %d", DEPTH_MAX);
 	if (end < offset || end > walk->schema->size)
 		return err_set(walk->why, -EINVAL, "struct '%s' reaches beyond the one it is in",
-			       type_name(btf, type));
+			       btf_type_name(btf, type));
 	for (uint32_t i = 0; i < btf_vlen(type); i++, member++) {
 		const char *tag = tags_find(walk->tags, id, (int32_t)i, "col");
 		const char *given = btf__name_by_offset(btf, member->name_off),
@@ -386,7 +386,7 @@ int schema_add_struct(struct schema *schema, const struct tags *tags, uint32_t t
 	if (!type || !btf_is_composite(type))
 		return err_set(why, -EINVAL, "a record must be a struct");
 	if (!type->size || type->size > RECORD_BYTES || offset > RECORD_BYTES)
-		return err_set(why, -EINVAL, "struct '%s' has %u bytes", type_name(tags->btf, type),
+		return err_set(why, -EINVAL, "struct '%s' has %u bytes", btf_type_name(tags->btf, type),
 			       type->size);
 	if (schema->size < offset + type->size)
 		schema->size = offset + type->size;

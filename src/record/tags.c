@@ -130,7 +130,7 @@ const struct btf_type *type_behind(const struct btf *btf, uint32_t id, uint32_t 
 	return NULL;
 }
 
-const char *type_name(const struct btf *btf, const struct btf_type *type)
+const char *btf_type_name(const struct btf *btf, const struct btf_type *type)
 {
 	const char *name = type ? btf__name_by_offset(btf, type->name_off) : NULL;
 

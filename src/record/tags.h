@@ -41,6 +41,6 @@ const char *tags_find(const struct tags *tags, uint32_t type, int32_t component,
  * ret_id may be NULL. */
 const struct btf_type *type_behind(const struct btf *btf, uint32_t id, uint32_t *ret_id);
 /* Its name, "" if it has none. */
-const char *type_name(const struct btf *btf, const struct btf_type *type);
+const char *btf_type_name(const struct btf *btf, const struct btf_type *type);
 /* Its size in bytes, 0 when it has none. */
 uint32_t type_size(const struct btf *btf, uint32_t id);
