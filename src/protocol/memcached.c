@@ -72,6 +72,8 @@ static enum cut give(struct memcached_state *state, enum side from, struct messa
 {
 	struct memcached_half *half = &state->half[from];
 
+	if (state->dialect == DIALECT_BINARY)
+		memcached_binary_finish(half);
 	*ret_message = (struct message){
 		.correlation = CORRELATION_ORDER_ID,
 		.id = half->id,

@@ -6,7 +6,8 @@
  *	body length (4) | opaque (4) | cas (8) | extras | key | value
  *
  * Quiet operations (a Q at the end of their name) are answered only if there is something to say. The
- * response repeats opcode and opaque; together they are the message's id.
+ * response repeats opcode and opaque; together they are the message's id. Many clients leave the opaque at
+ * 0; so where the response brings the key, the key counts, too.
  */
 #include "protocol/memcached_parts.h"
 
@@ -17,6 +18,8 @@ enum {
 	EXTRAS_MAX = 24,
 	KEY_BYTES_MAX = 250,
 	OPCODE_STAT = 0x10,
+	OPCODE_GETKQ = 0x0d,
+	OPCODE_GATKQ = 0x24,
 	STATUS_NOT_FOUND = 1,
 	STATUS_EXISTS = 2,
 	STATUS_NOT_STORED = 5,
@@ -121,6 +124,21 @@ static const char *check_head(enum side from, struct span in)
 	return NULL;
 }
 
+static bool is_quiet_with_key(const struct memcached_half *half)
+{
+	return half->command == &commands[OPCODE_GETKQ] || half->command == &commands[OPCODE_GATKQ];
+}
+
+void memcached_binary_finish(struct memcached_half *half)
+{
+	if (!is_quiet_with_key(half) || half->is_error)
+		return;
+	for (size_t i = 0; i < half->key_len; i++) /* FNV-1a */
+		half->id = (half->id ^ half->key[i]) * 0x100000001b3;
+	if (half->is_torn)
+		half->id = 0;
+}
+
 static void take_head(struct memcached_half *half, enum side from, const uint8_t *at)
 {
 	uint16_t status = read16(at + 6);
@@ -139,9 +157,12 @@ static void take_head(struct memcached_half *half, enum side from, const uint8_t
 				 status != STATUS_NOT_STORED;
 		half->is_interim = at[1] == OPCODE_STAT && half->key_due;
 		half->items = !status && half->due > half->extra_due + half->key_due;
-		/* the body of an error says why, in words */
-		half->extra_due = 0;
-		half->key_due = half->is_error ? (uint32_t)half->due : 0;
+		if (half->is_error) { /* the body says why, in words */
+			half->extra_due = 0;
+			half->key_due = (uint32_t)half->due;
+		} else if (!is_quiet_with_key(half)) {
+			half->extra_due = half->key_due = 0;
+		}
 	}
 	half->phase = PHASE_BODY;
 }

@@ -50,6 +50,9 @@ enum step memcached_text_step(struct memcached_state *state, enum side from, str
 enum step memcached_binary_step(struct memcached_state *state, enum side from, struct span in,
 				size_t *ret_used, const char **ret_why);
 
+/* When the message is whole: what its id is made of is known. */
+void memcached_binary_finish(struct memcached_half *half);
+
 struct guess memcached_text_guess(struct span in);
 struct guess memcached_binary_guess(struct span in);
 

@@ -10,7 +10,7 @@
 /* magic, opcode, key length, extras length; then status, body length, opaque: as in the head */
 #define BINARY(magic, opcode, key, extras, status, body, opaque)                                   \
 	magic opcode "\0" key extras "\0\0" status "\0\0\0" body "\0\0\0" opaque "\0\0\0\0\0\0\0"  \
-										 "\0"
+		     "\0"
 #define REQUEST(opcode, key, extras, body, opaque)                                                 \
 	BINARY("\x80", opcode, key, extras, "\0", body, opaque)
 #define RESPONSE(opcode, extras, status, body, opaque)                                             \

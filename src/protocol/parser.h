@@ -82,8 +82,8 @@ enum answer {
 enum correlation {
 	CORRELATION_ORDER, /* responses come in the order of requests */
 	CORRELATION_ID, /* by `id`, in any order; an id is free again after its response */
-	CORRELATION_ORDER_ID, /* in order, and `id` is repeated in the response: checks the order, and
-			       * finds it again after a loss, where ids differ */
+	CORRELATION_ORDER_ID, /* in order, and `id` is repeated in the response, if it is not 0: tells
+			       * which of several quiet requests was answered, and checks the order */
 };
 
 /* Headers the caller may want; what a protocol has no such thing for stays empty. */
