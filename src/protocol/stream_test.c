@@ -78,12 +78,12 @@ static void gives_out_every_byte_once(void **state)
 			n++;
 		}
 		events[n - 1].is_lost = false;
-		for (size_t i = 0; i + 1 < n; i++) { /* any order, within a window */
-			size_t j = i + (size_t)rand() % window;
+		for (size_t i = 0; i < n; i++) { /* any order, within blocks of `window` */
+			size_t block = i / window * window;
+			size_t j = block + (size_t)rand() % window;
+			__typeof__(events[0]) other = events[i];
 
-			if (j < n && i && rand() % 2) {
-				__typeof__(events[0]) other = events[i];
-
+			if (j < n && i && j) {
 				events[i] = events[j];
 				events[j] = other;
 			}
