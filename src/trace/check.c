@@ -246,6 +246,7 @@ static struct variable *declare(struct checker *checker, struct stmt *stmt, stru
 	if (!binding)
 		return NULL;
 	variable->loop_depth = checker->loop_depth;
+	variable->is_shared |= checker->callback_depth > 0;
 	*binding = (struct binding){
 		.next = checker->bindings, .variable = variable, .depth = checker->depth};
 	checker->bindings = binding;
@@ -271,6 +272,7 @@ static void assign_variable(struct checker *checker, struct variable *variable,
 	if (type_is_castable_aggregate(type))
 		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
 	variable->is_in_loop |= checker->loop_depth > variable->loop_depth;
+	variable->is_shared |= checker->callback_depth > 0;
 	if (type->kind == TYPE_VOID || type_is_aggregate(type)) {
 		check_error(checker, place, "Invalid expression for assignment");
 		return;
@@ -459,9 +461,13 @@ static void check_loop(struct checker *checker, struct stmt *stmt)
 			  "bounded by the verifier.");
 	}
 	checker->loop_depth++;
+	checker->callback_depth += stmt->kind == STMT_FOR_MAP;
+	if (stmt->kind == STMT_FOR_MAP && stmt->variable)
+		stmt->variable->is_shared = true;
 	if (stmt->kind == STMT_WHILE)
 		check_condition(checker, stmt->value);
 	check_body_of(checker, stmt->body);
+	checker->callback_depth -= stmt->kind == STMT_FOR_MAP;
 	checker->loop_depth--;
 	checker->bindings = outer;
 }
@@ -520,7 +526,7 @@ static void check_probe(struct checker *checker, struct probe *probe)
 	checker->probe = probe;
 	checker->body = probe->body;
 	checker->bindings = NULL;
-	checker->depth = checker->loop_depth = 0;
+	checker->depth = checker->loop_depth = checker->callback_depth = 0;
 	if (probe->body->predicate)
 		check_condition(checker, probe->body->predicate);
 	check_stmts(checker, probe->body->stmts);

@@ -28,7 +28,7 @@ struct checker {
 	struct probe *probe; /* whose body is being walked */
 	struct body *body;
 	struct binding *bindings; /* variables that can be seen, innermost first */
-	uint32_t depth, loop_depth;
+	uint32_t depth, loop_depth, callback_depth;
 	bool is_changed; /* something became wider in this walk */
 	bool is_final; /* complaints are wanted: types stand still */
 };

@@ -75,6 +75,7 @@ static const struct type *check_variable(struct checker *checker, struct expr *e
 		return &type_none;
 	}
 	expr->variable = variable;
+	variable->is_shared |= checker->callback_depth > 0;
 	return variable->type;
 }
 

@@ -13,7 +13,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "trace/syscalls.h"
+#include <sys/syscall.h>
+
+/* made by tools/syscalls.sh from the headers of the machine that is compiled for */
+static const char *const syscall_names[] = {
+#include "syscalls.inc"
+};
+
+#define SYSCALL_COUNT (sizeof(syscall_names) / sizeof(*syscall_names))
 
 #define NAME(x)                                                                                    \
 	{                                                                                          \
@@ -35,7 +42,7 @@ static const struct {
 	NAME(AT_FDCWD),   NAME(SIG_BLOCK),    NAME(SIG_UNBLOCK), NAME(SIG_SETMASK),
 	NAME(INT8_MAX),   NAME(INT16_MAX),    NAME(INT32_MAX),   NAME(INT64_MAX),
 	NAME(INT8_MIN),   NAME(INT16_MIN),    NAME(INT32_MIN),   NAME(UINT8_MAX),
-	NAME(UINT16_MAX), NAME(UINT32_MAX),   {"NULL", 0},       {"__NR_read", SYSCALL_READ},
+	NAME(UINT16_MAX), NAME(UINT32_MAX),   {"NULL", 0},
 };
 
 int signal_number(const char *name)

@@ -23,6 +23,7 @@ enum {
 	STACK_MAX = 512,
 	SPILLED = -1,
 	HELPER_MAP_LOOKUP = 1,
+	CALLBACKS_MAX = 64,
 };
 
 struct range {
@@ -43,7 +44,7 @@ struct emitter {
 	uint32_t *label_at; /* by label: BPF instruction */
 	uint32_t *map_refs;
 	uint32_t map_ref_count, map_ref_room;
-	uint32_t *callbacks;
+	uint32_t callbacks[CALLBACKS_MAX];
 	uint32_t callback_count;
 	uint32_t stack; /* bytes in use, slots and spills */
 	int frame_map, lost_map;
@@ -341,9 +342,13 @@ static uint8_t in_register(struct emitter *e, struct operand operand, uint8_t sc
 			put_move(e, scratch, BPF_REG_10);
 		add_imm(e, scratch, slot->offset + operand.imm);
 		return scratch;
-	case OPERAND_LABEL:
+	case OPERAND_CALLBACK: /* its place is not known yet: see link_callbacks */
 		put(e, BPF_LD | BPF_DW | BPF_IMM, scratch, BPF_PSEUDO_FUNC, 0, operand.index);
 		put(e, 0, 0, 0, 0, 0);
+		return scratch;
+	case OPERAND_ARGUMENT:
+		put(e, BPF_LDX | BPF_MEM | BPF_DW, scratch, BPF_REG_10,
+		    (int16_t)(e->frame_reg_offset - 8 - 8 * operand.index), 0);
 		return scratch;
 	case OPERAND_NONE: break;
 	}
@@ -545,8 +550,7 @@ static void emit_insn(struct emitter *e, const struct ir_insn *insn)
 	case IR_STORE:
 	case IR_ATOMIC_ADD:
 	case IR_EXCHANGE: emit_store(e, insn); break;
-	case IR_CALL:
-	case IR_CALL_SELF: emit_call(e, insn); break;
+	case IR_CALL: emit_call(e, insn); break;
 	case IR_LABEL: e->label_at[insn->label] = e->count; break;
 	case IR_JUMP: put(e, BPF_JMP | BPF_JA, 0, 0, 0, 0); break;
 	case IR_BRANCH: emit_branch(e, insn); break;
@@ -630,18 +634,40 @@ static int resolve(struct emitter *e, const uint32_t *starts)
 	return 0;
 }
 
-static int emit_all(struct emitter *e, uint32_t *starts)
+/* (map, key, value, context of the caller: the program's context and the frame) */
+static void put_callback_start(struct emitter *e)
+{
+	put(e, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_6, BPF_REG_4, 0, 0);
+	put(e, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_0, BPF_REG_4, 8, 0);
+	put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_10, BPF_REG_0, (int16_t)e->frame_reg_offset, 0);
+	put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_10, BPF_REG_2,
+	    (int16_t)(e->frame_reg_offset - 8), 0);
+	put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_10, BPF_REG_3,
+	    (int16_t)(e->frame_reg_offset - 16), 0);
+}
+
+static void place_fixed(struct emitter *e)
 {
 	const struct ir *ir = e->ir;
 
-	for (uint32_t i = 0; i < ir->slot_count; i++)
+	e->stack = 0;
+	e->frame_reg_offset = 0;
+	for (uint32_t i = ir->shared_slots; i < ir->slot_count; i++)
 		if (!ir->slots[i].is_in_frame && (uint32_t)-ir->slots[i].offset > e->stack)
 			e->stack = (uint32_t)-ir->slots[i].offset;
-	if (ir->frame_size) {
+	if (ir->frame_size || ir->is_callback) {
 		e->stack = (e->stack + 7) / 8 * 8 + 8;
 		e->frame_reg_offset = -(int)e->stack;
+		e->stack += ir->is_callback ? 16 : 0; /* its key and value */
 	}
 	e->stack = e->stack < 8 ? 8 : (e->stack + 7) / 8 * 8;
+}
+
+static int emit_function(struct emitter *e, uint32_t *starts)
+{
+	const struct ir *ir = e->ir;
+
+	place_fixed(e);
 	find_reached(e);
 	find_ranges(e);
 	stretch_over_loops(e);
@@ -649,9 +675,13 @@ static int emit_all(struct emitter *e, uint32_t *starts)
 	place_spills(e);
 	if (e->is_failed)
 		return -E2BIG;
-	put_move(e, BPF_REG_6, BPF_REG_1);
-	if (ir->frame_size)
-		put_frame(e);
+	if (ir->is_callback) {
+		put_callback_start(e);
+	} else {
+		put_move(e, BPF_REG_6, BPF_REG_1);
+		if (ir->frame_size)
+			put_frame(e);
+	}
 	for (uint32_t i = 0; i < ir->count; i++) {
 		starts[i] = e->count;
 		if (e->reached[i])
@@ -661,20 +691,79 @@ static int emit_all(struct emitter *e, uint32_t *starts)
 	return e->is_failed ? -E2BIG : resolve(e, starts);
 }
 
+/* One function, with tables of its own; the instructions go behind what is there. */
+static int emit_one(struct emitter *e, const struct ir *ir)
+{
+	uint32_t *starts = calloc((size_t)ir->count + 2, sizeof(*starts));
+	int code = -ENOMEM;
+
+	if (ir->is_full) {
+		free(starts);
+		return -E2BIG;
+	}
+	e->ir = ir;
+	e->ranges = calloc((size_t)ir->reg_count + 1, sizeof(*e->ranges));
+	e->label_at = calloc((size_t)ir->label_count + 1, sizeof(*e->label_at));
+	e->reached = calloc((size_t)ir->count + 1, 1);
+	if (e->ranges && e->label_at && starts && e->reached)
+		code = emit_function(e, starts);
+	free(e->ranges);
+	free(e->label_at);
+	free(e->reached);
+	free(starts);
+	return code;
+}
+
+/* The address of a function is its distance from the instruction that takes it. */
+static void link_callbacks(struct emitter *e)
+{
+	for (uint32_t i = 0; i + 1 < e->count; i++) {
+		struct bpf_insn *insn = &e->insns[i];
+
+		if (insn->code != (BPF_LD | BPF_DW | BPF_IMM))
+			continue;
+		if (insn->src_reg == BPF_PSEUDO_FUNC)
+			insn->imm = (int32_t)e->callbacks[insn->imm] - (int32_t)i - 1;
+		i++;
+	}
+}
+
+static int emit_all(struct emitter *e, const struct ir *main)
+{
+	const struct ir *order[CALLBACKS_MAX];
+	int code = emit_one(e, main);
+	int n = main->callback_count;
+
+	if (code || n > CALLBACKS_MAX)
+		return code ? code : -E2BIG;
+	for (const struct ir *ir = main->callbacks; ir; ir = ir->next_callback)
+		order[--n] = ir;
+	for (int i = 0; i < main->callback_count && !code; i++) {
+		e->callbacks[e->callback_count++] = e->count;
+		code = emit_one(e, order[i]);
+	}
+	if (!code)
+		link_callbacks(e);
+	return code;
+}
+
 static int hand_over(const struct emitter *e, struct arena *arena, struct code *ret_code)
 {
-	struct code code = {.count = e->count, .map_ref_count = e->map_ref_count};
+	struct code code = {.count = e->count,
+			    .map_ref_count = e->map_ref_count,
+			    .callback_count = e->callback_count};
 
 	code.insns = arena_new(arena, (e->count + 1) * sizeof(*code.insns));
 	code.places = arena_new(arena, (e->count + 1) * sizeof(*code.places));
 	code.map_refs = arena_new(arena, (e->map_ref_count + 1) * sizeof(*code.map_refs));
-	if (!code.insns || !code.places || !code.map_refs)
+	code.callbacks = arena_new(arena, (e->callback_count + 1) * sizeof(*code.callbacks));
+	if (!code.insns || !code.places || !code.map_refs || !code.callbacks)
 		return -ENOMEM;
+	memcpy(code.callbacks, e->callbacks, e->callback_count * sizeof(*code.callbacks));
 	memcpy(code.insns, e->insns, e->count * sizeof(*code.insns));
 	memcpy(code.places, e->places, e->count * sizeof(*code.places));
 	if (e->map_ref_count)
 		memcpy(code.map_refs, e->map_refs, e->map_ref_count * sizeof(*code.map_refs));
-	code.callback_at = e->count;
 	*ret_code = code;
 	return 0;
 }
@@ -682,32 +771,18 @@ static int hand_over(const struct emitter *e, struct arena *arena, struct code *
 int emit(const struct ir *ir, const struct target *target, int frame_map, int lost_map,
 	 struct code *ret_code, struct err *why)
 {
-	struct emitter e = {
-		.ir = ir, .target = target, .frame_map = frame_map, .lost_map = lost_map};
-	uint32_t *starts;
-	int code = -ENOMEM;
+	struct emitter e = {.target = target, .frame_map = frame_map, .lost_map = lost_map};
+	int code = emit_all(&e, ir);
 
-	if (ir->is_full)
-		return err_set(why, -E2BIG, "the program needs more memory than a BPF program has");
-	e.ranges = calloc((size_t)ir->reg_count + 1, sizeof(*e.ranges));
-	e.label_at = calloc((size_t)ir->label_count + 1, sizeof(*e.label_at));
-	starts = calloc((size_t)ir->count + 2, sizeof(*starts));
-	e.reached = calloc((size_t)ir->count + 1, 1);
-	if (e.ranges && e.label_at && starts && e.reached)
-		code = emit_all(&e, starts);
 	if (!code)
 		code = hand_over(&e, ir->arena, ret_code);
 	if (code == -E2BIG)
 		err_set(why, code,
-			"the program is too large: its values need more than the 512 "
-			"bytes of a BPF stack, or it jumps further than 32767 "
-			"instructions; split the action");
+			"the program is too large: its values need more memory than a BPF program "
+			"has, "
+			"or it jumps further than 32767 instructions; split the action");
 	else if (code)
 		err_set(why, code, "out of memory");
-	free(e.ranges);
-	free(e.label_at);
-	free(e.reached);
-	free(starts);
 	free(e.insns);
 	free(e.places);
 	free(e.map_refs);

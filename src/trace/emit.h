@@ -30,8 +30,7 @@ struct code {
 	/* map references: the instruction's imm is the map's number until loading */
 	uint32_t *map_refs;
 	uint32_t map_ref_count;
-	uint32_t callback_at; /* first instruction of the callbacks; count: there are none */
-	uint32_t *callbacks;
+	uint32_t *callbacks; /* first instruction of each function that is called back */
 	uint32_t callback_count;
 };
 

@@ -7,10 +7,11 @@
 /* One line a function; what it does is in functions/. */
 #define ALL_FUNCTIONS(X)                                                                           \
 	X(arg)                                                                                     \
-	X(args) X(avg) X(bswap) X(buf) X(cat) X(cgroup) X(cgroup_path) X(cgroupid) X(clear) X(     \
-		comm) X(count) X(cpid) X(cpu) X(ctx) X(curtask) X(delete) X(elapsed) X(errorf)     \
-		X(exit) X(func) X(getopt) X(gid) X(has_cpid) X(has_key) X(hist) X(jiffies) X(      \
-			join) X(kaddr) X(kptr) X(kstack) X(ksym) X(lhist) X(macaddr) X(max) X(min) \
+	X(args)                                                                                    \
+	X(avg) X(bswap) X(buf) X(cat) X(cgroup) X(cgroup_path) X(cgroupid) X(clear) X(comm) X(     \
+		count) X(cpid) X(cpu) X(ctx) X(curtask) X(delete) X(elapsed) X(errorf) X(exit)     \
+		X(func) X(getopt) X(gid) X(has_cpid) X(has_key) X(hist) X(jiffies) X(join) X(      \
+			kaddr) X(kptr) X(kstack) X(ksym) X(len) X(lhist) X(macaddr) X(max) X(min)  \
 			X(ncpus) X(nsecs) X(ntop) X(numaid) X(pcomm) X(pid) X(ppid) X(print) X(    \
 				printf) X(probe) X(probetype) X(pton) X(rand) X(reg) X(retval)     \
 				X(signal) X(signal_name) X(signal_thread) X(stats) X(str)          \

@@ -17,6 +17,43 @@ void ir_init(struct ir *ir, struct arena *arena)
 	*ir = (struct ir){.arena = arena, .frame_used = FRAME_HEAD};
 }
 
+int ir_start_callback(struct ir *main, const struct ir *outer, struct ir **ret_callback)
+{
+	struct ir *callback = arena_new(main->arena, sizeof(*callback));
+
+	if (!callback) {
+		main->is_full = true;
+		return -1;
+	}
+	ir_init(callback, main->arena);
+	callback->is_callback = true;
+	callback->frame_used = callback->frame_size = outer->frame_used;
+	/* variables keep their slots; a copy, because both go on making their own */
+	callback->slots = arena_new(main->arena, (outer->slot_count + 64) * sizeof(*outer->slots));
+	if (!callback->slots) {
+		main->is_full = true;
+		return -1;
+	}
+	if (outer->slot_count)
+		memcpy(callback->slots, outer->slots, outer->slot_count * sizeof(*outer->slots));
+	callback->slot_count = outer->slot_count;
+	callback->slot_room = outer->slot_count + 64;
+	callback->shared_slots = outer->slot_count;
+	callback->next_callback = main->callbacks;
+	main->callbacks = callback;
+	*ret_callback = callback;
+	return main->callback_count++;
+}
+
+void ir_end_callback(struct ir *main, struct ir *outer, const struct ir *callback)
+{
+	uint32_t size = callback->frame_size;
+
+	outer->frame_size = size > outer->frame_size ? size : outer->frame_size;
+	main->frame_size = size > main->frame_size ? size : main->frame_size;
+	main->is_full |= callback->is_full;
+}
+
 int ir_reg(struct ir *ir)
 {
 	return ir->reg_count++;
@@ -225,7 +262,8 @@ static void dump_operand(struct operand operand, struct buf *out)
 	case OPERAND_CONTEXT: buf_f(out, "context+%lld", (long long)operand.imm); break;
 	case OPERAND_MAP: buf_f(out, "map%d", operand.index); break;
 	case OPERAND_FRAME: buf_f(out, "frame+%lld", (long long)operand.imm); break;
-	case OPERAND_LABEL: buf_f(out, "L%d", operand.index); break;
+	case OPERAND_CALLBACK: buf_f(out, "callback%d", operand.index); break;
+	case OPERAND_ARGUMENT: buf_f(out, "argument%d", operand.index); break;
 	}
 }
 
@@ -245,7 +283,6 @@ static void dump_insn(const struct ir_insn *insn, struct buf *out)
 		[IR_ATOMIC_ADD] = "atomic_add",
 		[IR_EXCHANGE] = "exchange",
 		[IR_CALL] = "call",
-		[IR_CALL_SELF] = "call",
 		[IR_LABEL] = "",
 		[IR_JUMP] = "goto",
 		[IR_BRANCH] = "if",

@@ -27,7 +27,6 @@ enum ir_op {
 	IR_ATOMIC_ADD, /* *(size *)(a + offset) += b */
 	IR_EXCHANGE, /* dst = old *(u64 *)(a + offset), which becomes b */
 	IR_CALL, /* dst = helper(args...) */
-	IR_CALL_SELF, /* dst = helper(args...), where args[1] is the label of a callback */
 	IR_LABEL,
 	IR_JUMP,
 	IR_BRANCH, /* if (a cond b) goto label */
@@ -74,7 +73,8 @@ enum operand_kind {
 	OPERAND_CONTEXT, /* the program's context + imm */
 	OPERAND_MAP, /* the map itself, by number */
 	OPERAND_FRAME, /* start of the frame */
-	OPERAND_LABEL, /* a callback: its first instruction */
+	OPERAND_CALLBACK, /* the address of a callback, by number */
+	OPERAND_ARGUMENT, /* in a callback: 0 its key, 1 its value */
 };
 
 struct operand {
@@ -115,6 +115,10 @@ struct ir {
 	uint32_t frame_size; /* bytes at most */
 	bool is_full; /* out of memory, or too large: nothing more is added */
 	struct place place; /* for what is added next */
+	struct ir *callbacks; /* functions that go with this one, the last made first */
+	struct ir *next_callback;
+	uint32_t shared_slots; /* callback: slots of its maker, all in the frame */
+	int callback_count;
 	bool is_callback; /* a function of its own: context and frame are handed in */
 };
 
@@ -123,6 +127,13 @@ struct ir_mark {
 };
 
 void ir_init(struct ir *ir, struct arena *arena);
+/*
+ * A function that the kernel calls back, behind `main`. It shares the frame with it: its slots are
+ * placed behind those of `outer` that are in use. ir_end_callback tells how much it needed.
+ * Returns its number, -1: out of memory.
+ */
+int ir_start_callback(struct ir *main, const struct ir *outer, struct ir **ret_callback);
+void ir_end_callback(struct ir *main, struct ir *outer, const struct ir *callback);
 int ir_reg(struct ir *ir);
 int ir_label(struct ir *ir);
 int ir_slot(struct ir *ir, uint32_t size, uint32_t align, bool wants_frame);

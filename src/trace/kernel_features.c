@@ -83,6 +83,7 @@ void features_find(struct loader *loader, struct target *ret_target)
 	*ret_target = (struct target){.has_may_goto = has_may_goto(loader),
 				      .has_exchange = has_exchange(loader),
 				      .has_percpu_lookup = has_helper(loader, 195),
+				      .has_for_each = has_helper(loader, 164),
 				      .cpus = loader->cpus};
 }
 
@@ -94,10 +95,11 @@ int features_print(void)
 	loader_direct(&loader);
 	features_find(&loader, &target);
 	printf("Kernel features\n"
-	       "  may_goto: %s\n  atomic exchange: %s\n  map_lookup_percpu_elem: %s\n"
+	       "  may_goto: %s\n  atomic exchange: %s\n  map_lookup_percpu_elem: %s\n  "
+	       "for_each_map_elem: %s\n"
 	       "  btf: %s\n  possible cpus: %u\n",
 	       target.has_may_goto ? "yes" : "no", target.has_exchange ? "yes" : "no",
-	       target.has_percpu_lookup ? "yes" : "no",
+	       target.has_percpu_lookup ? "yes" : "no", target.has_for_each ? "yes" : "no",
 	       access("/sys/kernel/btf/vmlinux", R_OK) ? "no" : "yes", target.cpus);
 	loader_done(&loader);
 	return 0;

@@ -30,7 +30,8 @@ struct program_spec {
 	char *log; /* the verifier's words, when it says no */
 	uint32_t log_size;
 	uint32_t log_level;
-	bool is_sleepable;
+	const uint32_t *functions; /* where functions of its own begin, besides the first */
+	uint32_t function_count;
 };
 
 struct perf_spec {

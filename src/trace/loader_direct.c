@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* loader_direct - the loader that makes the system calls itself: bpf(2) and perf_event_open(2). */
 #include <errno.h>
+#include <linux/btf.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,60 @@ static int map_create(struct loader *loader, const struct map_spec *spec, struct
 	return fd;
 }
 
+/*
+ * A program with functions of its own must say in BTF that they are functions: one type int, one
+ * prototype without parameters, one function; every function of the program is "that one".
+ */
+static int load_btf(void)
+{
+	static const struct {
+		struct btf_header header;
+		struct btf_type integer;
+		uint32_t integer_is;
+		struct btf_type prototype, function;
+		char strings[16];
+	} blob = {
+		.header = {.magic = BTF_MAGIC,
+			   .version = 1,
+			   .hdr_len = sizeof(struct btf_header),
+			   .type_len = 3 * sizeof(struct btf_type) + 4,
+			   .str_off = 3 * sizeof(struct btf_type) + 4,
+			   .str_len = 16},
+		.integer = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4},
+		.integer_is = BTF_INT_SIGNED << 24 | 32,
+		.prototype = {.info = BTF_KIND_FUNC_PROTO << 24, .type = 1},
+		.function = {.name_off = 5, .info = BTF_KIND_FUNC << 24, .type = 2},
+		.strings = "\0int\0function",
+	};
+	union bpf_attr attr = {.btf = (uint64_t)(uintptr_t)&blob, .btf_size = sizeof(blob)};
+
+	return sys_bpf(BPF_BTF_LOAD, &attr);
+}
+
+enum { FUNCTIONS_MAX = 65, FUNCTION_TYPE = 3 };
+
+/* Fills in what the kernel wants to know of functions. Returns a file to close after loading. */
+static int describe_functions(const struct program_spec *spec, struct bpf_func_info *info,
+			      union bpf_attr *attr)
+{
+	int fd;
+
+	if (!spec->function_count || spec->function_count >= FUNCTIONS_MAX)
+		return -1;
+	fd = load_btf();
+	if (fd < 0)
+		return -1;
+	info[0] = (struct bpf_func_info){.type_id = FUNCTION_TYPE};
+	for (uint32_t i = 0; i < spec->function_count; i++)
+		info[i + 1] = (struct bpf_func_info){.insn_off = spec->functions[i],
+						     .type_id = FUNCTION_TYPE};
+	attr->prog_btf_fd = (uint32_t)fd;
+	attr->func_info_rec_size = sizeof(*info);
+	attr->func_info = (uint64_t)(uintptr_t)info;
+	attr->func_info_cnt = spec->function_count + 1;
+	return fd;
+}
+
 static int program_load(struct loader *loader, const struct program_spec *spec, struct err *why)
 {
 	union bpf_attr attr = {.prog_type = spec->type,
@@ -82,19 +137,22 @@ static int program_load(struct loader *loader, const struct program_spec *spec, 
 			       .license = (uint64_t)(uintptr_t)spec->license,
 			       .expected_attach_type = spec->attach_type,
 			       .attach_btf_id = spec->attach_btf_id};
-	int fd;
+	struct bpf_func_info functions[FUNCTIONS_MAX];
+	int btf = describe_functions(spec, functions, &attr), fd;
 
 	snprintf(attr.prog_name, sizeof(attr.prog_name), "%s", spec->name);
 	fd = sys_bpf(BPF_PROG_LOAD, &attr);
-	if (fd >= 0)
-		return fd;
-	if (spec->log_size) { /* once more, for the reason */
+	if (fd < 0 && spec->log_size) { /* once more, for the reason */
 		attr.log_level = spec->log_level ? spec->log_level : 1;
 		attr.log_buf = (uint64_t)(uintptr_t)spec->log;
 		attr.log_size = spec->log_size;
 		spec->log[0] = 0;
 		sys_bpf(BPF_PROG_LOAD, &attr);
 	}
+	if (btf >= 0)
+		close(btf);
+	if (fd >= 0)
+		return fd;
 	return err_set(why, fd, "cannot load program '%s': %s", spec->name,
 		       fd == -EPERM ? "not permitted (root, or CAP_BPF and CAP_PERFMON, are needed)"
 				    : err_name(fd));

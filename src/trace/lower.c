@@ -431,12 +431,13 @@ static void lower_body(struct lowering *l)
 		variable->reg = variable->slot = -1;
 		if (variable->type->kind == TYPE_NONE)
 			continue;
-		if (type_is_scalar(variable->type) && !variable->is_in_loop)
+		if (type_is_scalar(variable->type) && !variable->is_in_loop && !variable->is_shared)
 			variable->reg = ir_reg(l->ir);
 		else
 			variable->slot =
 				ir_slot(l->ir, variable->type->size, 8,
-					variable->is_in_loop && l->compiled->target.has_may_goto);
+					variable->is_shared || (variable->is_in_loop &&
+								l->compiled->target.has_may_goto));
 	}
 	if (body->predicate) {
 		l->ir->place = body->predicate->place;
@@ -497,7 +498,7 @@ static int lower_probe(struct lowering *l, struct probe *probe)
 
 	ir_init(&ir, &l->script->arena);
 	l->probe = probe;
-	l->ir = &ir;
+	l->ir = l->main = &ir;
 	l->loop = NULL;
 	lower_body(l);
 	if (l->is_failed)

@@ -76,14 +76,15 @@ struct compiled {
 struct loop {
 	struct loop *outer;
 	int again, end; /* labels */
-	int callback_slot;
+	bool is_callback; /* leaving it is returning: 0 goes on, 1 ends */
 };
 
 struct lowering {
 	struct script *script;
 	struct compiled *compiled;
 	struct probe *probe;
-	struct ir *ir;
+	struct ir *ir; /* what is being written: the program, or a callback of it */
+	struct ir *main; /* the program */
 	struct loop *loop;
 	struct err *why;
 	int exit_label; /* end of the program */
@@ -183,6 +184,11 @@ struct value lower_memory_compare(struct lowering *l, struct expr *expr, bool is
 struct memory lower_event(struct lowering *l, const struct expr *call, const struct type *layout);
 void lower_send(struct lowering *l, struct memory event, const struct type *layout);
 void lower_lost(struct lowering *l, enum lost kind);
+
+/* Calls a function of its own for every element; `body` writes it. Returns how many were visited.
+ * The body gets the key as OPERAND_ARGUMENT 0, the value as 1, and returns 1 to end. */
+int lower_for_each(struct lowering *l, const struct map_decl *map,
+		   void (*body)(struct lowering *l, void *context), void *context);
 
 int lower_new_map(struct lowering *l, struct map_spec spec, struct map_decl *decl);
 struct map_decl *lower_decl(struct lowering *l, const struct expr *map);

@@ -9,6 +9,8 @@
  */
 #include "trace/lower.h"
 
+enum { HELPER_FOR_EACH = 164 };
+
 static void write_variable(struct lowering *l, const struct variable *variable, struct expr *expr)
 {
 	const struct type *type = variable->type;
@@ -143,10 +145,99 @@ static void lower_range(struct lowering *l, struct stmt *stmt)
 	l->loop = loop.outer;
 }
 
+/*
+ * A function of its own, called for every element: it reaches the frame and the context through its
+ * caller's stack, so every variable that it shares lives in the frame. `break` and `return` end the
+ * walk by returning 1; a mark in the frame tells the caller which of them it was.
+ */
+int lower_for_each(struct lowering *l, const struct map_decl *map,
+		   void (*body)(struct lowering *l, void *context), void *context)
+{
+	struct ir *outer = l->ir, *callback;
+	int outer_exit = l->exit_label, number, result, go_on;
+	struct loop *outer_loop = l->loop;
+	struct operand capture = op_slot(ir_slot(outer, 16, 8, false), 0);
+	struct operand ended = op_slot(ir_slot(outer, 8, 8, true), 0);
+
+	number = ir_start_callback(l->main, outer, &callback);
+	if (number < 0) {
+		l->is_failed = true;
+		return ir_reg(outer);
+	}
+	l->ir = callback;
+	l->exit_label = ir_label(callback);
+	body(l, context);
+	ir_return(callback, op_imm(0));
+	ir_put_label(callback, l->exit_label);
+	ir_store(callback, ended, 0, 8, op_imm(1));
+	ir_return(callback, op_imm(1));
+	l->ir = outer;
+	l->loop = outer_loop;
+	l->exit_label = outer_exit;
+	ir_end_callback(l->main, outer, callback);
+
+	ir_store(outer, capture, 0, 8, op_context(0));
+	ir_store(outer, capture, 8, 8, (struct operand){.kind = OPERAND_FRAME});
+	ir_store(outer, ended, 0, 8, op_imm(0));
+	result = ir_call(outer, HELPER_FOR_EACH, op_map(map->index),
+			 (struct operand){.kind = OPERAND_CALLBACK, .index = number}, capture,
+			 op_imm(0), NO_OPERAND);
+	go_on = ir_load(outer, ended, 0, 8, false);
+	ir_branch(outer, COND_NE, op_reg(go_on), op_imm(0), l->exit_label);
+	return result;
+}
+
+static void for_map_body(struct lowering *l, void *context)
+{
+	struct stmt *stmt = context;
+	struct loop loop = {.outer = NULL, .again = ir_label(l->ir), .end = ir_label(l->ir)};
+	const struct map_decl *map = stmt->value->map;
+	const struct type *tuple = stmt->variable->type;
+	struct memory pair = {.base = op_slot(stmt->variable->slot, 0)};
+	struct memory key = {
+		.base = op_reg(ir_move(l->ir, (struct operand){.kind = OPERAND_ARGUMENT}))};
+	struct memory value_at = pair;
+
+	value_at.offset = (int32_t)tuple->fields[1].offset;
+	lower_zero(l, pair, tuple->size);
+	lower_copy(l, pair, key, map->key->size);
+	if (type_is_castable_aggregate(map->value)) {
+		lower_store(l, lower_aggregate(l, map, key), value_at, tuple->fields[1].type);
+	} else {
+		struct memory value = {
+			.base = op_reg(ir_move(
+				l->ir, (struct operand){.kind = OPERAND_ARGUMENT, .index = 1}))};
+
+		lower_copy(l, value_at, value, map->value->size);
+	}
+	l->loop = &loop;
+	lower_stmts(l, stmt->body);
+	ir_put_label(l->ir, loop.again);
+	ir_return(l->ir, op_imm(0));
+	ir_put_label(l->ir, loop.end);
+	ir_return(l->ir, op_imm(1));
+}
+
+static void lower_for_map(struct lowering *l, struct stmt *stmt)
+{
+	struct map_decl *map = lower_decl(l, stmt->value);
+
+	if (!l->compiled->target.has_for_each) {
+		diag_error(&l->script->diag, stmt->place,
+			   "for over a map needs bpf_for_each_map_elem (kernel 5.13)");
+		l->is_failed = true;
+	} else if (type_is_aggregate(map->value) && !type_is_castable_aggregate(map->value)) {
+		diag_error(&l->script->diag, stmt->place,
+			   "Loop expression does not support type: %s",
+			   type_text(&l->script->arena, map->value));
+		l->is_failed = true;
+	} else {
+		lower_for_each(l, map, for_map_body, stmt);
+	}
+}
+
 static void lower_stmt(struct lowering *l, struct stmt *stmt)
 {
-	int dead;
-
 	l->ir->place = stmt->place;
 	switch (stmt->kind) {
 	case STMT_EXPR: lower_expr(l, stmt->value); break;
@@ -166,19 +257,13 @@ static void lower_stmt(struct lowering *l, struct stmt *stmt)
 	case STMT_IF: lower_if(l, stmt); break;
 	case STMT_WHILE: lower_while(l, stmt); break;
 	case STMT_FOR_RANGE: lower_range(l, stmt); break;
-	case STMT_FOR_MAP:
-		diag_error(&l->script->diag, stmt->place, "for over a map is not supported yet");
-		l->is_failed = true;
-		break;
+	case STMT_FOR_MAP: lower_for_map(l, stmt); break;
 	case STMT_UNROLL:
 		for (uint64_t i = 0; i < stmt->value->number; i++)
 			lower_stmts(l, stmt->body);
 		break;
-	case STMT_BREAK:
-	case STMT_CONTINUE:
-		dead = stmt->kind == STMT_BREAK ? l->loop->end : l->loop->again;
-		ir_jump(l->ir, dead);
-		break;
+	case STMT_BREAK: ir_jump(l->ir, l->loop->end); break;
+	case STMT_CONTINUE: ir_jump(l->ir, l->loop->again); break;
 	case STMT_RETURN: ir_jump(l->ir, l->exit_label); break;
 	case STMT_BLOCK: lower_stmts(l, stmt->body); break;
 	}

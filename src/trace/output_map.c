@@ -378,7 +378,7 @@ static bool used_range(const struct table *table, const struct entry *entry, uin
 static void histogram_text(const struct table *table, const struct entry *entry, uint64_t div,
 			   struct buf *out)
 {
-	uint32_t first, last;
+	uint32_t first = 0, last = 0;
 	uint64_t most = 0;
 
 	if (!used_range(table, entry, &first, &last))
@@ -403,7 +403,7 @@ static void histogram_json(const struct table *table, const struct entry *entry,
 			   struct buf *out)
 {
 	const struct type *type = table->map->value;
-	uint32_t first, last;
+	uint32_t first = 0, last = 0;
 
 	buf_char(out, '[');
 	if (used_range(table, entry, &first, &last))

@@ -271,6 +271,8 @@ static int load(struct run *run, struct program *program, const struct probe_kin
 				    .attach_btf_id = program->probe->btf_id,
 				    .insns = insns,
 				    .insn_count = code->count,
+				    .functions = code->callbacks,
+				    .function_count = code->callback_count,
 				    .log = log,
 				    .log_size = VERIFIER_LOG};
 	int fd = -ENOMEM;
@@ -553,7 +555,7 @@ static void close_all(struct run *run)
 static int run_all(struct run *run, struct err *why)
 {
 	const struct map_use *ring = &run->compiled->maps[MAP_RING];
-	uint32_t count;
+	uint32_t count = 0;
 	int err;
 
 	err = ring_open(&run->ring, ring->fd, ring->spec.max_entries);

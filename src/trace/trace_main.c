@@ -265,7 +265,7 @@ static int trace(struct command *command, struct span text)
 	struct run run = {.loader = &loader, .out = &out, .options = &options, .signals = -1};
 	struct err why = {};
 	struct script *script;
-	int code = 1, go;
+	int code = 1, go = -1;
 
 	loader_direct(&loader);
 	loader.pid = command->pid;

@@ -5,7 +5,7 @@
 #include "trace/functions/functions.h"
 #include "trace/run.h"
 
-enum { HELPER_MAP_DELETE = 3, HELPER_FOR_EACH = 164 };
+enum { HELPER_MAP_DELETE = 3 };
 
 static struct map_decl *map_wanted(struct checker *checker, struct expr *call)
 {
@@ -129,6 +129,42 @@ const struct function function_has_key = {.name = "has_key",
 					  .flags = FUNCTION_MAP_ARG,
 					  .check = check_has_key,
 					  .lower = lower_has_key};
+
+/* --- len: elements of a map, counted by walking it --- */
+
+static const struct type *check_len(struct checker *checker, struct expr *call)
+{
+	struct map_decl *map = map_wanted(checker, call);
+
+	if (map && checker->is_final && (!map->key || map->key->kind == TYPE_NONE))
+		check_error(checker, call->place,
+			    "call to len() expects a map with explicit keys (non-scalar map)");
+	return &type_uint64;
+}
+
+static void count_only(struct lowering *l, void *context)
+{
+}
+
+static struct value lower_len(struct lowering *l, struct expr *call)
+{
+	struct map_decl *map = lower_decl(l, call->args);
+
+	if (!l->compiled->target.has_for_each) {
+		diag_error(&l->script->diag, call->place,
+			   "len() needs bpf_for_each_map_elem (kernel 5.13)");
+		l->is_failed = true;
+		return value_imm(&type_uint64, 0);
+	}
+	return value_reg(&type_uint64, lower_for_each(l, map, count_only, NULL));
+}
+
+const struct function function_len = {.name = "len",
+				      .min_args = 1,
+				      .max_args = 1,
+				      .flags = FUNCTION_MAP_ARG,
+				      .check = check_len,
+				      .lower = lower_len};
 
 /* --- clear and zero: user space does it, in the order of events --- */
 
