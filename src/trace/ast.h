@@ -158,6 +158,7 @@ struct map_decl {
 	struct place place; /* first use */
 	const struct type *key; /* NULL: not known yet; type_none: it has no key */
 	const struct type *value;
+	const struct type *natural; /* value: what was stored, before widening; for complaints */
 	const char *declared_as; /* "lruhash" ... or NULL */
 	uint32_t max_entries;
 	bool is_written;

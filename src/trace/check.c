@@ -28,6 +28,13 @@ const char *check_text(struct checker *checker, const struct type *type)
 	return checker->is_final ? type_text(&checker->script->arena, type) : "";
 }
 
+const char *check_short(struct checker *checker, const struct type *type)
+{
+	if (type->kind == TYPE_INT)
+		return type->is_signed ? "int" : "unsigned int";
+	return type->kind == TYPE_STRING ? "string" : check_text(checker, type);
+}
+
 /* --- operators --- */
 
 static bool is_comparison(enum op op)
@@ -160,8 +167,12 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 		return &type_none;
 	}
 	/* "" beside a number, as in /@x[tid] != 0/: bpftrace says no, and so do we */
-	check_error(checker, expr->place, "Type mismatch for '%s': comparing '%s' with '%s'",
-		    op_text(expr->op), check_text(checker, left), check_text(checker, right));
+	check_error(checker, expr->place, "Type mismatch for '%s': comparing %s with %s",
+		    op_text(expr->op),
+		    left->kind == TYPE_INT && left->is_literal ? "int64"
+							       : check_text(checker, left),
+		    right->kind == TYPE_INT && right->is_literal ? "int64"
+								 : check_text(checker, right));
 	return &type_none;
 }
 
@@ -191,6 +202,7 @@ void check_map_value(struct checker *checker, struct map_decl *map, const struct
 	if (type->kind == TYPE_INT)
 		stored = type_int(8, type->is_signed);
 	if (map->value->kind == TYPE_NONE) {
+		map->natural = type;
 		map->value = stored;
 		checker->is_changed = true;
 		return;
@@ -210,6 +222,11 @@ void check_map_value(struct checker *checker, struct map_decl *map, const struct
 		}
 		return;
 	}
+	if (map->value->kind == TYPE_HIST && type->kind == TYPE_HIST &&
+	    map->value->step != type->step) {
+		check_error(checker, place, "Different bits in a single hist unsupported");
+		return;
+	}
 	joined = type_is_aggregate(map->value) != type_is_aggregate(stored)
 			 ? NULL
 			 : type_join(&checker->script->arena, map->value, stored);
@@ -217,7 +234,8 @@ void check_map_value(struct checker *checker, struct map_decl *map, const struct
 		check_error(checker, place,
 			    "Type mismatch for %s: trying to assign value of type '%s' when map "
 			    "already has a type '%s'",
-			    map->name, check_text(checker, type), check_text(checker, map->value));
+			    map->name, check_text(checker, type),
+			    check_text(checker, map->natural ? map->natural : map->value));
 		return;
 	}
 	if (!type_same(joined, map->value)) {
@@ -236,7 +254,7 @@ static struct variable *declare(struct checker *checker, struct stmt *stmt, stru
 		if (!variable)
 			return NULL;
 		variable->name = target->name;
-		variable->place = target->place;
+		variable->place = (struct place){stmt->place.from, target->place.to};
 		variable->type = &type_none;
 		variable->next = checker->body->variables;
 		variable->reg = variable->slot = -1;
@@ -325,7 +343,9 @@ static void check_map_assignment(struct checker *checker, struct stmt *stmt)
 		}
 		type = compound_type(checker, stmt);
 	} else {
+		checker->assigned = stmt->value;
 		type = check_expr(checker, stmt->value);
+		checker->assigned = NULL;
 	}
 	target->type = target->map->value;
 	if (type->kind == TYPE_VOID) {
@@ -342,7 +362,8 @@ static void check_map_assignment(struct checker *checker, struct stmt *stmt)
 			    check_text(checker, type), target->name, "hist(retval)");
 		return;
 	}
-	check_map_value(checker, target->map, type, stmt->place);
+	check_map_value(checker, target->map, type,
+			type_is_aggregate(type) ? stmt->value->place : stmt->place);
 }
 
 static void check_assignment(struct checker *checker, struct stmt *stmt)
@@ -370,13 +391,18 @@ static void check_assignment(struct checker *checker, struct stmt *stmt)
 
 static void check_let(struct checker *checker, struct stmt *stmt)
 {
-	struct variable *variable;
+	struct variable *variable, *earlier;
 	const struct type *type = stmt->value ? check_expr(checker, stmt->value) : &type_none;
 
-	if (lookup(checker, stmt->target->name) && !stmt->variable)
-		check_error(checker, stmt->place,
+	earlier = lookup(checker, stmt->target->name);
+	if (earlier && earlier != stmt->variable) {
+		struct place place = {stmt->place.from, stmt->target->place.to};
+
+		check_error(checker, place,
 			    "Variable %s was already declared. Variable shadowing is not allowed.",
 			    stmt->target->name);
+		check_error(checker, earlier->place, "This is the initial declaration.");
+	}
 	variable = declare(checker, stmt, stmt->target);
 	if (!variable)
 		return;
@@ -503,8 +529,9 @@ static void check_stmt(struct checker *checker, struct stmt *stmt)
 	case STMT_UNROLL: check_unroll(checker, stmt); break;
 	case STMT_BREAK:
 	case STMT_CONTINUE:
-		if (!checker->loop_depth)
-			check_error(checker, stmt->place, "%s statement not within a loop",
+		if (!checker->loop_depth) /* the place takes the semicolon in */
+			check_error(checker, (struct place){stmt->place.from, stmt->place.to + 1},
+				    "'%s' statement is not allowed in a probe",
 				    stmt->kind == STMT_BREAK ? "break" : "continue");
 		break;
 	case STMT_RETURN:

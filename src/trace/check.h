@@ -29,6 +29,8 @@ struct checker {
 	struct body *body;
 	struct binding *bindings; /* variables that can be seen, innermost first */
 	uint32_t depth, loop_depth, callback_depth;
+	const struct expr
+		*assigned; /* what a map is given right now: count() and kin may stand there */
 	bool is_changed; /* something became wider in this walk */
 	bool is_final; /* complaints are wanted: types stand still */
 };
@@ -53,6 +55,8 @@ const struct type *check_binary(struct checker *checker, struct expr *expr);
 void check_error(struct checker *checker, struct place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 const char *check_text(struct checker *checker, const struct type *type);
+/* Without its size: "int", "string". */
+const char *check_short(struct checker *checker, const struct type *type);
 
 /* The record with the field, through BTF where it is from there. NULL: no such field. */
 const struct field *script_field(struct script *script, const struct type *record,

@@ -390,7 +390,8 @@ static const struct type *check_index(struct checker *checker, struct expr *expr
 	if (base->kind == TYPE_POINTER && base->of->size)
 		return base->of;
 	check_error(checker, expr->place,
-		    "The array index operator [] can only be used on arrays and pointers, found %s",
+		    "The array index operator [] can only be used on arrays, pointers, and tuples, "
+		    "found %s.",
 		    check_text(checker, base));
 	return &type_none;
 }
@@ -456,6 +457,17 @@ static bool name_is_constant(struct checker *checker, struct expr *expr,
 	return false;
 }
 
+/* "one argument", "4 arguments" */
+static const char *arguments(uint32_t count)
+{
+	static _Thread_local char text[32];
+
+	if (count < 2)
+		return count ? "one argument" : "no arguments";
+	snprintf(text, sizeof(text), "%u arguments", count);
+	return text;
+}
+
 static const struct type *check_call(struct checker *checker, struct expr *expr)
 {
 	const struct function *function = function_find(expr->name);
@@ -471,28 +483,20 @@ static const struct type *check_call(struct checker *checker, struct expr *expr)
 		    !(n == 0 && (function->flags & FUNCTION_MAP_ARG)) &&
 		    !(n == 0 && (function->flags & FUNCTION_NAME_ARG) && arg->kind == EXPR_NAME))
 			check_expr(checker, arg);
+	if ((function->flags & FUNCTION_AGGREGATE) && checker->assigned != expr)
+		check_error(checker, expr->place, "%s() must be assigned directly to a map",
+			    expr->name);
 	if ((function->flags & FUNCTION_UNSAFE) && !checker->script->options->is_unsafe)
 		check_error(checker, expr->place,
 			    "%s() is an unsafe function being used in safe mode", expr->name);
 	if (n < function->min_args || n > function->max_args) {
-		if (function->min_args == function->max_args)
-			check_error(checker, expr->place,
-				    "%s() requires %s argument%s (%u provided)", expr->name,
-				    function->min_args == 0   ? "no"
-				    : function->min_args == 1 ? "one"
-				    : function->min_args == 2 ? "two"
-				    : function->min_args == 3 ? "three"
-							      : "four",
-				    function->min_args == 1 ? "" : "s", n);
-		else if (n < function->min_args)
-			check_error(checker, expr->place,
-				    "%s() requires at least %u argument%s (%u provided)",
-				    expr->name, function->min_args,
-				    function->min_args == 1 ? "" : "s", n);
-		else
-			check_error(checker, expr->place,
-				    "%s() takes up to %u argument%s (%u provided)", expr->name,
-				    function->max_args, function->max_args == 1 ? "" : "s", n);
+		check_error(
+			checker, expr->place, "%s() %s %s (%u provided)", expr->name,
+			function->min_args == function->max_args ? "requires"
+			: n < function->min_args                 ? "requires at least"
+								 : "takes up to",
+			arguments(n < function->min_args ? function->min_args : function->max_args),
+			n);
 		return &type_none;
 	}
 	return function->check(checker, expr);

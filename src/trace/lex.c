@@ -41,17 +41,13 @@ static void skip_line(struct lexer *lexer)
 		lexer->at++;
 }
 
+/* One that does not end takes the rest: what is missing then is said by the parser. */
 static void skip_block_comment(struct lexer *lexer)
 {
-	uint32_t from = lexer->at;
-
 	lexer->at += 2;
 	while (peek(lexer, 0) >= 0 && !(peek(lexer, 0) == '*' && peek(lexer, 1) == '/'))
 		lexer->at++;
-	if (peek(lexer, 0) < 0)
-		diag_error(lexer->diag, (struct place){from, lexer->at},
-			   "syntax: unterminated comment");
-	else
+	if (peek(lexer, 0) >= 0)
 		lexer->at += 2;
 }
 
@@ -281,7 +277,7 @@ static struct token lex_dollar(struct lexer *lexer)
 	}
 	token.place = (struct place){from, lexer->at};
 	if (token.kind == TOKEN_VARIABLE && !token.text.len) {
-		diag_error(lexer->diag, token.place, "syntax: invalid character '$'");
+		diag_error(lexer->diag, token.place, "syntax: expected identifier after '$'");
 		token.kind = TOKEN_BAD;
 	}
 	return token;

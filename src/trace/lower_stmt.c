@@ -227,7 +227,7 @@ static void lower_for_map(struct lowering *l, struct stmt *stmt)
 			   "for over a map needs bpf_for_each_map_elem (kernel 5.13)");
 		l->is_failed = true;
 	} else if (type_is_aggregate(map->value) && !type_is_castable_aggregate(map->value)) {
-		diag_error(&l->script->diag, stmt->place,
+		diag_error(&l->script->diag, stmt->value->place,
 			   "Loop expression does not support type: %s",
 			   type_text(&l->script->arena, map->value));
 		l->is_failed = true;

@@ -350,7 +350,7 @@ static void json_bytes(const uint8_t *bytes, uint32_t count, struct buf *out)
 {
 	buf_char(out, '[');
 	for (uint32_t i = 0; i < count; i++)
-		buf_f(out, "%s%u", i ? "," : "", bytes[i]);
+		buf_f(out, "%s%d", i ? "," : "", (int8_t)bytes[i]); /* as bpftrace: signed */
 	buf_char(out, ']');
 }
 
@@ -379,7 +379,8 @@ static void json_fields(struct output *output, const struct type *type, const ui
 void output_json_number(uint64_t value, bool is_signed, struct buf *out)
 {
 	uint64_t magnitude = is_signed && (int64_t)value < 0 ? -value : value;
-	const char *quote = magnitude > 1ULL << 53 ? "\"" : "";
+	bool is_exact = magnitude <= 1ULL << 53 || (is_signed && (int64_t)value == INT64_MIN);
+	const char *quote = is_exact ? "" : "\"";
 
 	if (is_signed)
 		buf_f(out, "%s%lld%s", quote, (long long)value, quote);

@@ -284,6 +284,16 @@ static struct stmt *parse_simple(struct parser *parser)
 		stmt->kind = STMT_ASSIGN;
 		stmt->target = expr;
 		expr = parse_expr(parser);
+	} else if (expr && (expr->kind == EXPR_FIELD || expr->kind == EXPR_INDEX) &&
+		   take_assignment(parser, &stmt->op)) {
+		parse_expr(parser);
+		if (!parser->is_failed)
+			diag_error(
+				&parser->script->diag, parser_since(parser, from),
+				"syntax: Tuples and records are immutable once created. Consider "
+				"creating a new value and assigning it instead.");
+		parser->is_failed = true;
+		return NULL;
 	} else {
 		expr = parse_binary_rest(parser, expr);
 		if (expr)
@@ -314,7 +324,7 @@ static struct stmt *parse_stmt(struct parser *parser, bool *ret_is_block)
 	return parse_simple(parser);
 }
 
-struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value)
+struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value, bool wants_value)
 {
 	struct stmt *first = NULL, **tail = &first;
 
@@ -324,6 +334,8 @@ struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value)
 
 		if (parser_take(parser, ';'))
 			continue;
+		struct parser start = *parser;
+
 		stmt = parse_stmt(parser, &is_block);
 		if (!stmt || parser->is_failed)
 			return first;
@@ -331,6 +343,11 @@ struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value)
 		is_block |= stmt->kind == STMT_EXPR && (stmt->value->kind == EXPR_BLOCK);
 		if (parser_is(parser, '}') && stmt->kind == STMT_EXPR && ret_value) {
 			*ret_value = stmt->value;
+			return first;
+		}
+		if (parser_is(parser, '}') && stmt->kind == STMT_IF && wants_value) {
+			*parser = start;
+			*ret_value = parse_expr(parser);
 			return first;
 		}
 		*tail = stmt;
@@ -352,7 +369,7 @@ struct stmt *parse_block(struct parser *parser)
 	block = new_stmt(parser, STMT_BLOCK, from);
 	if (!block)
 		return NULL;
-	block->body = parse_stmts(parser, &value);
+	block->body = parse_stmts(parser, &value, false);
 	if (value && (last = new_stmt(parser, STMT_EXPR, value->place.from))) {
 		struct stmt **tail = &block->body;
 
@@ -541,6 +558,7 @@ static void parse_config(struct parser *parser)
 			return;
 		}
 		setting->value = arena_str(&parser->script->arena, parser->token.text);
+		setting->place.to = parser->token.place.to;
 		parser_advance(parser);
 		*tail = setting;
 		tail = &setting->next;

@@ -65,8 +65,9 @@ struct expr *parse_map(struct parser *parser);
 struct expr *parse_variable(struct parser *parser);
 struct expr *parse_block_expr(struct parser *parser);
 
-/* Statements up to '}' (not taken) or the end; ret_value: a last expression without ';'. */
-struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value);
+/* Statements up to '}' (not taken) or the end; ret_value: a last expression without ';'.
+ * wants_value: a last `if` is an expression too. */
+struct stmt *parse_stmts(struct parser *parser, struct expr **ret_value, bool wants_value);
 struct stmt *parse_block(struct parser *parser); /* { ... }, its last value discarded */
 
 bool parse_type(struct parser *parser, struct type_spec *spec);

@@ -120,7 +120,7 @@ struct expr *parse_block_expr(struct parser *parser)
 
 	if (!parser_enter(parser) || !parser_expect(parser, '{'))
 		return NULL;
-	body = parse_stmts(parser, &value);
+	body = parse_stmts(parser, &value, true);
 	if (!parser_expect(parser, '}'))
 		return NULL;
 	parser_leave(parser);

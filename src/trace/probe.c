@@ -15,8 +15,10 @@
 #define ALL_KINDS(X)                                                                               \
 	X(begin)                                                                                   \
 	X(end)                                                                                     \
-	X(interval) X(profile) X(software) X(hardware) X(tracepoint) X(rawtracepoint) X(uprobe)    \
-		X(uretprobe) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter)
+	X(interval)                                                                                \
+	X(profile)                                                                                 \
+	X(software) X(hardware) X(tracepoint) X(rawtracepoint) X(uprobe) X(uretprobe) X(kprobe)    \
+		X(kretprobe) X(fentry) X(fexit) X(iter)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)

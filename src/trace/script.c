@@ -231,8 +231,8 @@ void config_apply(struct script *script)
 		plain_name(setting->name, name, sizeof(name));
 		code = apply(&script->config, name, setting->value);
 		if (code == -ENOENT)
-			diag_error(&script->diag, setting->place, "%s: not a known config option",
-				   setting->name);
+			diag_error(&script->diag, setting->place,
+				   "%s: not a known configuration option", setting->name);
 		else if (code)
 			diag_error(&script->diag, setting->place, "Invalid value for %s: '%s'",
 				   setting->name, setting->value);

@@ -28,9 +28,8 @@ static const struct type *number_wanted(struct checker *checker, struct expr *ca
 		return &type_none;
 	if (!type_is_integer(arg) && !type_is_castable_aggregate(arg) &&
 	    arg->kind != TYPE_POINTER) {
-		check_error(checker, call->place,
-			    "%s() only supports integer arguments (%s provided)", call->name,
-			    check_text(checker, arg));
+		check_error(checker, call->place, "%s() only supports int arguments (%s provided)",
+			    call->name, check_short(checker, arg));
 		return &type_none;
 	}
 	return type;

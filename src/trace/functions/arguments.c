@@ -50,8 +50,8 @@ static const struct type *check_arg(struct checker *checker, struct expr *expr)
 	checker->probe->uses_args = true;
 	if (!probe->kind->arg_offset)
 		check_error(checker, expr->place,
-			    "The %s builtin can only be used with 'kprobes', 'uprobes', "
-			    "'rawtracepoint' and 'usdt' probes",
+			    "The %s builtin can only be used with 'kprobes', 'uprobes' "
+			    "and 'usdt' probes",
 			    expr->name);
 	else if (offset < 0)
 		check_error(checker, expr->place, "%s doesn't support %s", probe->kind->name,

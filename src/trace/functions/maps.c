@@ -170,8 +170,12 @@ const struct function function_len = {.name = "len",
 
 static const struct type *check_whole(struct checker *checker, struct expr *call)
 {
+	if (call->args->kind != EXPR_MAP) {
+		check_error(checker, call->args->place, "%s() expects a map argument", call->name);
+		return &type_void;
+	}
 	map_wanted(checker, call);
-	if (call->args->kind == EXPR_MAP && call->args->args)
+	if (call->args->args)
 		check_error(checker, call->place, "%s() expects a map without keys", call->name);
 	return &type_void;
 }

@@ -24,9 +24,7 @@ static const struct type *check_ntop(struct checker *checker, struct expr *call)
 	if (type->kind == TYPE_NONE)
 		return &type_inet;
 	if (!type_is_integer(type) && !is_bytes(type, IPV4_BYTES) && !is_bytes(type, IPV6_BYTES))
-		check_error(checker, call->place,
-			    "ntop() argument must be 4 or 16 bytes in size (%u provided)",
-			    type->size);
+		check_error(checker, call->place, "ntop() argument must be 4 or 16 bytes in size");
 	return &type_inet;
 }
 
@@ -61,7 +59,7 @@ static const struct type *check_pton(struct checker *checker, struct expr *call)
 	is_v6 = memchr(call->args->text.at, ':', call->args->text.len);
 	if (inet_pton(is_v6 ? AF_INET6 : AF_INET, (const char *)call->args->text.at, bytes) != 1) {
 		check_error(checker, call->place,
-			    "pton() expects a valid IPv4/IPv6 address, got %.*s",
+			    "pton() expects an string argument of an IPv4/IPv6 address, got %.*s",
 			    (int)call->args->text.len, call->args->text.at);
 		return &type_none;
 	}

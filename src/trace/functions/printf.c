@@ -74,10 +74,7 @@ static const struct type *check_printf(struct checker *checker, struct expr *cal
 
 	if (call->args->type->kind != TYPE_STRING || !call->args->is_constant) {
 		check_error(checker, call->place, "%s() expects a string literal (%s provided)",
-			    call->name,
-			    call->args->type->kind == TYPE_STRING
-				    ? "string"
-				    : check_text(checker, call->args->type));
+			    call->name, check_short(checker, call->args->type));
 		return &type_void;
 	}
 	format = format_of(call);

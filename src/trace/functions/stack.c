@@ -44,13 +44,8 @@ static const struct type *check_stack(struct checker *checker, struct expr *call
 				    call->name);
 			return &type_none;
 		}
-		if (limit->number > STACK_DEPTH) {
-			check_error(checker, call->place,
-				    "%s([int limit]): limit shouldn't exceed %d, %llu given",
-				    call->name, STACK_DEPTH, (unsigned long long)limit->number);
-			return &type_none;
-		}
-		depth = (uint32_t)limit->number;
+		/* more than the kernel keeps is as much as it keeps */
+		depth = limit->number < STACK_DEPTH ? (uint32_t)limit->number : STACK_DEPTH;
 	}
 	return type_stack(&checker->script->arena, call->name[0] == 'u', mode, depth);
 }

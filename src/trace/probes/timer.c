@@ -21,8 +21,8 @@ static bool read_time(struct script *script, const struct probe_spec *spec,
 		return false;
 	}
 	if (!lex_number(span_of(number), &value, &why) || !value) {
-		diag_error(&script->diag, spec->place, "Invalid %s of %s probe: %s",
-			   parts->count == 2 ? "time" : "rate", parts->part[0], number);
+		diag_error(&script->diag, spec->place, "%s frequency should be a positive integer",
+			   parts->part[0]);
 		return false;
 	}
 	*ret_unit = 0;
@@ -37,8 +37,8 @@ static bool read_time(struct script *script, const struct probe_spec *spec,
 				*ret_number = INT64_MAX;
 			return true;
 		}
-	diag_error(&script->diag, spec->place, "Invalid unit of %s probe: %s (s, ms, us, ns, hz)",
-		   parts->part[0], parts->part[1]);
+	diag_error(&script->diag, spec->place, "%s is not an accepted unit of time",
+		   parts->part[1]);
 	return false;
 }
 
