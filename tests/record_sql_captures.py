@@ -26,8 +26,7 @@ import tempfile
 import threading
 import time
 
-DEFAULT = pathlib.Path(__file__).parent / "../src/protocol/testdata"
-FOLDER = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else DEFAULT).resolve()
+FOLDER = pathlib.Path(__file__).parent / "../src/protocol/testdata"
 PASSWORD = "canary-pass-41"
 
 
@@ -40,8 +39,8 @@ def free_port():
 class Tap:
     """A door in front of a server; `with tap.on(name)` records the connections that go through it."""
 
-    def __init__(self, port):
-        self.server_port = port
+    def __init__(self, port, folder=None):
+        self.server_port, self.folder = port, folder or FOLDER
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.name, self.relays = None, []
@@ -70,9 +69,13 @@ class Tap:
         client.close()
         server.close()
         if name:
-            path = FOLDER / f"{name}.cap"
+            path = self.path(name)
             path.write_bytes(b"".join(pieces))
-            print(f"{path.name}: {len(pieces)} pieces")
+            if self.folder == FOLDER:
+                print(f"{path.name}: {len(pieces)} pieces")
+
+    def path(self, name):
+        return self.folder / f"{name}.cap"
 
     def on(self, name):
         self.name = name
@@ -288,10 +291,13 @@ def use_pymysql(port):
 
 
 def main():
+    global FOLDER
+    FOLDER = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else FOLDER).resolve()
     os.umask(0o022)
     for record in (record_postgres, record_mariadb):
         with tempfile.TemporaryDirectory() as home:
             record(pathlib.Path(home))
 
 
-main()
+if __name__ == "__main__":
+    main()
