@@ -74,7 +74,10 @@ struct reader {
 
 static inline struct reader reader_of(struct span span)
 {
-	return (struct reader){.at = span.at, .end = span.at + span.len};
+	static const uint8_t nothing;
+	const uint8_t *at = span.at ? span.at : &nothing;
+
+	return (struct reader){.at = at, .end = at + span.len};
 }
 
 static inline size_t reader_left(const struct reader *reader)
