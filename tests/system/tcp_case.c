@@ -5,6 +5,7 @@
  * Both ends are in this process, one connection after the other, so that what happened does not depend on timing.
  * Cases that hold connections say "held" and wait for a line.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -278,22 +279,25 @@ static void run_waiting(int count)
 static void run_fork(int count)
 {
 	int listening = listen_here(1024);
+	pid_t *child = calloc((size_t)count, sizeof(*child));
 
 	for (int i = 0; i < count; i++) {
 		int client = connect_there(), server = accept(listening, NULL, NULL);
 
 		if (server < 0)
 			die("accept");
-		if (!fork()) {
-			close(listening);
-			close(client);
+		child[i] = fork();
+		if (!child[i]) {
+			close_range(3, (unsigned)server - 1, 0);
+			close_range((unsigned)server + 1, ~0u, 0);
 			wait_until_closed(server);
 			_exit(0);
 		}
 	}
 	say("held\n");
 	wait_for_line();
-	kill(0, SIGTERM);
+	for (int i = 0; i < count; i++)
+		kill(child[i], SIGTERM);
 }
 
 /* COUNT connections are handed over a Unix socket to a child that was there before them. */

@@ -183,29 +183,37 @@ static bool is_seen(const struct tcp_state *state, size_t seen, uint32_t netns)
 	return false;
 }
 
-static void look_at(struct item *item, struct tcp_state *state, const struct process *process,
-		    size_t *seen)
+/* One round over the namespaces. */
+struct round {
+	struct tcp_state *state;
+	size_t seen; /* namespaces so far: the front part of state->left */
+	bool may_dump;
+	uint64_t dump_ns; /* time that dumps took */
+};
+
+static void look_at(struct item *item, struct round *round, const struct process *process)
 {
-	uint64_t orphans = 0, time_wait = 0, now = clock_monotonic_ns();
+	uint64_t orphans = 0, time_wait = 0, start = clock_monotonic_ns();
 	struct left *left;
 
-	if (process->exit_ns || !process->netns || is_seen(state, *seen, process->netns))
+	if (process->exit_ns || !process->netns ||
+	    is_seen(round->state, round->seen, process->netns))
 		return;
 	if (!read_sockstat(item, process->pid, &orphans, &time_wait))
 		return; /* it ended a moment ago; another one of its namespace may do */
-	left = left_of(state, *seen, process->netns);
+	left = left_of(round->state, round->seen, process->netns);
 	if (!left) {
 		item_count(item, "lost", "namespaces", 1);
 		return;
 	}
-	(*seen)++;
+	round->seen++;
 	left->time_wait = time_wait;
 	if (!orphans && !time_wait) {
 		left->short_fin_wait2 = 0;
 		memset(left->count, 0, sizeof(left->count));
-	} else if (now >= state->dump_after_ns) {
+	} else if (round->may_dump) {
 		dump(item, process->pid, left);
-		state->dump_after_ns = now + (clock_monotonic_ns() - now) * DUMP_SHARE;
+		round->dump_ns += clock_monotonic_ns() - start;
 	}
 }
 
@@ -318,14 +326,17 @@ static void tick(struct item *item, void *at, uint64_t now_ns)
 static void collect(struct item *item, void *at, struct collector *out)
 {
 	struct tcp_state *state = at;
+	uint64_t now = clock_monotonic_ns();
+	struct round round = {.state = state, .may_dump = now >= state->dump_after_ns};
 	const struct process *process;
-	size_t seen = 0;
 
 	forget_stale(item);
 	for (uint32_t i = 0; (process = world_next_process(item_world(item), &i));)
-		look_at(item, state, process, &seen);
-	state->namespaces = seen;
-	for (size_t i = 0; i < seen; i++)
+		look_at(item, &round, process);
+	if (round.may_dump)
+		state->dump_after_ns = now + round.dump_ns * DUMP_SHARE;
+	state->namespaces = round.seen;
+	for (size_t i = 0; i < round.seen; i++)
 		give(out, &state->left[i]);
 }
 
