@@ -92,7 +92,7 @@ static int open_ring(struct item *item, struct object *object, struct ring **ret
 		return error;
 	*ret_event = event_new(item->registry->options.loop, ring_fd(*ret_ring), EV_READ | EV_PERSIST,
 			       on_ring_readable, item);
-	if (*ret_event && !event_add(*ret_event, NULL))
+	if (*ret_event && !event_priority_set(*ret_event, 0) && !event_add(*ret_event, NULL))
 		return 0;
 	ring_close(*ret_ring);
 	return err_set(why, -ENOMEM, "cannot watch the ring of '%s': out of memory", item->name);

@@ -91,8 +91,10 @@ static struct event *add_timer(struct agent *agent, unsigned ms, event_callback_
 	struct timeval period = {ms / 1000, ms % 1000 * 1000};
 	struct event *event = event_new(agent->loop, -1, EV_PERSIST, call, agent);
 
-	if (event)
+	if (event) {
+		event_priority_set(event, 0);
 		event_add(event, &period);
+	}
 	return event;
 }
 
@@ -125,6 +127,17 @@ static int start_rooms(struct agent *agent, struct err *why)
 	return registry_new(&registry, &agent->registry, why);
 }
 
+enum { HOSTS = 64 };
+
+int agent_set_hosts(struct agent *agent)
+{
+	const char *hosts[HOSTS + 1] = {};
+
+	for (size_t i = 0; i < HOSTS && (hosts[i] = config_list(agent->config, "hosts", i)); i++)
+		;
+	return serve_set_hosts(agent->serve, hosts);
+}
+
 static int start_serving(struct agent *agent, struct err *why)
 {
 	struct serve_options options = {
@@ -141,6 +154,9 @@ static int start_serving(struct agent *agent, struct err *why)
 	agent->serve = serve_new(agent->loop, &agent->api, &options);
 	if (!agent->serve)
 		return err_set(why, -ENOMEM, "cannot serve the API: out of memory");
+	error = agent_set_hosts(agent);
+	if (error)
+		return err_set(why, error, "cannot serve the API: out of memory");
 	if (agent->options.token.len)
 		error = serve_set_token(agent->serve, agent->options.token, why);
 	for (size_t i = 0; !error && i < agent->options.listener_count; i++)
@@ -171,6 +187,22 @@ static void stop_rooms(struct agent *agent)
 	config_free(agent->config);
 }
 
+/* Rings come first: clients take the lower of two priorities, and many of them can't keep the loop for long. */
+static struct event_base *new_loop(void)
+{
+	const struct timeval most = {.tv_usec = 20000};
+	struct event_config *config = event_config_new();
+	struct event_base *loop = NULL;
+
+	if (config && !event_config_set_max_dispatch_interval(config, &most, 64, 1))
+		loop = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	if (loop)
+		event_base_priority_init(loop, 2);
+	return loop;
+}
+
 int agent_run(const struct agent_options *options, struct err *why)
 {
 	struct agent agent = {
@@ -183,7 +215,7 @@ int agent_run(const struct agent_options *options, struct err *why)
 	int error;
 
 	buf_init(&problems, 64 * 1024);
-	agent.loop = event_base_new();
+	agent.loop = new_loop();
 	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
 	if (!error)
 		error = agent_check_items(&agent, agent.config, &problems, why);

@@ -30,6 +30,9 @@ struct agent {
 	bool ready, stopping;
 };
 
+/* agent.c */
+int agent_set_hosts(struct agent *agent);
+
 /* answers.c */
 void agent_answers(struct agent *agent); /* fills agent->api */
 int agent_make_own(struct agent *agent);

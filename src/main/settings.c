@@ -176,6 +176,7 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 			json_object_end(out);
 		}
 		agent->config = config;
+		agent_set_hosts(agent);
 		agent_configure_items(agent);
 		config_free(old);
 	} else {
