@@ -106,7 +106,20 @@ static void print_params(const struct item_desc *desc)
 	}
 }
 
-static void print_description(const struct item_desc *desc)
+/* Several metrics may share a name and differ in a constant label: once is enough. */
+static void print_metrics(const struct metric *metric, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool said = false;
+
+		for (size_t n = 0; n < i; n++)
+			said |= !strcmp(metric[n].name, metric[i].name);
+		if (!said)
+			printf("  %-44s %s\n", metric[i].name, metric[i].help ? metric[i].help : "");
+	}
+}
+
+static void print_description(const struct item_desc *desc, const struct item_ops *ops)
 {
 	printf("usage: sonde %s [FILTERS] [--PARAM VALUE]...\n\n%s.\n", desc->name, desc->help);
 	print_params(desc);
@@ -116,10 +129,11 @@ static void print_description(const struct item_desc *desc)
 		printf("\nrecords of kind '%s':\n", desc->event[i].schema.kind);
 		print_columns(&desc->event[i].layout);
 	}
-	if (desc->metrics)
+	if (desc->metrics || (ops && ops->metric_count))
 		printf("\nmetrics:\n");
-	for (uint32_t i = 0; i < desc->metrics; i++)
-		printf("  %-44s %s\n", desc->metric[i].name, desc->metric[i].help ? desc->metric[i].help : "");
+	print_metrics(desc->metric, desc->metrics);
+	if (ops)
+		print_metrics(ops->metrics, ops->metric_count);
 	if (desc->hooks)
 		printf("\nhooks, alternatives in the order in which they are tried:\n");
 	for (uint32_t i = 0; i < desc->hooks; i++)
@@ -137,11 +151,11 @@ int help_item(const char *name)
 		return EXIT_DONE;
 	}
 	if (desc) {
-		print_description(desc);
+		print_description(desc, item->ops);
 	} else {
 		printf("usage: sonde %s\n\n%s.\n", name, item->ops->help);
-		for (size_t i = 0; i < item->ops->metric_count; i++)
-			printf("  %-44s %s\n", item->ops->metrics[i].name, item->ops->metrics[i].help);
+		printf("\nmetrics:\n");
+		print_metrics(item->ops->metrics, item->ops->metric_count);
 	}
 	item_desc_free(desc);
 	return EXIT_DONE;
