@@ -26,6 +26,7 @@ enum shape {
 	SHAPE_KEY, /* key, anything */
 	SHAPE_META, /* key, flags */
 	SHAPE_META_STORE, /* key bytes, flags */
+	SHAPE_NOOP, /* nothing */
 	SHAPE_BARE, /* anything, no key */
 };
 

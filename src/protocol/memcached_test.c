@@ -52,12 +52,12 @@ static const struct drive_case cases[] = {
 	{"meta commands; quiet ones, opaque and key",
 	 {C("ms k 2 Oa\r\nhi\r\nmg k v Ob q\r\nmg k v k\r\nmn\r\n"),
 	  S("HD Oa\r\nVA 2 Ob\r\nhi\r\nEN\r\nMN\r\n")},
-	 "> request op=ms target=ms *** *** *** key=k bytes=15 id=8bb1\n"
-	 "> request maybe-answer op=mg target=mg *** *** *** *** key=k bytes=13 id=8698\n"
+	 "> request op=ms target=ms *** *** *** key=k bytes=15 id=8bb3\n"
+	 "> request maybe-answer op=mg target=mg *** *** *** *** key=k bytes=13 id=869a\n"
 	 "> request op=mg target=mg *** *** *** key=k bytes=10 id=b7df\n> request op=mn target=mn "
-	 "bytes=4\n"
-	 "< response status=HD bytes=7 id=8bb1\n< response status=VA bytes=13 id=8698\n"
-	 "< response status=EN bytes=4\n< response status=MN bytes=4\n"},
+	 "bytes=4 id=1\n"
+	 "< response status=HD bytes=7 id=8bb3\n< response status=VA bytes=13 id=869a\n"
+	 "< response status=EN bytes=4\n< response status=MN bytes=4 id=1\n"},
 	{"a command that memcached does not know",
 	 {C(GET_K "bogus secret\r\n"), S("END\r\nERROR\r\n")},
 	 IS_GET_K "> request op=unknown target=unknown bytes=14\n" IS_MISS

@@ -10,6 +10,7 @@
 enum {
 	LINE_MAX_BYTES = 65535, /* "get" with many keys is the longest there is */
 	WORDS = 6, /* looked at singly */
+	NOOP_ID = 1, /* of "mn" and its "MN", which nothing else answers */
 	KEY_BYTES_MAX = 250, /* doc/protocol.txt */
 };
 
@@ -23,7 +24,7 @@ static const struct memcached_command commands[] = {
 	{"gat", SHAPE_TIME_KEYS, ANSWER_ONE},    {"gats", SHAPE_TIME_KEYS, ANSWER_ONE},
 	{"mg", SHAPE_META, ANSWER_ONE},          {"ms", SHAPE_META_STORE, ANSWER_ONE},
 	{"md", SHAPE_META, ANSWER_ONE},          {"ma", SHAPE_META, ANSWER_ONE},
-	{"me", SHAPE_META, ANSWER_ONE},          {"mn", SHAPE_BARE, ANSWER_ONE},
+	{"me", SHAPE_KEY, ANSWER_ONE},           {"mn", SHAPE_NOOP, ANSWER_ONE},
 	{"version", SHAPE_BARE, ANSWER_ONE},     {"stats", SHAPE_BARE, ANSWER_ONE},
 	{"flush_all", SHAPE_BARE, ANSWER_ONE},   {"verbosity", SHAPE_BARE, ANSWER_ONE},
 	{"quit", SHAPE_BARE, ANSWER_NONE},       {"shutdown", SHAPE_BARE, ANSWER_ERROR},
@@ -149,14 +150,14 @@ static bool is_key(struct span key)
 	return true;
 }
 
-/* What a meta response repeats: the opaque, or the key. Never 0. */
+/* What a meta response repeats, unless it is an error: the opaque, or the key. Never 0 or 1. */
 static uint64_t hash_of(struct span text, uint8_t flag)
 {
 	uint64_t hash = 0xcbf29ce484222325 ^ flag; /* FNV-1a */
 
 	for (size_t i = 0; i < text.len; i++)
 		hash = (hash ^ text.at[i]) * 0x100000001b3;
-	return hash ? hash : 1;
+	return hash | 2;
 }
 
 /* "v Oopaque k q": one letter each, and what belongs to it. ret_quiet may be NULL. */
@@ -240,6 +241,7 @@ static const char *read_request(struct memcached_half *half, struct span line, u
 		half->id = read_flags(line, 3, key, &is_quiet);
 		break;
 	case SHAPE_META: half->id = read_flags(line, 2, key, &is_quiet); break;
+	case SHAPE_NOOP: half->id = NOOP_ID; return NULL;
 	}
 	if (is_quiet)
 		half->answer = ANSWER_MAYBE;
@@ -327,6 +329,8 @@ static enum step take_response(struct memcached_half *half, struct span line, co
 	case LINE_ONLY:
 		if (words.at[0].len == 2)
 			half->id = read_flags(line, 1, (struct span){}, NULL);
+		if (span_is(words.at[0], "MN"))
+			half->id = NOOP_ID;
 		break;
 	case LINE_END: break;
 	}

@@ -279,10 +279,11 @@ static void match(struct pair *pair, struct entry *entry, const struct message *
 	pair->counts.assumed += proof == PROOF_ASSUMED;
 }
 
+/* Ids that are repeated in order must be equal; only an error may come without. */
 static bool could_answer(const struct message *response, const struct entry *entry)
 {
-	if (response->correlation != CORRELATION_ORDER && response->id && entry->message.id &&
-	    response->id != entry->message.id)
+	if (response->correlation == CORRELATION_ORDER_ID && response->id != entry->message.id &&
+	    (response->id || !response->is_error))
 		return false;
 	return entry->message.answer != ANSWER_ERROR || response->is_error;
 }

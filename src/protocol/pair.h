@@ -28,9 +28,10 @@ enum {
 	PAIR_EARLY = 16, /* responses that wait for their request */
 };
 
-/* When a message moved; in the caller's clock. Not looked at. */
+/* When and where a message moved. Not looked at, but for pair_give_up(). */
 struct pair_moment {
-	uint64_t first, last; /* nanoseconds: its first and last byte */
+	uint64_t first, last; /* nanoseconds, in the caller's clock: its first and last byte */
+	uint64_t position; /* of its first byte in its direction */
 };
 
 enum proof {

@@ -68,7 +68,7 @@ static void tell(struct play *play, enum message_kind kind, uint64_t number, enu
 		.kind = kind,
 		.answer = answer,
 		.correlation = play->correlation,
-		.id = play->has_ids ? number : 0,
+		.id = play->has_ids ? number : 0, /* as in the request */
 		.is_complete = true,
 	};
 
@@ -77,7 +77,7 @@ static void tell(struct play *play, enum message_kind kind, uint64_t number, enu
 		message.operation = span_of(text);
 	else
 		message.status = span_of(text);
-	pair_message(&play->pair, &message, (struct pair_moment){number, number});
+	pair_message(&play->pair, &message, (struct pair_moment){number, number, 0});
 	while (pair_take(&play->pair, &exchange))
 		check_exchange(play, &exchange);
 	memset(text, '!', sizeof(text)); /* borrowed no longer */
@@ -326,7 +326,7 @@ static void counts_interim_and_one_way_messages(void **state)
 	tell(&play, MESSAGE_PUSH, 9, ANSWER_ONE);
 	pair_message(&play.pair,
 		     &(struct message){.kind = MESSAGE_RESPONSE, .status = span_of("2")},
-		     (struct pair_moment){2, 3});
+		     (struct pair_moment){2, 3, 0});
 	assert_true(pair_take(&play.pair, &exchange));
 	assert_int_equal(exchange.interims, 1);
 	assert_int_equal(exchange.answered.last, 3);

@@ -82,8 +82,9 @@ enum answer {
 enum correlation {
 	CORRELATION_ORDER, /* responses come in the order of requests */
 	CORRELATION_ID, /* by `id`, in any order; an id is free again after its response */
-	CORRELATION_ORDER_ID, /* in order, and `id` is repeated in the response, if it is not 0: tells
-			       * which of several quiet requests was answered, and checks the order */
+	CORRELATION_ORDER_ID, /* in order, and `id` is repeated in the response (0: neither has one), but
+			       * perhaps not in an error: tells which of several quiet requests was
+			       * answered, and checks the order */
 };
 
 /* Headers the caller may want; what a protocol has no such thing for stays empty. */

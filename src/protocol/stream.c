@@ -85,39 +85,58 @@ static int hold(struct stream *stream, struct stream_event event)
 	return 0;
 }
 
-int stream_put(struct stream *stream, uint64_t position, struct span bytes, uint64_t moved)
+int stream_hold(struct stream *stream)
 {
-	struct stream_event event = {position, moved, span_first(bytes, moved)};
-	int result = 0;
+	struct stream_event *now = &stream->now;
 
-	if (!stream->is_started)
-		stream_begin(stream, position);
-	if ((position > stream->next && position - stream->next > STREAM_JUMP_MAX) ||
-	    moved > STREAM_JUMP_MAX || position + moved < position) {
-		stream->refused++;
-		return -ERANGE;
-	}
-	trim(stream, &event);
-	if (!event.moved)
+	if (!now->moved || now->owned || !now->bytes.len)
 		return 0;
-	if (event.position == stream->next && !stream->now.moved)
-		stream->now = event;
-	else
-		result = hold(stream, event);
-	if (result)
-		stream->refused++;
-	else if (position + moved > stream->end)
-		stream->end = position + moved;
-	return result;
+	now->owned = malloc(now->bytes.len);
+	if (!now->owned) {
+		now->bytes.len = 0;
+		return -ENOMEM;
+	}
+	memcpy(now->owned, now->bytes.at, now->bytes.len);
+	now->bytes.at = now->owned;
+	return 0;
+}
+
+const struct stream_event *stream_peek(const struct stream *stream)
+{
+	if (stream->now.moved)
+		return &stream->now;
+	if (stream->ahead_len && stream->ahead[0].position <= stream->next)
+		return &stream->ahead[0];
+	return NULL;
+}
+
+/* Keeps what the parser left of the last piece, and lets go of what nobody needs any more. */
+static void settle_last(struct stream *stream)
+{
+	size_t used = stream->last_used < stream->last.len ? stream->last_used : stream->last.len;
+
+	switch ((enum last)stream->last_kind) {
+	case LAST_NONE: return;
+	case LAST_GAP: buf_clear(&stream->kept); break;
+	case LAST_KEPT: buf_drop(&stream->kept, used); break;
+	case LAST_BORROWED: buf_span(&stream->kept, span_from(stream->last, used)); break;
+	}
+	if (!stream->now.moved) {
+		free(stream->now.owned);
+		stream->now = (struct stream_event){};
+	}
+	stream->last_kind = LAST_NONE;
 }
 
 bool stream_give_up(struct stream *stream)
 {
+	settle_last(stream);
 	if (stream->now.moved || !stream->ahead_len)
 		return false;
 	stream->now = (struct stream_event){
 		.position = stream->next,
 		.moved = stream->ahead[0].position - stream->next,
+		.ns = stream->ahead[0].ns,
 		.is_lost = true,
 	};
 	return true;
@@ -144,22 +163,32 @@ static void advance(struct stream *stream)
 		stream_give_up(stream);
 }
 
-/* Keeps what the parser left of the last piece, and lets go of what nobody needs any more. */
-static void settle_last(struct stream *stream)
+int stream_put(struct stream *stream, uint64_t position, struct span bytes, uint64_t moved,
+	       uint64_t ns)
 {
-	size_t used = stream->last_used < stream->last.len ? stream->last_used : stream->last.len;
+	struct stream_event event = {position, moved, span_first(bytes, moved), ns};
+	int result = 0;
 
-	switch ((enum last)stream->last_kind) {
-	case LAST_NONE: return;
-	case LAST_GAP: buf_clear(&stream->kept); break;
-	case LAST_KEPT: buf_drop(&stream->kept, used); break;
-	case LAST_BORROWED: buf_span(&stream->kept, span_from(stream->last, used)); break;
+	settle_last(stream);
+	if (!stream->is_started)
+		stream_begin(stream, position);
+	if ((position > stream->next && position - stream->next > STREAM_JUMP_MAX) ||
+	    moved > STREAM_JUMP_MAX || position + moved < position) {
+		stream->refused++;
+		return -ERANGE;
 	}
-	if (!stream->now.moved) {
-		free(stream->now.owned);
-		stream->now = (struct stream_event){};
-	}
-	stream->last_kind = LAST_NONE;
+	trim(stream, &event);
+	if (!event.moved)
+		return 0;
+	if (event.position == stream->next && !stream->now.moved)
+		stream->now = event;
+	else
+		result = hold(stream, event);
+	if (result)
+		stream->refused++;
+	else if (position + moved > stream->end)
+		stream->end = position + moved;
+	return result;
 }
 
 static void move_on(struct stream *stream, uint64_t bytes, uint64_t *counter)
@@ -175,6 +204,7 @@ static void give_gap(struct stream *stream, uint64_t bytes, struct stream_piece 
 	*ret_piece = (struct stream_piece){
 		.bytes = stream_kept(stream),
 		.gap = bytes,
+		.ns = stream->now.ns,
 		.position = stream->next - stream->kept.len,
 		.is_lost = stream->now.is_lost,
 	};
@@ -204,6 +234,7 @@ static void give_bytes(struct stream *stream, struct stream_piece *ret_piece)
 	move_on(stream, bytes.len, &stream->captured);
 	*ret_piece = (struct stream_piece){
 		.bytes = stream->last,
+		.ns = stream->now.ns,
 		.position = stream->next - stream->last.len,
 	};
 }

@@ -7,7 +7,7 @@
  * out what follows without a hole: bytes for the parser, and gaps where bytes were moved but not copied,
  * or where an event never came.
  *
- *	stream_put(stream, position, bytes, moved);
+ *	stream_put(stream, position, bytes, moved, ns);
  *	while (stream_take(stream, &piece)) {
  *		if (piece.gap)
  *			parser's gap(piece.bytes, piece.gap);
@@ -39,6 +39,7 @@ struct stream_event {
 	uint64_t position; /* of its first byte */
 	uint64_t moved; /* bytes */
 	struct span bytes; /* the first of them */
+	uint64_t ns; /* when; in the caller's clock, not looked at */
 	uint8_t *owned; /* those of an event that is held; NULL: borrowed */
 	bool is_lost; /* no event at all: a hole */
 };
@@ -66,6 +67,7 @@ struct stream_piece {
 	struct span bytes; /* valid until the next call */
 	uint64_t gap; /* bytes missing behind `bytes`; 0: none, and `bytes` is not empty */
 	uint64_t position; /* of the first byte of `bytes` */
+	uint64_t ns; /* when the last of it moved; of a hole: when what follows did */
 	bool is_lost; /* the gap: no event told of it */
 };
 
@@ -74,8 +76,16 @@ void stream_init(struct stream *stream);
 void stream_begin(struct stream *stream, uint64_t position);
 void stream_done(struct stream *stream);
 
-/* 0, or -ERANGE (position impossible), -ENOMEM. Bytes are borrowed until stream_take() says false. */
-int stream_put(struct stream *stream, uint64_t position, struct span bytes, uint64_t moved);
+/* 0, or -ERANGE (position impossible), -ENOMEM. Bytes are borrowed until stream_take() says false, or
+ * until stream_hold(). */
+int stream_put(struct stream *stream, uint64_t position, struct span bytes, uint64_t moved,
+	       uint64_t ns);
+
+/* Makes the borrowed bytes its own: they will be taken later. */
+int stream_hold(struct stream *stream);
+
+/* The event that stream_take() would give out next, as far as it is there; NULL: none. */
+const struct stream_event *stream_peek(const struct stream *stream);
 
 bool stream_take(struct stream *stream, struct stream_piece *ret_piece);
 

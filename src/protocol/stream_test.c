@@ -103,7 +103,7 @@ static void gives_out_every_byte_once(void **state)
 				assert_int_equal(
 					stream_put(&stream, events[i].at,
 						   (struct span){bytes, events[i].captured},
-						   events[i].moved),
+						   events[i].moved, events[i].at),
 					0);
 				take_all(&stream, &reader, true);
 				memset(bytes, 0xee, sizeof(bytes)); /* borrowed no longer */
@@ -131,7 +131,7 @@ static void gives_up_by_itself_when_too_much_waits(void **state)
 	for (uint64_t i = 0; i < 3 * STREAM_AHEAD; i++) {
 		uint8_t byte = byte_at(10 + i);
 
-		assert_int_equal(stream_put(&stream, 10 + i, (struct span){&byte, 1}, 1), 0);
+		assert_int_equal(stream_put(&stream, 10 + i, (struct span){&byte, 1}, 1, 0), 0);
 		take_all(&stream, &reader, false);
 		assert_true(stream.ahead_len < STREAM_AHEAD);
 	}
@@ -145,10 +145,10 @@ static void refuses_an_impossible_position(void **state)
 	struct stream stream;
 
 	stream_init(&stream);
-	assert_int_equal(stream_put(&stream, 1000, (struct span){}, 5), 0);
-	assert_int_equal(stream_put(&stream, 1000 + 2 * STREAM_JUMP_MAX, (struct span){}, 5),
+	assert_int_equal(stream_put(&stream, 1000, (struct span){}, 5, 0), 0);
+	assert_int_equal(stream_put(&stream, 1000 + 2 * STREAM_JUMP_MAX, (struct span){}, 5, 0),
 			 -ERANGE);
-	assert_int_equal(stream_put(&stream, 1001, (struct span){}, UINT64_MAX), -ERANGE);
+	assert_int_equal(stream_put(&stream, 1001, (struct span){}, UINT64_MAX, 0), -ERANGE);
 	assert_int_equal(stream.refused, 2);
 	assert_true(stream_is_even(&stream));
 	stream_done(&stream);
@@ -167,13 +167,13 @@ static void joins_what_was_left_with_a_large_event(void **state)
 		bytes[i] = byte_at(i);
 	stream_init(&stream);
 	stream_begin(&stream, 0);
-	assert_int_equal(stream_put(&stream, 0, (struct span){bytes, 100}, 100), 0);
+	assert_int_equal(stream_put(&stream, 0, (struct span){bytes, 100}, 100, 0), 0);
 	assert_true(stream_take(&stream, &piece));
 	stream_used(&stream, 10);
 	assert_false(stream_take(&stream, &piece));
 	assert_int_equal(stream_kept(&stream).len, 90);
-	assert_int_equal(stream_put(&stream, 100, (struct span){bytes + 100, len - 100}, len - 100),
-			 0);
+	assert_int_equal(
+		stream_put(&stream, 100, (struct span){bytes + 100, len - 100}, len - 100, 0), 0);
 	at = 10;
 	while (stream_take(&stream, &piece)) {
 		assert_int_equal(piece.gap, 0);

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * conversation - one connection, from events to exchanges.
+ *
+ * Everything happens in conversation_take(), one small step at a time, until an exchange is whole or
+ * nothing is left to do: take a piece from the direction whose next event is older, let the parser use
+ * some of it, tell pair of the message or the loss.
+ *
+ * While the protocol is unknown, events stay in their streams, which hold them anyway; the oldest are let
+ * go when there are too many. When it becomes known, what could not begin a message of it is let go from
+ * the front of each direction, and the rest is parsed as if it had just come.
+ */
+#include "protocol/conversation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "protocol/protocols.h"
+
+struct conversation_datagram {
+	uint64_t ns, moved;
+	size_t len;
+	uint8_t direction;
+	uint8_t bytes[CONVERSATION_DATAGRAM_BYTES];
+};
+
+void conversation_init(struct conversation *c, bool is_datagram, enum side sender, bool from_start)
+{
+	*c = (struct conversation){.is_datagram = is_datagram};
+	for (size_t i = 0; i < 2; i++)
+		stream_init(&c->streams[i]);
+	infer_init(&c->infer, sender);
+	pair_init(&c->pair, from_start, PAIR_ROOM);
+}
+
+void conversation_done(struct conversation *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		stream_done(&c->streams[i]);
+	pair_done(&c->pair);
+	free(c->state);
+	free(c->datagrams);
+	*c = (struct conversation){};
+}
+
+void conversation_begin(struct conversation *c, unsigned direction, uint64_t position)
+{
+	stream_begin(&c->streams[direction], position);
+}
+
+static enum side speaker(const struct conversation *c, unsigned direction)
+{
+	return c->infer.side_of[direction];
+}
+
+/* Unknown. */
+
+/* One piece of the older direction that nobody will read. False if there is none. */
+static bool let_go(struct conversation *c, unsigned direction)
+{
+	struct stream_piece piece;
+
+	if (!stream_take(&c->streams[direction], &piece))
+		return false;
+	c->counts.unread += piece.gap ? piece.gap : piece.bytes.len;
+	if (!piece.gap)
+		stream_used(&c->streams[direction], piece.bytes.len);
+	return true;
+}
+
+/* Events that cannot begin a message: of a connection joined late. True if there were any. */
+static bool skip_front(struct conversation *c, unsigned direction)
+{
+	const struct stream_event *event = stream_peek(&c->streams[direction]);
+	bool has_skipped = false;
+
+	while (event && c->protocol->classify(event->bytes).verdict == VERDICT_NO) {
+		let_go(c, direction);
+		has_skipped = true;
+		event = stream_peek(&c->streams[direction]);
+		if (event && !event->bytes.len) { /* the rest of it, not copied */
+			let_go(c, direction);
+			event = stream_peek(&c->streams[direction]);
+		}
+	}
+	return has_skipped;
+}
+
+static int start(struct conversation *c, const struct protocol *protocol)
+{
+	bool has_skipped = false;
+
+	free(c->state);
+	c->state = calloc(1, protocol->state_size);
+	if (!c->state)
+		return -ENOMEM;
+	c->protocol = protocol;
+	for (unsigned i = 0; i < 2; i++) {
+		c->side[i].begun = 0;
+		c->side[i].is_lost = c->side[i].is_tail = c->side[i].is_new = false;
+		has_skipped |= !c->is_datagram && skip_front(c, i);
+	}
+	if (has_skipped)
+		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
+	return 0;
+}
+
+/* The parser was wrong: back to the start, with what is still to come. */
+static void stop(struct conversation *c)
+{
+	c->protocol = NULL;
+	free(c->state);
+	c->state = NULL;
+	if (!c->is_by_id)
+		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
+	for (size_t i = 0; i < 2; i++)
+		stream_hold(&c->streams[i]);
+}
+
+/* Holds what came, within limits. */
+static void wait_for_verdict(struct conversation *c, unsigned direction)
+{
+	struct stream *stream = &c->streams[direction];
+
+	stream_hold(stream);
+	while (stream_peek(stream) &&
+	       (infer_is_hopeless(&c->infer) || stream->ahead_len >= CONVERSATION_HELD ||
+		stream->ahead_bytes > CONVERSATION_HELD_BYTES))
+		let_go(c, direction);
+}
+
+/* Putting. */
+
+static int put_datagram(struct conversation *c, unsigned direction, struct span bytes,
+			uint64_t moved, uint64_t ns)
+{
+	struct conversation_datagram *held;
+	size_t n = c->datagrams_len;
+
+	if (!c->protocol)
+		c->protocol = infer_see(&c->infer, direction, bytes, true);
+	if (c->protocol && !c->state && start(c, c->protocol)) {
+		c->protocol = NULL;
+		return -ENOMEM;
+	}
+	if (infer_is_hopeless(&c->infer)) {
+		c->counts.unread += moved;
+		return 0;
+	}
+	if (!c->datagrams)
+		c->datagrams = calloc(CONVERSATION_DATAGRAMS, sizeof(*c->datagrams));
+	if (!c->datagrams)
+		return -ENOMEM;
+	if (n == CONVERSATION_DATAGRAMS) {
+		c->counts.unread += c->datagrams[0].moved;
+		memmove(c->datagrams, c->datagrams + 1, --n * sizeof(*c->datagrams));
+	}
+	held = &c->datagrams[n];
+	bytes = span_first(bytes, CONVERSATION_DATAGRAM_BYTES);
+	held->ns = ns;
+	held->moved = moved;
+	held->len = bytes.len;
+	held->direction = (uint8_t)direction;
+	if (bytes.len)
+		memcpy(held->bytes, bytes.at, bytes.len);
+	c->datagrams_len = n + 1;
+	return 0;
+}
+
+int conversation_put(struct conversation *c, unsigned direction, uint64_t position,
+		     struct span bytes, uint64_t moved, uint64_t ns)
+{
+	const struct protocol *verdict;
+	int result;
+
+	bytes = span_first(bytes, moved);
+	if (c->is_datagram)
+		return put_datagram(c, direction, bytes, moved, ns);
+	result = stream_put(&c->streams[direction], position, bytes, moved, ns);
+	if (result || c->protocol || c->is_over)
+		return result;
+	verdict = infer_see(&c->infer, direction, bytes, false);
+	result = verdict ? start(c, verdict) : 0;
+	if (!c->protocol)
+		wait_for_verdict(c, direction);
+	return result;
+}
+
+/* Parsing. */
+
+static void note_loss(struct conversation *c, enum loss loss)
+{
+	unsigned direction = c->direction;
+
+	c->side[direction].is_lost = true;
+	c->side[direction].is_new = true;
+	c->side[direction].begun = 0;
+	if (!c->is_by_id)
+		pair_lost(&c->pair, speaker(c, direction), loss);
+}
+
+static void note_message(struct conversation *c, const struct message *message, uint64_t end)
+{
+	__typeof__(c->side[0]) *side = &c->side[c->direction];
+	struct pair_moment moment = {
+		.first = side->begun ? side->begun : c->piece.ns,
+		.last = c->piece.ns,
+		.position = end - message->bytes,
+	};
+
+	c->counts.messages++;
+	c->counts.torn += !message->is_complete;
+	c->is_by_id = message->correlation == CORRELATION_ID;
+	infer_confirm(&c->infer);
+	side->begun = 0;
+	side->is_new = false;
+	side->is_tail = !message->is_complete;
+	if (message->handover)
+		c->handover = message->handover;
+	pair_message(&c->pair, message, moment);
+}
+
+static void finish_piece(struct conversation *c)
+{
+	if (!c->piece.gap && !c->is_datagram)
+		stream_used(&c->streams[c->direction], c->used);
+	c->has_piece = false;
+}
+
+static void find_message(struct conversation *c, struct span in)
+{
+	size_t used;
+
+	if (c->protocol->resync(c->state, speaker(c, c->direction), in, &used))
+		c->side[c->direction].is_lost = false;
+	c->counts.unread += used;
+	c->used += used;
+	if (c->side[c->direction].is_lost)
+		finish_piece(c);
+}
+
+static void note_bad(struct conversation *c)
+{
+	bool was_new = c->side[c->direction].is_new;
+
+	c->counts.bad++;
+	note_loss(c, LOSS_ANY);
+	/* right behind a loss the place may have been found wrongly: that says nothing of the protocol */
+	if (!was_new && infer_contradict(&c->infer)) {
+		finish_piece(c);
+		stop(c);
+	}
+}
+
+static void cut_bytes(struct conversation *c)
+{
+	__typeof__(c->side[0]) *side = &c->side[c->direction];
+	struct span in = span_from(c->piece.bytes, c->used);
+	struct message message;
+	const char *why;
+	size_t used;
+	enum cut cut;
+
+	if (!in.len) {
+		finish_piece(c);
+		return;
+	}
+	if (side->is_lost) {
+		find_message(c, in);
+		return;
+	}
+	if (!side->begun)
+		side->begun = c->piece.ns;
+	cut = c->protocol->cut(c->state, speaker(c, c->direction), in, &message, &used, &why);
+	c->used += used;
+	if (cut == CUT_MESSAGE && c->is_datagram)
+		message.bytes += c->passed; /* what was not captured of it */
+	if (cut == CUT_MESSAGE)
+		note_message(c, &message, c->piece.position + c->used);
+	else if (cut == CUT_MORE)
+		finish_piece(c);
+	else
+		note_bad(c);
+}
+
+static void pass_gap(struct conversation *c)
+{
+	__typeof__(c->side[0]) *side = &c->side[c->direction];
+	struct span kept = c->passed ? (struct span){} : span_from(c->piece.bytes, c->used);
+	struct message message;
+	const char *why;
+	uint64_t used;
+	enum cut cut;
+
+	c->used = c->piece.bytes.len;
+	if (side->is_lost) {
+		c->counts.unread += kept.len + c->piece.gap - c->passed;
+		finish_piece(c);
+		return;
+	}
+	if (!side->begun)
+		side->begun = c->piece.ns;
+	cut = c->protocol->gap(c->state, speaker(c, c->direction), kept, c->piece.gap - c->passed,
+			       &message, &used, &why);
+	c->passed += used;
+	if (cut == CUT_MESSAGE)
+		note_message(c, &message, c->piece.position + c->piece.bytes.len + c->passed);
+	if (cut == CUT_BAD) {
+		c->counts.unread += used;
+		note_loss(c, side->is_tail && !c->piece.is_lost ? LOSS_TAIL : LOSS_ANY);
+	}
+	if (cut != CUT_MESSAGE || c->passed == c->piece.gap)
+		finish_piece(c);
+}
+
+static bool take_datagram(struct conversation *c)
+{
+	struct conversation_datagram *next = &c->datagrams[c->datagrams_at];
+
+	if (c->datagrams_at == c->datagrams_len) {
+		c->datagrams_at = c->datagrams_len = 0;
+		return false;
+	}
+	c->datagrams_at++;
+	c->direction = next->direction;
+	c->piece = (struct stream_piece){.bytes = {next->bytes, next->len}, .ns = next->ns};
+	c->passed = next->moved - next->len;
+	c->used = 0;
+	c->has_piece = true;
+	return true;
+}
+
+/* The older of the two directions' next pieces. */
+static bool take_piece(struct conversation *c)
+{
+	const struct stream_event *first = stream_peek(&c->streams[0]),
+				  *second = stream_peek(&c->streams[1]);
+	unsigned direction = !first || (second && second->ns < first->ns);
+
+	c->direction = (uint8_t)direction;
+	if (!stream_take(&c->streams[direction], &c->piece)) {
+		/* taking also settles what was taken before, and gives up by itself when too much waits */
+		c->direction = !direction;
+		if (!stream_take(&c->streams[!direction], &c->piece))
+			return false;
+	}
+	c->used = 0;
+	c->passed = 0;
+	c->has_piece = true;
+	return true;
+}
+
+/* It is another protocol from here on. What it is may be known, too. */
+static void hand_over(struct conversation *c)
+{
+	const struct protocol *next =
+		protocol_named(!strcmp(c->handover, "h2c") ? "http2" : c->handover, false);
+
+	c->handover = NULL;
+	if (next && !start(c, next)) {
+		c->infer.settled = next;
+		c->infer.messages = 0;
+		pair_settle(&c->pair);
+		return;
+	}
+	stop(c);
+	c->is_over = true;
+}
+
+static void end_direction(struct conversation *c, unsigned direction)
+{
+	struct message message;
+	__typeof__(c->side[0]) *side = &c->side[direction];
+
+	side->is_ended = true;
+	c->direction = (uint8_t)direction;
+	if (c->protocol && !side->is_lost && !c->is_datagram &&
+	    c->protocol->close(c->state, speaker(c, direction), stream_kept(&c->streams[direction]),
+			       &message) == CUT_MESSAGE)
+		note_message(c, &message, c->streams[direction].next);
+	if (c->side[0].is_ended && c->side[1].is_ended)
+		pair_give_up(&c->pair, UINT64_MAX);
+}
+
+static bool step(struct conversation *c)
+{
+	if (c->has_piece && c->protocol) {
+		if (c->piece.gap)
+			pass_gap(c);
+		else
+			cut_bytes(c);
+		return true;
+	}
+	if (c->has_piece)
+		finish_piece(c);
+	if (c->is_over)
+		return let_go(c, 0) || let_go(c, 1);
+	if (!c->protocol)
+		return false;
+	if (c->is_datagram ? take_datagram(c) : take_piece(c))
+		return true;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!c->side[i].is_closed || c->side[i].is_ended)
+			continue;
+		if (!stream_give_up(&c->streams[i]))
+			end_direction(c, i);
+		return true;
+	}
+	return false;
+}
+
+bool conversation_take(struct conversation *c, struct exchange *ret_exchange)
+{
+	for (;;) {
+		if (pair_take(&c->pair, ret_exchange))
+			return true;
+		if (c->handover)
+			hand_over(c);
+		if (!step(c))
+			return false;
+	}
+}
+
+void conversation_give_up(struct conversation *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		stream_give_up(&c->streams[i]);
+}
+
+void conversation_close(struct conversation *c, unsigned direction, uint64_t ns)
+{
+	c->side[direction].is_closed = true;
+	c->piece.ns = ns;
+	stream_give_up(&c->streams[direction]);
+}
+
+uint64_t conversation_passes(const struct conversation *c, unsigned direction)
+{
+	if (c->is_over || infer_is_hopeless(&c->infer))
+		return UINT64_MAX;
+	if (!c->protocol || !c->protocol->passes || c->side[direction].is_lost)
+		return 0;
+	return c->protocol->passes(c->state, speaker(c, direction));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * conversation - one connection, from events to exchanges: stream, infer, a parser and pair, wired up.
+ *
+ *	conversation_put(c, direction, position, bytes, moved, ns);	an event of either direction
+ *	while (conversation_take(c, &exchange))
+ *		...							what has become whole by it
+ *
+ * Events may come in any order (stream.h). Until the protocol is known they are held, as far as there is
+ * room, so that the exchange by which it was recognised is not lost.
+ *
+ * Datagrams have no positions: each is a message, and put as it is.
+ */
+#pragma once
+
+#include "protocol/infer.h"
+#include "protocol/pair.h"
+#include "protocol/stream.h"
+
+enum {
+	CONVERSATION_HELD = 24, /* events held of a direction while the protocol is unknown */
+	CONVERSATION_HELD_BYTES = 32 * 1024,
+	CONVERSATION_DATAGRAMS = 4, /* likewise, datagrams */
+	CONVERSATION_DATAGRAM_BYTES = 1024,
+};
+
+struct conversation_counts {
+	uint64_t messages; /* cut */
+	uint64_t bad; /* times a parser found something wrong */
+	uint64_t torn; /* messages cut short by gaps */
+	uint64_t unread; /* bytes passed without a parser, or without a place in the stream */
+};
+
+struct conversation_datagram; /* conversation.c */
+
+struct conversation {
+	struct conversation_counts counts;
+	struct stream streams[2]; /* by direction */
+	struct infer infer;
+	struct pair pair;
+	const struct protocol *protocol; /* the settled one; NULL: not known */
+	void *state; /* owned: of the protocol's parser */
+	struct {
+		uint64_t begun; /* ns: when the message that is open here began; 0: none is */
+		uint64_t position; /* behind the last byte that the parser used */
+		bool is_lost; /* after CUT_BAD, until resync() finds something */
+		bool is_tail; /* a message was just cut short by a gap */
+		bool is_new; /* no message was cut since the last loss */
+		bool is_closed, is_ended; /* no more will be put; and the parser knows */
+	} side[2]; /* by direction */
+	struct conversation_datagram *datagrams; /* owned: held while unknown */
+	size_t datagrams_len, datagrams_at;
+	struct stream_piece piece; /* being parsed */
+	uint8_t direction; /* its direction */
+	size_t used; /* bytes of it */
+	uint64_t passed; /* bytes of its gap */
+	bool has_piece, is_datagram;
+	bool is_by_id; /* messages find each other by id */
+	bool is_over; /* it has become something nobody reads */
+	const char *handover; /* the protocol it changed to, or NULL */
+};
+
+/* `sender`: who speaks in direction 0, if known. `from_start`: its first bytes are known to be seen. */
+void conversation_init(struct conversation *c, bool is_datagram, enum side sender, bool from_start);
+void conversation_done(struct conversation *c);
+
+/* Where a direction begins; without that, with the first event that is put. */
+void conversation_begin(struct conversation *c, unsigned direction, uint64_t position);
+
+/* `moved` bytes went in that direction, of which `bytes` were captured. Bytes are borrowed until
+ * conversation_take() says false. Returns 0, -ERANGE, -ENOMEM. */
+int conversation_put(struct conversation *c, unsigned direction, uint64_t position,
+		     struct span bytes, uint64_t moved, uint64_t ns);
+
+bool conversation_take(struct conversation *c, struct exchange *ret_exchange);
+
+/* Waits no longer for events that are missing in front of others (then take). */
+void conversation_give_up(struct conversation *c);
+
+/* A direction has ended; after both, requests without response are given out, too (then take). */
+void conversation_close(struct conversation *c, unsigned direction, uint64_t ns);
+
+/* Bytes from here on that the capture need not copy: see struct protocol. */
+uint64_t conversation_passes(const struct conversation *c, unsigned direction);
