@@ -139,8 +139,9 @@ static inline void conv_read_messages(const char *text, struct conv_messages *me
 	}
 }
 
+/* What comes out if we join after the first `late` steps. */
 static inline char *conv_run(const struct protocol *protocol, const struct drive_step *steps,
-			     size_t n)
+			     size_t n, size_t late)
 {
 	struct drive drive;
 	char *text;
@@ -148,7 +149,9 @@ static inline char *conv_run(const struct protocol *protocol, const struct drive
 	drive_init(&drive, protocol);
 	drive.shows_position = true;
 	drive.shows_whole_id = true;
-	drive_steps(&drive, steps, n, SIZE_MAX, 0, 0);
+	for (size_t i = 0; i < late; i++)
+		drive.side[steps[i].from].position += steps[i].bytes.len;
+	drive_steps(&drive, steps + late, n - late, SIZE_MAX, 0, 0);
 	buf_str(&drive.out, "");
 	text = buf_take(&drive.out);
 	drive_done(&drive);
@@ -207,7 +210,7 @@ static inline size_t conv_check_capture_limit(const struct protocol *protocol, c
 	struct capture capture = conv_load(name);
 	struct drive_step *steps = calloc(3 * capture.n, sizeof(*steps));
 	static struct conv_messages whole;
-	char *whole_text = conv_run(protocol, capture.steps, capture.n), *text, how[64];
+	char *whole_text = conv_run(protocol, capture.steps, capture.n, 0), *text, how[64];
 	size_t n = 0, pairs;
 
 	conv_read_messages(whole_text, &whole);
@@ -225,7 +228,7 @@ static inline size_t conv_check_capture_limit(const struct protocol *protocol, c
 	}
 	snprintf(how, sizeof(how), "the first %zu and the last %zu bytes of each write", head,
 		 tail);
-	text = conv_run(protocol, steps, n);
+	text = conv_run(protocol, steps, n, 0);
 	*ret_all = 0;
 	for (size_t i = 0; i < whole.n; i++)
 		*ret_all += whole.at[i].is_request && whole.at[i].pair != SIZE_MAX;
@@ -259,6 +262,36 @@ static inline void conv_check_capture_limits(const struct protocol *protocol,
 	}
 }
 
+/* We come when the connection is older. After the request that may be answered when we come, all pairs
+ * are found. */
+static inline void conv_check_joins(const struct protocol *protocol, const char *name)
+{
+	struct capture capture = conv_load(name);
+	static struct conv_messages whole;
+	char *whole_text = conv_run(protocol, capture.steps, capture.n, 0);
+
+	conv_read_messages(whole_text, &whole);
+	for (size_t late = 1; late < capture.n; late++) {
+		char *text = conv_run(protocol, capture.steps, capture.n, late), how[64];
+		uint64_t missed = 0;
+		size_t due = 0, pairs;
+
+		for (size_t i = 0; i < late; i++)
+			if (capture.steps[i].from == SIDE_CLIENT)
+				missed += capture.steps[i].bytes.len;
+		for (size_t i = 0; i < whole.n; i++)
+			due += whole.at[i].is_request && whole.at[i].pair != SIZE_MAX &&
+			       whole.at[i].begin >= missed;
+		snprintf(how, sizeof(how), "joined after %zu steps", late);
+		pairs = conv_check_pairs(name, how, text, &whole);
+		if (pairs + 1 < due && !strstr(text, "bad"))
+			fail_msg("%s, %s: %zu of %zu pairs\n%s", name, how, pairs, due, text);
+		free(text);
+	}
+	free(whole_text);
+	capture_done(&capture);
+}
+
 /* Some bytes are missing anywhere. */
 static inline void conv_check_losses(const struct protocol *protocol, const char *name,
 				     unsigned *seed)
@@ -266,7 +299,7 @@ static inline void conv_check_losses(const struct protocol *protocol, const char
 	struct capture capture = conv_load(name);
 	struct drive_step *steps = calloc(3 * capture.n, sizeof(*steps));
 	static struct conv_messages whole;
-	char *whole_text = conv_run(protocol, capture.steps, capture.n);
+	char *whole_text = conv_run(protocol, capture.steps, capture.n, 0);
 
 	conv_read_messages(whole_text, &whole);
 	for (int round = 0; round < 300; round++) {
@@ -291,7 +324,7 @@ static inline void conv_check_losses(const struct protocol *protocol, const char
 			steps[n++] = (struct drive_step){capture.steps[i].from, 'b',
 							 span_from(bytes, from + len), 0};
 		}
-		text = conv_run(protocol, steps, n);
+		text = conv_run(protocol, steps, n, 0);
 		conv_check_pairs(name, "with random losses", text, &whole);
 		free(text);
 	}
@@ -316,10 +349,10 @@ static inline void conv_check_guesses(const struct protocol *protocol, const cha
 		for (size_t step = 0; step < capture.n; step++) {
 			struct span bytes = span_first(capture.steps[step].bytes, 1024);
 			struct guess guess = protocol->classify(bytes);
-			bool is_over = is_ours && (strstr(names[i], "-tls") ||
-						   strstr(names[i], "compressed") ||
-						   strstr(names[i], "replication") ||
-					   strstr(names[i], "infile"));
+			bool is_over =
+				is_ours &&
+				(strstr(names[i], "-tls") || strstr(names[i], "compressed") ||
+				 strstr(names[i], "replication") || strstr(names[i], "infile"));
 
 			if (!is_ours && guess.verdict == VERDICT_YES)
 				fail_msg("%s, write %zu is taken for %s", names[i], step,

@@ -272,6 +272,12 @@ static void losses_make_no_wrong_pairs(void **state)
 		conv_check_losses(&mysql, recorded[i], &seed);
 }
 
+static void joining_late_makes_no_wrong_pairs(void **state)
+{
+	for (size_t i = 0; i < COUNT(recorded); i++)
+		conv_check_joins(&mysql, recorded[i]);
+}
+
 /* ---- the rest ---- */
 
 static void no_password_and_no_literal_is_kept(void **state)
@@ -354,6 +360,7 @@ int main(void)
 		cmocka_unit_test(recorded_conversations),
 		cmocka_unit_test(a_capture_limit_makes_no_wrong_pairs),
 		cmocka_unit_test(losses_make_no_wrong_pairs),
+		cmocka_unit_test(joining_late_makes_no_wrong_pairs),
 		cmocka_unit_test(no_password_and_no_literal_is_kept),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(classifies_writes),

@@ -88,6 +88,7 @@ struct pgsql_state {
 	char traceparent[56]; /* in a comment of it */
 	uint64_t unnamed; /* shape of the unnamed statement */
 	struct sql_statements statements;
+	struct sql_statement replaced; /* what the last Parse took the name from: to be undone */
 	struct {
 		uint64_t name, shape;
 		bool was_executed;

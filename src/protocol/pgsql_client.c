@@ -162,10 +162,13 @@ static void take_parse(struct pgsql_state *state, struct span payload)
 	is_whole = pgsql_take_name(&payload, &text);
 	normalise(state, text, !is_whole);
 	state->parsed = state->shape.hash;
-	if (name.len)
-		sql_statements_put(&state->statements, key_of(name), state->shape.hash);
-	else
+	if (!name.len) {
 		state->unnamed = state->shape.hash;
+		return;
+	}
+	state->replaced.key = key_of(name);
+	state->replaced.shape = sql_statements_get(&state->statements, state->replaced.key);
+	sql_statements_put(&state->statements, state->replaced.key, state->shape.hash);
 }
 
 /* The place of a portal; with `is_new` one is made for it. -1: unknown. */

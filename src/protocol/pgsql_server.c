@@ -97,6 +97,8 @@ static void take_error(struct pgsql_state *state, struct span fields)
 	is_fatal = read_error(fields, state->response.status, state->response.reason,
 			      &state->response.reason_len);
 	state->response.is_error = true;
+	if (!strcmp(state->response.status, "42P05")) /* that name is taken, and stays so */
+		sql_statements_put(&state->statements, state->replaced.key, state->replaced.shape);
 	if (is_fatal) { /* nothing will follow, not even that the server is ready */
 		state->response.ends_stream = true;
 		answer(state, state->answered);

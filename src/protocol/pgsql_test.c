@@ -128,6 +128,11 @@ static const struct { const char *what, *script, *out; } cases[] = {
 	 "> Ps1~select a from t~~~ | CSs1~ | S\n< 1 | 3 | ZI\n> B~s1~#6 | E~%0 | S\n< 2 | CSELECT 0~ | ZI",
 	 "> request op=PREPARE resource=t target=SELECT a FROM t bytes=40 id=1\n< response status=OK bytes=16 id=1\n"
 	 "> request op=EXECUTE target=stmt:s1 bytes=25 id=2\n< response status=OK bytes=25 id=2\n"},
+	{"a name that is taken keeps its statement",
+	 "> Ps1~select a from t~~~ | S\n< 1 | ZI\n> Ps1~select b from u~~~ | S\n< ESERROR~C42P05~~ | ZI\n> Ps2~select a from t~~~ | B~s1~#6 | E~%0 | S\n< 1 | 2 | CSELECT 0~ | ZI",
+	 "> request op=PREPARE resource=t target=SELECT a FROM t bytes=31 id=1\n< response status=OK bytes=11 id=1\n"
+	 "> request op=PREPARE resource=u target=SELECT b FROM u bytes=31 id=2\n< response status=42P05 bytes=26 id=2 error\n"
+	 "> request op=SELECT resource=t target=SELECT a FROM t bytes=51 id=3\n< response status=OK bytes=30 id=3\n"},
 	{"pipeline in one batch: a response for each",
 	 "> P~insert into t values ($1)~~~ | B~~#6 | E~%0 | B~~#6 | E~%0 | B~~#6 | E~%0 | S\n"
 	 "< 1 | 2 | CINSERT 0 1~ | 2 | CINSERT 0 1~ | 2 | CINSERT 0 1~ | ZI",
@@ -287,6 +292,12 @@ static void losses_make_no_wrong_pairs(void **state)
 		conv_check_losses(&pgsql, recorded[i], &seed);
 }
 
+static void joining_late_makes_no_wrong_pairs(void **state)
+{
+	for (size_t i = 0; i < COUNT(recorded); i++)
+		conv_check_joins(&pgsql, recorded[i]);
+}
+
 /* ---- the rest ---- */
 
 static void executions_are_known_by_hash(void **state)
@@ -385,6 +396,7 @@ int main(void)
 		cmocka_unit_test(recorded_conversations),
 		cmocka_unit_test(a_capture_limit_makes_no_wrong_pairs),
 		cmocka_unit_test(losses_make_no_wrong_pairs),
+		cmocka_unit_test(joining_late_makes_no_wrong_pairs),
 		cmocka_unit_test(executions_are_known_by_hash),
 		cmocka_unit_test(no_password_and_no_literal_is_kept),
 		cmocka_unit_test(says_what_is_wrong),
