@@ -104,6 +104,31 @@ static void a_table_agrees_with_a_model(void **state)
 	map_done(&map);
 }
 
+static bool is_odd(void *ctx, const void *key, void *value)
+{
+	return *(const int *)key % 2;
+}
+
+static void what_goes_is_removed_and_the_rest_is_found(void **state)
+{
+	struct map map;
+
+	map_init(&map, sizeof(int), sizeof(int), 3000);
+	for (int i = 0; i < 3000; i++)
+		*(int *)map_put(&map, &i, NULL) = i;
+	assert_int_equal(map_remove(&map, is_odd, NULL), 1500);
+	assert_int_equal(map.len, 1500);
+	for (int i = 0; i < 3000; i++) {
+		const int *value = map_get(&map, &i);
+
+		assert_int_equal(value != NULL, i % 2 == 0);
+		if (value)
+			assert_int_equal(*value, i);
+	}
+	assert_int_equal(map_remove(&map, is_odd, NULL), 0);
+	map_done(&map);
+}
+
 static void a_full_table_refuses_and_counts(void **state)
 {
 	struct map map;
@@ -177,6 +202,7 @@ int main(void)
 		cmocka_unit_test(formats_and_numbers_are_written_whole),
 		cmocka_unit_test(an_arena_keeps_its_cap_and_hands_out_zeroes),
 		cmocka_unit_test(a_table_agrees_with_a_model),
+		cmocka_unit_test(what_goes_is_removed_and_the_rest_is_found),
 		cmocka_unit_test(a_full_table_refuses_and_counts),
 		cmocka_unit_test(hostile_text_becomes_valid_json),
 		cmocka_unit_test(json_puts_its_own_commas),

@@ -172,17 +172,12 @@ void *map_put(struct map *map, const void *key, bool *ret_new)
 	return value_at(map, slot);
 }
 
-bool map_del(struct map *map, const void *key)
+/* Closes the gap: moves back whatever would no longer be found across the hole. */
+static void delete_slot(struct map *map, size_t hole)
 {
-	size_t mask = map->slots - 1, hole, next;
+	size_t mask = map->slots - 1;
 
-	if (!map->len)
-		return false;
-	hole = find(map, key);
-	if (!map->taken[hole])
-		return false;
-	/* Close the gap: move back whatever would no longer be found across the hole. */
-	for (next = (hole + 1) & mask; map->taken[next]; next = (next + 1) & mask) {
+	for (size_t next = (hole + 1) & mask; map->taken[next]; next = (next + 1) & mask) {
 		size_t home = home_of(map, key_at(map, next));
 
 		if (((next - home) & mask) >= ((next - hole) & mask)) {
@@ -192,7 +187,35 @@ bool map_del(struct map *map, const void *key)
 	}
 	map->taken[hole] = 0;
 	map->len--;
+}
+
+bool map_del(struct map *map, const void *key)
+{
+	size_t slot;
+
+	if (!map->len)
+		return false;
+	slot = find(map, key);
+	if (!map->taken[slot])
+		return false;
+	delete_slot(map, slot);
 	return true;
+}
+
+size_t map_remove(struct map *map, map_goes goes, void *ctx)
+{
+	size_t removed = 0;
+
+	/* what is moved into the slot comes from further on, or (round the end) was asked already */
+	for (size_t slot = 0; slot < map->slots;) {
+		if (map->taken[slot] && goes(ctx, key_at(map, slot), value_at(map, slot))) {
+			delete_slot(map, slot);
+			removed++;
+		} else {
+			slot++;
+		}
+	}
+	return removed;
 }
 
 bool map_next(const struct map *map, size_t *at, const void **ret_key, void **ret_value)

@@ -40,6 +40,11 @@ bool map_del(struct map *map, const void *key);
  * walking, collect keys first. */
 bool map_next(const struct map *map, size_t *at, const void **ret_key, void **ret_value);
 
+/* Deletes every entry of which `goes` says so (it frees what the entry owns); a few may be asked about twice.
+ * Returns how many went. */
+typedef bool (*map_goes)(void *ctx, const void *key, void *value);
+size_t map_remove(struct map *map, map_goes goes, void *ctx);
+
 /* Bytes of memory it holds. */
 size_t map_bytes(const struct map *map);
 

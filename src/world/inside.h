@@ -6,6 +6,8 @@
 #include "world/container/container.h"
 #include "world/pod/pod.h"
 #include "world/process/process.h"
+#include "world/socket/network.h"
+#include "world/socket/socket.h"
 #include "world/world.h"
 
 enum { WORLD_NAME_TEXT = 64, WORLD_MOUNTS_BYTES = 64 * 1024, WORLD_NAMES = 1024 };
@@ -32,6 +34,8 @@ struct world {
 	struct cgroups cgroups;
 	struct containers containers;
 	struct pods pods;
+	struct sockets sockets;
+	struct networks networks;
 	struct map devices, interfaces; /* number -> struct short_name */
 
 	uint32_t cgroup1; /* see world_cgroup1() */
@@ -42,10 +46,12 @@ struct world {
 
 	struct object *object; /* owned: processes and control groups */
 	struct ring *ring; /* owned */
+	struct object *socket_object; /* owned: lists of sockets; NULL until somebody asks */
 	uint64_t drained_ns; /* everything that happened before is in the tables */
 	uint64_t lost_seen;
 	bool unasked; /* some processes' paths and arguments were not looked for yet */
-	struct sweep process_sweep, cgroup_sweep;
+	struct sweep process_sweep, cgroup_sweep, network_sweep;
+	bool peers_asked; /* somebody wants names of remote ends: who listens where is kept */
 	struct world_counts counts;
 };
 
@@ -59,6 +65,20 @@ bool world_read_file(struct world *world, const char *path, struct buf *out);
 void world_ask_program(struct world *world, struct process *process);
 struct span world_device(void *ctx, uint32_t dev);
 struct span world_interface(void *ctx, uint32_t ifindex);
+
+/* peers.c: who listens where, and which namespace has which address. */
+void world_tick_peers(struct world *world, uint64_t now_ns);
+void world_find_spaces(struct world *world); /* namespaces of all living processes */
+struct span world_resolve_peer(void *ctx, const uint8_t addr[ADDR_BYTES], uint16_t port);
+
+/* sockets.c */
+int world_load_sockets(struct world *world, struct err *why);
+
+/* world.c: runs one iterator and says when it may run again. `latest`: when it is due though nothing happens. */
+int world_run_sweep(struct world *world, struct object *object, struct sweep *sweep,
+		    uint64_t latest, const char *table, size_t row_bytes, table_row each);
+int world_sweep_processes(struct world *world);
+bool world_sweep_is_due(const struct sweep *sweep, uint64_t now_ns);
 
 /* who.c: puts the tables together. */
 void world_set_resolver(struct world *world);

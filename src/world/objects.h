@@ -3,3 +3,4 @@
 #pragma once
 
 extern const unsigned char world_process_object[], world_process_object_end[];
+extern const unsigned char world_socket_object[], world_socket_object_end[];

@@ -138,6 +138,7 @@ void world_set_resolver(struct world *world)
 		.ctx = world,
 		.pid = resolve_pid,
 		.cgroup = resolve_cgroup,
+		.peer = world_resolve_peer,
 		.device = world_device,
 		.interface = world_interface,
 		.node = span_of(world->node),

@@ -135,12 +135,11 @@ static bool note_cgroup(void *ctx, const void *row)
 	return true;
 }
 
-/* Runs one iterator. `latest`: when it is due again though nothing happens, 0 = never. */
-static int run_sweep(struct world *world, struct sweep *sweep, uint64_t latest, const char *table,
-		     size_t row_bytes, table_row each)
+int world_run_sweep(struct world *world, struct object *object, struct sweep *sweep,
+		    uint64_t latest, const char *table, size_t row_bytes, table_row each)
 {
 	uint64_t start_ns = clock_monotonic_ns(), cost_ns;
-	int rows = object_read_table(world->object, table, row_bytes, each, world);
+	int rows = object_read_table(object, table, row_bytes, each, world);
 
 	cost_ns = clock_monotonic_ns() - start_ns;
 	*sweep = (struct sweep){
@@ -152,13 +151,13 @@ static int run_sweep(struct world *world, struct sweep *sweep, uint64_t latest, 
 	return rows;
 }
 
-static int sweep_processes(struct world *world)
+int world_sweep_processes(struct world *world)
 {
 	int rows;
 
 	processes_sweep(&world->processes, clock_monotonic_ns());
-	rows = run_sweep(world, &world->process_sweep, resweep_ns, "PROCESSES",
-			 sizeof(struct process_facts), note_process);
+	rows = world_run_sweep(world, world->object, &world->process_sweep, resweep_ns, "PROCESSES",
+			       sizeof(struct process_facts), note_process);
 	if (rows >= 0) /* a walk that broke off says nothing of those it did not reach */
 		processes_swept(&world->processes, clock_monotonic_ns());
 	return rows;
@@ -166,8 +165,8 @@ static int sweep_processes(struct world *world)
 
 static int sweep_cgroups(struct world *world)
 {
-	return run_sweep(world, &world->cgroup_sweep, 0, "CGROUPS", sizeof(struct cgroup_facts),
-			 note_cgroup);
+	return world_run_sweep(world, world->object, &world->cgroup_sweep, 0, "CGROUPS",
+			       sizeof(struct cgroup_facts), note_cgroup);
 }
 
 static int load(struct world *world, uint32_t ring_bytes, struct err *why)
@@ -191,7 +190,7 @@ static int load(struct world *world, uint32_t ring_bytes, struct err *why)
 	world->drained_ns = clock_monotonic_ns();
 	error = sweep_cgroups(world);
 	if (error >= 0)
-		error = sweep_processes(world);
+		error = world_sweep_processes(world);
 	if (error < 0)
 		return err_set(why, error, "cannot list the processes: %s", err_name(error));
 	world_drain(world);
@@ -216,9 +215,10 @@ int world_new(struct kernel *kernel, const struct world_config *config, struct w
 		config = &defaults;
 	if (!world ||
 	    processes_init(&world->processes, config->processes ? config->processes : CAP_PROCESSES,
-			   CAP_PROGRAM_BYTES, keep_ns)) {
-		free(world);
-		return err_set(why, -ENOMEM, "cannot make the table of processes: out of memory");
+			   CAP_PROGRAM_BYTES, keep_ns) ||
+	    sockets_init(&world->sockets, config->sockets ? config->sockets : CAP_SOCKETS)) {
+		world_free(world);
+		return err_set(why, -ENOMEM, "cannot make the tables of the world: out of memory");
 	}
 	world->kernel = kernel;
 	world_find_hierarchy(world, config->cgroup_controller);
@@ -228,6 +228,7 @@ int world_new(struct kernel *kernel, const struct world_config *config, struct w
 			world_cgroup_mount(world, world->controller));
 	cgroups_init(&world->cgroups, config->cgroups ? config->cgroups : CAP_CGROUPS, keep_ns,
 		     &world->containers);
+	networks_init(&world->networks, CAP_NETWORKS, CAP_ADDRESSES, CAP_PEER_NAMES);
 	map_init(&world->devices, sizeof(uint32_t), sizeof(struct short_name), WORLD_NAMES);
 	map_init(&world->interfaces, sizeof(uint32_t), sizeof(struct short_name), WORLD_NAMES);
 	if (config->node && *config->node)
@@ -250,6 +251,9 @@ void world_free(struct world *world)
 		return;
 	ring_close(world->ring);
 	object_free(world->object);
+	object_free(world->socket_object);
+	sockets_done(&world->sockets);
+	networks_done(&world->networks);
 	cgroups_done(&world->cgroups);
 	containers_done(&world->containers);
 	pods_done(&world->pods);
@@ -294,7 +298,7 @@ static void look_for_losses(struct world *world)
 	world->cgroup_sweep = (struct sweep){.wanted = true};
 }
 
-static bool sweep_is_due(const struct sweep *sweep, uint64_t now_ns)
+bool world_sweep_is_due(const struct sweep *sweep, uint64_t now_ns)
 {
 	return now_ns >= sweep->again_ns || (sweep->wanted && now_ns >= sweep->next_ns);
 }
@@ -304,16 +308,18 @@ void world_tick(struct world *world, uint64_t now_ns)
 	world_drain(world);
 	if (world->object) {
 		look_for_losses(world);
-		if (sweep_is_due(&world->cgroup_sweep, now_ns))
+		if (world_sweep_is_due(&world->cgroup_sweep, now_ns))
 			sweep_cgroups(world);
-		if (sweep_is_due(&world->process_sweep, now_ns))
-			sweep_processes(world);
+		if (world_sweep_is_due(&world->process_sweep, now_ns))
+			world_sweep_processes(world);
 		ask_programs(world);
+		world_tick_peers(world, now_ns);
 	}
 	cgroups_tick(&world->cgroups, now_ns);
 	processes_expire(&world->processes, now_ns);
 	cgroups_expire(&world->cgroups, now_ns);
 	pods_expire(&world->pods, now_ns);
+	networks_forget_names(&world->networks, now_ns);
 }
 
 bool world_table(const struct world *world, size_t i, struct world_table *ret_table)
@@ -329,6 +335,14 @@ bool world_table(const struct world *world, size_t i, struct world_table *ret_ta
 		 containers_bytes(&world->containers), world->containers.refused, 0},
 		{"pods", world->pods.by_uid.len, world->pods.by_uid.cap, pods_bytes(&world->pods),
 		 world->pods.refused, 0},
+		{"sockets", world->sockets.len, world->sockets.cap, sockets_bytes(&world->sockets),
+		 world->sockets.refused, 0},
+		{"addresses", world->networks.addresses.len + world->networks.listeners.len,
+		 world->networks.addresses.cap + world->networks.listeners.cap,
+		 networks_bytes(&world->networks),
+		 world->networks.addresses.refused + world->networks.listeners.refused, 0},
+		{"names", world->networks.names.len, world->networks.names.cap,
+		 world->networks.name_bytes, world->networks.names.refused, 0},
 	};
 
 	if (i >= sizeof(tables) / sizeof(*tables))
@@ -339,7 +353,7 @@ bool world_table(const struct world *world, size_t i, struct world_table *ret_ta
 
 struct object *world_object(const struct world *world, size_t i)
 {
-	return i == 0 ? world->object : NULL;
+	return i == 0 ? world->object : i == 1 ? world->socket_object : NULL;
 }
 
 void world_counts(const struct world *world, struct world_counts *ret_counts)

@@ -12,6 +12,7 @@
 #include "kernel/kernel.h"
 #include "record/record.h"
 #include "world/process/process.h"
+#include "world/socket/socket.h"
 
 struct world;
 
@@ -59,6 +60,28 @@ bool world_next_cgroup(struct world *world, size_t *at, uint64_t *ret_id, struct
  * len 0 = nowhere. A controller that is in the unified hierarchy has that one's mount point. */
 struct span world_cgroup_mount(struct world *world, const char *controller);
 
+/*
+ * Sockets. A scan lists those of all network namespaces, also older than the agent, with owner and role: the open
+ * files of all processes, and sock_diag for what nobody holds. Takes about 10 us a socket; the number or -errno.
+ * From then on whoever sees sockets come and go keeps the table: nothing here watches them.
+ */
+int world_scan_sockets(struct world *world, struct err *why);
+const struct socket *world_socket(const struct world *world, uint64_t cookie);
+const struct socket *world_next_socket(const struct world *world, uint32_t *at);
+void world_note_socket(struct world *world, const struct socket *facts);
+void world_forget_socket(struct world *world, uint64_t cookie);
+
+/*
+ * The name of a remote end: the service (else the process) that listens there on this machine, else the pod or service
+ * of the namespace that has the address, else the pod known by it, else a DNS name. `netns`: where the connection
+ * is seen from, which decides what loopback means; 0 = the host's. Borrowed until the world changes; len 0 = unknown.
+ */
+struct span world_peer(struct world *world, uint32_t netns, const uint8_t addr[ADDR_BYTES],
+		       uint16_t port);
+/* An answer of DNS that was seen. */
+void world_note_name(struct world *world, const uint8_t addr[ADDR_BYTES], struct span name,
+		     uint64_t until_ns);
+
 /* The world's own tables, for `sonde self`. i from 0 until false. */
 struct world_table {
 	const char *name;
@@ -79,6 +102,9 @@ struct world_counts {
 	uint64_t sweeps, sweep_ns; /* iterators run, and the time they took */
 	uint64_t unknown_pids; /* asked for, nobody known */
 	uint64_t unknown_cgroups;
+	uint64_t scans, scan_ns; /* of sockets */
+	uint64_t undumped; /* families of a namespace that sock_diag did not tell */
+	uint64_t without_cookie; /* sockets that can't be told apart (kernels before 5.12) */
 	uint64_t unreadable; /* state files of runtimes that made no sense */
 };
 void world_counts(const struct world *world, struct world_counts *ret_counts);

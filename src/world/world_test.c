@@ -3,148 +3,17 @@
  * The whole room on the running kernel, through a broker of its own: processes, control groups and real
  * containers come and go, and the world must say who they were. Needs root.
  */
-#include "world/world.h"
+#include "world/testing.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/sched.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "kernel/broker.h"
-#include "kernel/client.h"
-#include "kernel/split.h"
 
 #define ID  "4a7f2b9c1d3e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
 #define UID "3d5f8a0e_91b2_4c7d_8e6f_a1b2c3d4e5f6"
-
-static const uint64_t second_ns = 1000000000;
-static struct kernel *kernel;
-static struct world *world;
-static pid_t broker_pid;
-static unsigned seed;
-
-static int start(void **state)
-{
-	struct split split;
-	struct err why = {};
-
-	seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : (unsigned)time(NULL);
-	print_message("seed %u\n", seed);
-	srandom(seed);
-	if (geteuid()) {
-		print_message("needs root\n");
-		return 0;
-	}
-	if (split_fork(&split, &why) < 0)
-		fail_msg("%s", why.text);
-	if (split.child == 0) { /* the pair is symmetric: here the child is the broker */
-		struct broker *broker;
-		int alive;
-
-		if (broker_new(split.sock, split.area, &broker, &why))
-			_exit(2);
-		do
-			alive = broker_serve(broker, NULL);
-		while (alive > 0);
-		broker_free(broker);
-		_exit(alive ? 3 : 0);
-	}
-	broker_pid = split.child;
-	assert_int_equal(kernel_connect(split.sock, split.area, NULL, &kernel, &why), 0);
-	if (world_new(kernel, NULL, &world, &why))
-		fail_msg("%s", why.text);
-	return 0;
-}
-
-static int finish(void **state)
-{
-	int status = 0;
-
-	if (geteuid())
-		return 0;
-	world_free(world);
-	kernel_close(kernel);
-	waitpid(broker_pid, &status, 0);
-	return status;
-}
-
-static struct who who_is(uint32_t pid, uint64_t ktime_ns)
-{
-	struct resolver *resolver = world_resolver(world);
-	struct who who;
-
-	if (!resolver->pid(resolver->ctx, pid, ktime_ns, &who))
-		fail_msg("nobody knows pid %u", pid);
-	return who;
-}
-
-static void assert_span(struct span span, const char *text)
-{
-	if (!span_is(span, text))
-		fail_msg("'%.*s', not '%s'", (int)span.len, (const char *)span.at, text);
-}
-
-static void end_child(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* A child that has done what `prepare` does and then waits to be killed. */
-static pid_t start_child(void (*prepare)(void))
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	if (!pid) {
-		prepare();
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-/* Waits for the exec: the write end closes by it. */
-static pid_t start_program(const char *path, char *const argv[])
-{
-	int done[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe2(done, O_CLOEXEC), 0);
-	pid = fork();
-	if (!pid) {
-		execv(path, argv);
-		_exit(1);
-	}
-	close(done[1]);
-	assert_int_equal(read(done[0], &byte, 1), 0);
-	close(done[0]);
-	return pid;
-}
 
 static void who_was_there_before_is_known(void **state)
 {
@@ -270,7 +139,7 @@ static pid_t fork_as(pid_t pid)
 
 static void pids_used_again_never_mix(void **state)
 {
-	enum { LIVES = 3000, PIDS = 8 };
+	enum { LIVES = 1000, PIDS = 8 };
 	static struct {
 		pid_t pid;
 		uint64_t during_ns;

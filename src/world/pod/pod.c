@@ -251,22 +251,29 @@ void pods_release(struct pod *pod, uint64_t now_ns)
 	pod->gone_ns = now_ns;
 }
 
+struct pods_end {
+	struct pods *pods;
+	uint64_t now_ns;
+};
+
+static bool pod_goes(void *ctx, const void *key, void *value)
+{
+	struct pod *pod = *(struct pod **)value;
+	struct pods_end *end = ctx;
+
+	if (!pod->gone_ns || pod->containers || end->now_ns < pod->gone_ns ||
+	    end->now_ns - pod->gone_ns < end->pods->keep_ns)
+		return false;
+	forget_addresses(end->pods, pod);
+	free_pod(end->pods, pod);
+	return true;
+}
+
 void pods_expire(struct pods *pods, uint64_t now_ns)
 {
-	const void *key;
-	void *value;
-	size_t at = 0;
+	struct pods_end end = {pods, now_ns};
 
-	while (map_next(&pods->by_uid, &at, &key, &value)) {
-		struct pod *pod = *(struct pod **)value;
-
-		if (!pod->gone_ns || pod->containers || now_ns - pod->gone_ns < pods->keep_ns)
-			continue;
-		forget_addresses(pods, pod);
-		map_del(&pods->by_uid, pod->uid);
-		free_pod(pods, pod);
-		at = 0; /* deleting moved entries */
-	}
+	map_remove(&pods->by_uid, pod_goes, &end);
 }
 
 const struct pod *pods_by_addr(const struct pods *pods, const uint8_t addr[ADDR_BYTES])
