@@ -592,6 +592,16 @@ void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div
 		else
 			table_text(run, &table, from, div ? (int64_t)div : 1);
 	}
+	/* as bpftrace has it: averages that never were leave a mark of themselves, in JSON only */
+	if (!table.count && run->out->is_json &&
+	    (use->decl->value->kind == TYPE_AVG || use->decl->value->kind == TYPE_STATS)) {
+		struct buf data;
+
+		buf_init(&data, 512);
+		buf_f(&data, "{\"%s\": {}}", use->decl->name);
+		output_json(run->out, "stats", buf_as_span(&data));
+		buf_done(&data);
+	}
 	free(table.entries);
 	arena_done(&table.arena);
 }

@@ -235,13 +235,14 @@ static bool starts_operand(const struct parser *parser, bool is_surely_type)
 	case TOKEN_POSITIONAL:
 	case TOKEN_PARAM_COUNT: return true;
 	case TOKEN_PUNCT:
-		if (parser_is(parser, '(') || parser_is(parser, '{'))
+		if (parser_is(parser, '('))
 			return true;
+		/* "if (x) {" is no cast of a block */
 		return is_surely_type &&
-		       (parser_is(parser, '-') || parser_is(parser, '*') ||
-			parser_is(parser, '&') || parser_is(parser, '~') ||
-			parser_is(parser, '!') || parser_is(parser, PUNCT2('+', '+')) ||
-			parser_is(parser, PUNCT2('-', '-')));
+		       (parser_is(parser, '{') || parser_is(parser, '-') ||
+			parser_is(parser, '*') || parser_is(parser, '&') ||
+			parser_is(parser, '~') || parser_is(parser, '!') ||
+			parser_is(parser, PUNCT2('+', '+')) || parser_is(parser, PUNCT2('-', '-')));
 	default: return false;
 	}
 }
