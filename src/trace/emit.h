@@ -19,6 +19,7 @@ struct target {
 	bool has_exchange; /* 5.12 */
 	bool has_for_each; /* 5.13 */
 	bool has_percpu_lookup; /* 5.19 */
+	bool has_func_ip; /* 5.15 */
 	bool has_loop; /* 5.17 */
 	uint32_t cpus; /* possible CPUs */
 };

@@ -53,7 +53,7 @@ static bool has_exchange(struct loader *loader)
 }
 
 /* A helper is there if calling it without its arguments is wrong in another way than "unknown". */
-static bool has_helper(struct loader *loader, int helper)
+static bool has_helper(struct loader *loader, int helper, uint32_t type)
 {
 	char log[4096] = "";
 	const struct bpf_insn insns[] = {
@@ -63,7 +63,7 @@ static bool has_helper(struct loader *loader, int helper)
 	};
 	struct program_spec spec = {.name = "feature",
 				    .license = "GPL",
-				    .type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+				    .type = type,
 				    .insns = insns,
 				    .insn_count = COUNT(insns),
 				    .log = log,
@@ -80,11 +80,13 @@ static bool has_helper(struct loader *loader, int helper)
 
 void features_find(struct loader *loader, struct target *ret_target)
 {
-	*ret_target = (struct target){.has_may_goto = has_may_goto(loader),
-				      .has_exchange = has_exchange(loader),
-				      .has_percpu_lookup = has_helper(loader, 195),
-				      .has_for_each = has_helper(loader, 164),
-				      .cpus = loader->cpus};
+	*ret_target = (struct target){
+		.has_may_goto = has_may_goto(loader),
+		.has_exchange = has_exchange(loader),
+		.has_percpu_lookup = has_helper(loader, 195, BPF_PROG_TYPE_RAW_TRACEPOINT),
+		.has_for_each = has_helper(loader, 164, BPF_PROG_TYPE_RAW_TRACEPOINT),
+		.has_func_ip = has_helper(loader, 173, BPF_PROG_TYPE_KPROBE),
+		.cpus = loader->cpus};
 }
 
 int features_print(void)

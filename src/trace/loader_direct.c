@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,7 +69,13 @@ static int map_create(struct loader *loader, const struct map_spec *spec, struct
 
 	memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
 	fd = sys_bpf(BPF_MAP_CREATE, &attr);
-	if (fd < 0)
+	if (fd == -E2BIG && spec->key_size > 512)
+		err_set(why, fd,
+			"cannot create map '%s': its key has %u bytes, and this kernel takes 512 "
+			"at most; "
+			"shorten strings with str(x, 64), or set max_strlen",
+			spec->name, spec->key_size);
+	else if (fd < 0)
 		err_set(why, fd, "cannot create map '%s' (%u entries of %u + %u bytes): %s",
 			spec->name, spec->max_entries, spec->key_size, spec->value_size,
 			err_name(fd));
@@ -311,6 +318,10 @@ uint32_t loader_online(uint32_t *cpus, uint32_t max)
 void loader_direct(struct loader *loader)
 {
 	static uint32_t cpus[4096];
+	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	/* before 5.11 maps count as locked memory; where it is refused it is not needed */
+	setrlimit(RLIMIT_MEMLOCK, &all);
 
 	*loader = (struct loader){.map_create = map_create,
 				  .program_load = program_load,

@@ -156,10 +156,13 @@ enum { HELPER_GET_FUNC_IP = 173, HELPER_PID_TGID = 14 }; /* the first: 5.15, for
 
 static int function_address(struct lowering *l)
 {
-	bool is_return = l->probe->kind->retval_offset;
-
-	if (l->probe->kind->space == SPACE_USER && !is_return)
+	if (l->probe->kind->has_regs && !l->probe->kind->retval_offset)
 		return ir_load(l->ir, op_context(0), ARCH_IP, 8, false);
+	if (!l->compiled->target.has_func_ip) {
+		diag_error(&l->script->diag, l->ir->place,
+			   "func at a return needs bpf_get_func_ip (kernel 5.15)");
+		l->is_failed = true;
+	}
 	return ir_call(l->ir, HELPER_GET_FUNC_IP, op_context(0), NO_OPERAND, NO_OPERAND, NO_OPERAND,
 		       NO_OPERAND);
 }

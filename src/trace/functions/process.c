@@ -116,8 +116,8 @@ static const struct type *check_comm(struct checker *checker, struct expr *expr)
 static void comm_into(struct lowering *l, struct expr *expr, struct memory to,
 		      const struct type *as)
 {
-	if (as->size > COMM_BYTES)
-		lower_zero(l, to, as->size);
+	/* 6.0 to 6.2 leave what is behind the end as it was (f3f213497797) */
+	lower_zero(l, to, as->size);
 	ir_call(l->ir, HELPER_COMM, lower_address(l, to),
 		op_imm(as->size < COMM_BYTES ? as->size : COMM_BYTES), NO_OPERAND, NO_OPERAND,
 		NO_OPERAND);

@@ -41,9 +41,24 @@ static struct probe *add_kernel(struct place_of *to, const char *function, uint6
 	return probe;
 }
 
+/* Where ftrace lists nothing (it is not compiled in, or locked): all functions of kallsyms. */
+static void add_known(struct place_of *to, const char *pattern)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	char line[512], type, symbol[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%*x %c %255s", &type, symbol) == 2 &&
+		    (type == 't' || type == 'T') && probe_glob(pattern, symbol))
+			add_kernel(to, symbol, 0);
+	if (file)
+		fclose(file);
+}
+
 /* Functions that may be probed, as ftrace lists them: "name" or "name [module]". */
 static void add_matching(struct place_of *to, const char *pattern)
 {
+	bool is_empty = true;
 	char path[256], line[512];
 	FILE *file;
 
@@ -51,12 +66,15 @@ static void add_matching(struct place_of *to, const char *pattern)
 		 tracefs_path() ? tracefs_path() : "/sys/kernel/tracing");
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
+		is_empty = false;
 		line[strcspn(line, " \t\n")] = 0;
 		if (probe_glob(pattern, line))
 			add_kernel(to, line, 0);
 	}
 	if (file)
 		fclose(file);
+	if (is_empty)
+		add_known(to, pattern);
 }
 
 static bool is_kernel_function(const char *name)
