@@ -12,7 +12,8 @@
  * socket itself tells: an accepted socket is a copy of the listening one (sk_clone_lock), with its backlog, which
  * one that connects never has. Only where somebody listens with a backlog of 0 the port decides.
  *
- * Who listened before the agent came is found by a walk over all descriptors (tcp_listening_seen).
+ * Who listened or connected before the agent came is found by a walk over all descriptors (tcp_listening_seen,
+ * tcp_outgoing_seen), which also puts right who has a connection now: it may have been handed over.
  */
 #pragma once
 
@@ -255,4 +256,41 @@ static __always_inline bool tcp_is_aborted_by_current(int old_state, int new_sta
 static __always_inline bool tcp_is_tcp(bool typed, struct sock *sk)
 {
 	return READ_FIELD(typed, sk, sk_protocol) == PROTO_TCP;
+}
+
+enum {
+	S_IFMT = 0170000,
+	S_IFSOCK = 0140000,
+};
+
+/* The TCP socket behind a descriptor that an iterator met; NULL = it is something else. */
+static __always_inline struct sock *tcp_sock_of(struct file *file)
+{
+	struct socket *socket;
+	struct sock *sk;
+
+	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = file->private_data;
+	sk = BPF_CORE_READ(socket, sk);
+	return sk && tcp_is_tcp(false, sk) ? sk : 0;
+}
+
+/*
+ * A walk meets a connection that went out. When the socket's end came between our look at its state and the entry, the
+ * entry goes again.
+ */
+static __always_inline void tcp_outgoing_seen(struct sock *sk, struct owner owner)
+{
+	__u64 key = (__u64)(unsigned long)sk;
+	struct tcp_outgoing *known = bpf_map_lookup_elem(&tcp_outgoing, &key), seen = {};
+
+	if (known && known->owner.pid == owner.pid && known->owner.cgroup == owner.cgroup)
+		return;
+	if (known)
+		seen.since_ns = known->since_ns;
+	seen.owner = owner;
+	map_set(&tcp_outgoing, &key, &seen, BPF_ANY);
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+		bpf_map_delete_elem(&tcp_outgoing, &key);
 }

@@ -13,10 +13,13 @@ inum=$(ip netns exec $NS readlink /proc/self/ns/net | tr -dc 0-9)
 as() { [ -e "$WORK/$1" ] || cp "$WORK/tcp_case" "$WORK/$1"; name=$1; shift; ip netns exec $NS "$WORK/$name" "$@"; }
 
 # older than the agent
-mkfifo "$WORK/older.in" "$WORK/lost.in"
+mkfifo "$WORK/older.in" "$WORK/cut.in"
 as older hold 22000 5 <"$WORK/older.in" >"$WORK/older.out" & older=$!
 exec 4>"$WORK/older.in"
+as cut hold_and_reset 22002 6 <"$WORK/cut.in" >"$WORK/cut.out" & cut=$!
+exec 6>"$WORK/cut.in"
 wait_for 60 grep -q held "$WORK/older.out" || not_ok "older did not start"
+wait_for 60 grep -q held "$WORK/cut.out" || not_ok "cut did not start"
 
 start_agent
 "$SONDE" tcp_life --json >"$WORK/lives" & watcher=$!
@@ -34,6 +37,7 @@ as six client_closes 22015 7 ::1
 as refused refused 22016 7
 as given_up given_up 22017 7
 echo >&4; wait $older
+echo >&6; wait $cut
 
 # a forked server: who serves is who closes
 cp "$(command -v socat)" "$WORK/forking"
@@ -104,6 +108,7 @@ equal "the namespace" "[$inum]" "$(lives '.process == "half"' 'map(.netns) | uni
 equal "lived as long as the clock says" true "$(lives '.process == "half"' 'all(.duration_ns > 0 and .duration_ns < 5000000000 and .rtt_ns > 0)')"
 equal "older ones are told" 10 "$(lives '.process == "older"' length)"
 equal "without what was not seen" 0 "$(lives '.process == "older" and (.opened or .duration_ns)' length)"
+equal "older ones that a reset ends have their owner" '["reset_by_peer","reset_by_us"]' "$(lives '.process == "cut"' 'if length == 12 then map(.close_reason) | unique else length end')"
 equal "their sides are known" '[5,5]' "$(lives '.process == "older"' '[([.[] | select(.side == "client")] | length), ([.[] | select(.side == "server")] | length)]')"
 equal "forked server: three" 3 "$(lives '.process == "forking" and .side == "server"' length)"
 equal "forked server: the children closed them" 3 "$(lives ".process == \"forking\" and .side == \"server\" and .pid != $server" 'map(.pid) | unique | length')"

@@ -243,8 +243,8 @@ static void say(const char *text)
 		exit(1);
 }
 
-/* Opens COUNT connections, waits for a line, ends them. */
-static void run_hold(int count)
+/* Opens COUNT connections, waits for a line, ends them as `how` says. */
+static void run_hold(const char *how, int count)
 {
 	int listening = listen_here(1024), *client = calloc((size_t)count, sizeof(int)),
 	    *server = calloc((size_t)count, sizeof(int));
@@ -258,7 +258,7 @@ static void run_hold(int count)
 	say("held\n");
 	wait_for_line();
 	for (int i = 0; i < count; i++)
-		end_pair("client_closes", client[i], server[i]);
+		end_pair(how, client[i], server[i]);
 }
 
 /* COUNT connections that nobody accepts; half of them (the first) are closed by the client. */
@@ -367,7 +367,9 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "timed_out"))
 		run_timed_out(count);
 	else if (!strcmp(argv[1], "hold"))
-		run_hold(count);
+		run_hold("client_closes", count);
+	else if (!strcmp(argv[1], "hold_and_reset"))
+		run_hold("reset", count);
 	else if (!strcmp(argv[1], "waiting"))
 		run_waiting(count);
 	else if (!strcmp(argv[1], "fork"))

@@ -226,3 +226,29 @@ int BPF_PROG(set_state_raw, struct sock *sk, int old_state, int new_state)
 {
 	return on_state(false, sk, old_state, new_state);
 }
+
+/* Run once, by the user half: who listens and who connected before the agent came. It makes no rows. */
+HOOK("iter/task_file", older, 1)
+int note_older(struct bpf_iter__task_file *iterator)
+{
+	struct task_struct *task = iterator->task;
+	struct file *file = iterator->file;
+	struct tcp_listener *listener;
+	struct tcp_port port;
+	struct sock *sk;
+	__u32 state;
+
+	if (!task || !file || !(sk = tcp_sock_of(file)))
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_LISTEN) {
+		port = tcp_port_of(false, sk);
+		listener = bpf_map_lookup_elem(&tcp_listeners, &port);
+		/* of the processes that share it the first one owns it (a reference is the iterator's) */
+		if (!listener || file_references(file) <= 2)
+			tcp_listening_seen(sk, read_owner(true, task), iterator->meta->session_id);
+	} else if (state != TCP_CLOSE && tcp_direction_of(false, sk) == TCP_OUTBOUND) {
+		tcp_outgoing_seen(sk, read_owner(true, task));
+	}
+	return 0;
+}

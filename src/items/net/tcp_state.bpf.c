@@ -210,25 +210,8 @@ struct {
 	__type(value, struct holders);
 } shared SEC(".maps");
 
-enum {
-	S_IFMT = 0170000,
-	S_IFSOCK = 0140000,
-	/* of one socket's connections that nobody accepted; the rest counts as established */
-	WAITING_WALKED = 128,
-};
-
-/* The TCP socket behind a descriptor; NULL = it is something else. */
-static __always_inline struct sock *tcp_sock_of(struct file *file)
-{
-	struct socket *socket;
-	struct sock *sk;
-
-	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = file->private_data;
-	sk = BPF_CORE_READ(socket, sk);
-	return sk && tcp_is_tcp(false, sk) ? sk : 0;
-}
+/* Of one socket's connections that nobody accepted; the rest counts as established. */
+enum { WAITING_WALKED = 128 };
 
 /* Is this the holder that a shared socket counts with? Once a walk. */
 static __always_inline bool counts_here(struct walk *walk, struct sock *sk, __u64 inode, int state)
@@ -291,7 +274,7 @@ static __always_inline void count_waiting(struct walk *walk, struct sock *sk)
 static __always_inline void count_socket(struct walk *walk, struct file *file)
 {
 	struct sock *sk = tcp_sock_of(file);
-	__u32 state;
+	__u32 state, direction;
 
 	if (!sk)
 		return;
@@ -302,7 +285,10 @@ static __always_inline void count_socket(struct walk *walk, struct file *file)
 	if (file_references(file) > 2 && !counts_here(walk, sk, file->f_inode->i_ino, state))
 		return;
 	if (state != TCP_LISTEN) {
-		count(walk, state, tcp_direction_of(false, sk), 1);
+		direction = tcp_direction_of(false, sk);
+		count(walk, state, direction, 1);
+		if (direction == TCP_OUTBOUND)
+			tcp_outgoing_seen(sk, walk->owner);
 		return;
 	}
 	count(walk, TCP_LISTEN, 0, 1);
