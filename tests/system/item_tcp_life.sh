@@ -53,7 +53,8 @@ http { access_log off; client_body_temp_path $WORK/nginx; proxy_temp_path $WORK/
 	uwsgi_temp_path $WORK/nginx; scgi_temp_path $WORK/nginx;
 	server { listen 22021; location / { return 200 "hello\n"; } location = /stub { stub_status; } } }
 C
-ip netns exec $NS nginx -c "$WORK/nginx.conf" || not_ok "nginx does not start"
+cp "$(command -v nginx)" "$WORK/webserver" # (a name that nobody else has)
+ip netns exec $NS "$WORK/webserver" -c "$WORK/nginx.conf" || not_ok "nginx does not start"
 at_end "kill \$(cat $WORK/nginx.pid)"
 ip netns exec $NS ab -q -n 60 -c 4 http://127.0.0.1:22021/ >"$WORK/ab" 2>&1 || not_ok "ab: $(tail -n 1 "$WORK/ab")"
 accepted=$(ip netns exec $NS curl -s http://127.0.0.1:22021/stub | awk 'NR == 3 { print $1 }')
@@ -112,7 +113,7 @@ equal "older ones that a reset ends have their owner" '["reset_by_peer","reset_b
 equal "their sides are known" '[5,5]' "$(lives '.process == "older"' '[([.[] | select(.side == "client")] | length), ([.[] | select(.side == "server")] | length)]')"
 equal "forked server: three" 3 "$(lives '.process == "forking" and .side == "server"' length)"
 equal "forked server: the children closed them" 3 "$(lives ".process == \"forking\" and .side == \"server\" and .pid != $server" 'map(.pid) | unique | length')"
-equal "nginx: as many as it accepted" "$accepted" "$(lives '.process == "nginx" and .side == "server"' length)"
-equal "nginx: none of them its master's" 0 "$(lives ".process == \"nginx\" and .pid == $(cat "$WORK/nginx.pid")" length)"
+equal "nginx: as many as it accepted" "$accepted" "$(lives '.process == "webserver" and .side == "server"' length)"
+equal "nginx: none of them its master's" 0 "$(lives ".process == \"webserver\" and .pid == $(cat "$WORK/nginx.pid")" length)"
 equal "a host that is gone: timed out" '["timeout",6]' "$(lives '.process == "timing"' '.[0] | [.close_reason, .sent_bytes - 3]')"
 equal "a host that is gone: retransmissions" true "$(lives '.process == "timing"' '.[0].retransmits > 0')"

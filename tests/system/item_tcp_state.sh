@@ -123,22 +123,24 @@ http { access_log off; client_body_temp_path $WORK/nginx; proxy_temp_path $WORK/
 	uwsgi_temp_path $WORK/nginx; scgi_temp_path $WORK/nginx; keepalive_timeout 60s;
 	server { listen 21060 reuseport; location / { return 200 "hello\n"; } location = /stub { stub_status; } } }
 C
-ip netns exec $NS nginx -c "$WORK/nginx.conf" || not_ok "nginx does not start"
+cp "$(command -v nginx)" "$WORK/webserver" # (a name that nobody else has)
+ip netns exec $NS "$WORK/webserver" -c "$WORK/nginx.conf" || not_ok "nginx does not start"
 at_end "kill \$(cat $WORK/nginx.pid)"
-ip netns exec $NS ab -q -n 500 -c 8 http://127.0.0.1:21060/ >"$WORK/ab" 2>&1 || not_ok "ab: $(tail -n 1 "$WORK/ab")"
+cp "$(command -v ab)" "$WORK/asker"
+ip netns exec $NS "$WORK/asker" -q -n 500 -c 8 http://127.0.0.1:21060/ >"$WORK/ab" 2>&1 || not_ok "ab: $(tail -n 1 "$WORK/ab")"
 # ab opens one or two more than it asks over: nginx's own count is the truth (which includes who asks for it)
 accepted=$(ip netns exec $NS curl -s http://127.0.0.1:21060/stub | awk 'NR == 3 { print $1 }')
 settle
 within "nginx accepted" "$accepted" 501 510
-equal "nginx: opened" "$accepted" "$(metric sonde_tcp_opened_total process=nginx direction=inbound)"
-equal "nginx: closed" "$accepted" "$(metric sonde_tcp_closed_total process=nginx direction=inbound)"
-equal "ab: opened" "$((accepted - 1))" "$(metric sonde_tcp_opened_total process=ab direction=outbound)"
+equal "nginx: opened" "$accepted" "$(metric sonde_tcp_opened_total process=webserver direction=inbound)"
+equal "nginx: closed" "$accepted" "$(metric sonde_tcp_closed_total process=webserver direction=inbound)"
+equal "ab: opened" "$((accepted - 1))" "$(metric sonde_tcp_opened_total process=asker direction=outbound)"
 master=$(cat "$WORK/nginx.pid")
 ip netns exec $NS wrk -t1 -c20 -d2s http://127.0.0.1:21060/ >/dev/null 2>&1 & load=$!
 wait_for 10 sh -c "[ \$(ip netns exec $NS ss -Htan state established sport = :21060 | wc -l) = 20 ]"
 rows=$(get '/v1/records/tcp_state?limit=10000')
-equal "nginx: connections belong to its workers" true "$(echo "$rows" | jq "[.records[] | select(.process == \"nginx\" and .state == \"established\")] | (map(.connections) | add) == 20 and all(.pid != $master)")"
-equal "nginx: listening sockets belong to its master" "[$master]" "$(echo "$rows" | jq -c '[.records[] | select(.process == "nginx" and .state == "listen") | .pid]')"
+equal "nginx: connections belong to its workers" true "$(echo "$rows" | jq "[.records[] | select(.process == \"webserver\" and .state == \"established\")] | (map(.connections) | add) == 20 and all(.pid != $master)")"
+equal "nginx: listening sockets belong to its master" "[$master]" "$(echo "$rows" | jq -c '[.records[] | select(.process == "webserver" and .state == "listen") | .pid]')"
 wait $load
 
 # nothing dead stays
