@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 SONDE=${SONDE:-$here/../build/sonde}
 ROUNDS=${1:-9}
 SECONDS_EACH=${2:-4}
-COUNTS=${COUNTS:-10000 50000 200000}
+COUNTS=${COUNTS-10000 50000 200000}
 W=$(mktemp -d /tmp/sonde-bench-XXXXXX)
 chmod 755 "$W"
 export SONDE_SOCKET=$W/sonde.sock
