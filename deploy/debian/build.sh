@@ -4,6 +4,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 out=${1:-$top}
 "$top/run" build
+ninja -C "$top/build" sonde.8 sonde.bash >&2
 version=$("$top/build/sonde" version | cut -d' ' -f2)
 arch=$(dpkg --print-architecture)
 tree=$(mktemp -d)
