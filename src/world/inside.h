@@ -49,6 +49,8 @@ struct world {
 	struct object *socket_object; /* owned: lists of sockets; NULL until somebody asks */
 	uint64_t drained_ns; /* everything that happened before is in the tables */
 	uint64_t lost_seen;
+	bool verifying; /* groups may have been removed without our hearing of it */
+	size_t verified; /* how far the table was gone through */
 	bool unasked; /* some processes' paths and arguments were not looked for yet */
 	struct sweep process_sweep, cgroup_sweep, network_sweep;
 	bool peers_asked; /* somebody wants names of remote ends: who listens where is kept */

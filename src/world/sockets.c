@@ -18,7 +18,10 @@
 #include "world/objects.h"
 #include "world/socket/diag.h"
 
-enum { DUMP_BYTES = 16 << 20 }; /* as much as the broker's area holds */
+enum {
+	DUMP_BYTES = 16 << 20, /* as much as the broker's area holds */
+	TIME_WAIT = 6, /* TCP_TIME_WAIT: nobody's any more, and there may be very many */
+};
 
 int world_load_sockets(struct world *world, struct err *why)
 {
@@ -63,7 +66,7 @@ static void dump_space(struct world *world, uint32_t netns, const struct space *
 
 		buf_init(&dump, DUMP_BYTES);
 		error = kernel_diag(world->kernel, (int)space->holder.pid, kinds[i].family,
-				    kinds[i].protocol, UINT32_MAX, &dump);
+				    kinds[i].protocol, ~(1u << TIME_WAIT), &dump);
 		if (error >= 0)
 			error = diag_read(buf_as_span(&dump), netns, kinds[i].protocol, note_dumped,
 					  &world->sockets);

@@ -27,6 +27,7 @@
 
 enum {
 	DRAIN_EVENTS = 1 << 16, /* at one go */
+	VERIFY_PER_TICK = 256, /* control groups whose directories are looked for */
 	ASK_PER_TICK = 256, /* processes whose paths are looked for */
 	SWEEP_COST = 500, /* times what it took until it may run again */
 	COUNT_LOST_RING = 2, /* enum count of item.bpf.h */
@@ -296,6 +297,53 @@ static void look_for_losses(struct world *world)
 	world->lost_seen = counts[COUNT_LOST_RING];
 	world->process_sweep = (struct sweep){.wanted = true};
 	world->cgroup_sweep = (struct sweep){.wanted = true};
+	world->verifying = true;
+	world->verified = 0;
+}
+
+/* Has the group's directory this group's number? */
+static bool is_there(struct world *world, const struct cgroup *group)
+{
+	struct span mount = world_cgroup_mount(world, world->controller);
+	char path[CAP_CGROUP_PATH + 256];
+	uint64_t inode;
+	int error;
+
+	snprintf(path, sizeof(path), "%.*s%s", (int)mount.len, (const char *)mount.at, group->path);
+	error = kernel_inode(world->kernel, path, &inode);
+	return error ? error != -ENOENT : inode == group->id;
+}
+
+/* Is what is mounted the hierarchy from its root on? */
+static bool mount_is_whole(struct world *world)
+{
+	struct cgroup *group;
+	size_t at = 0;
+
+	while ((group = cgroups_next(&world->cgroups, &at)))
+		if (!group->parent && group->path)
+			return is_there(world, group);
+	return false;
+}
+
+/* The iterator shows groups that hold processes; whether an empty one is still there, its directory says. */
+static void verify_groups(struct world *world, uint64_t now_ns)
+{
+	struct cgroup *group = NULL;
+
+	/* in a container it may be a part of it, and the rest would seem to be gone */
+	if (!world->verified && !mount_is_whole(world)) {
+		world->verifying = false;
+		return;
+	}
+	for (int i = 0; i < VERIFY_PER_TICK; i++) {
+		group = cgroups_next(&world->cgroups, &world->verified);
+		if (!group)
+			break;
+		if (!group->gone_ns && group->path && group->parent && !is_there(world, group))
+			cgroups_removed(&world->cgroups, group->id, now_ns);
+	}
+	world->verifying = group != NULL;
 }
 
 bool world_sweep_is_due(const struct sweep *sweep, uint64_t now_ns)
@@ -312,6 +360,8 @@ void world_tick(struct world *world, uint64_t now_ns)
 			sweep_cgroups(world);
 		if (world_sweep_is_due(&world->process_sweep, now_ns))
 			world_sweep_processes(world);
+		if (world->verifying)
+			verify_groups(world, now_ns);
 		ask_programs(world);
 		world_tick_peers(world, now_ns);
 	}

@@ -202,42 +202,6 @@ static void pids_used_again_never_mix(void **state)
 	close(report[1]);
 }
 
-/* More than the ring holds without a drain: what was lost must be put right by the sweep. */
-static void a_loss_is_counted_and_put_right(void **state)
-{
-	struct world_config config = {.ring = 4096};
-	struct world_counts before, after;
-	struct world *small;
-	struct err why = {};
-	pid_t living = 0;
-
-	if (world_new(kernel, &config, &small, &why))
-		fail_msg("%s", why.text);
-	world_counts(small, &before);
-	for (int i = 0; i < 100; i++) {
-		pid_t pid = fork();
-
-		if (!pid) {
-			if (i == 99)
-				pause();
-			_exit(0);
-		}
-		living = pid;
-		if (i < 99)
-			waitpid(pid, NULL, 0);
-	}
-	world_drain(small);
-	assert_null(world_process(small, (uint32_t)living, 0));
-	world_tick(small, clock_monotonic_ns());
-	world_counts(small, &after);
-	assert_true(after.lost > before.lost);
-	assert_true(after.sweeps > before.sweeps);
-	assert_non_null(world_process(small, (uint32_t)living, 0));
-	end_child(living);
-	assert_true(world_process(small, (uint32_t)living, 0)->exit_ns > 0);
-	world_free(small);
-}
-
 static char group_path[300];
 
 static void make_group(const char *name)
@@ -266,6 +230,59 @@ static void remove_group(void)
 {
 	while (rmdir(group_path) && errno == EBUSY)
 		usleep(1000);
+}
+
+static bool knows_group(struct world *of, const char *path)
+{
+	struct span known;
+	uint64_t id;
+	size_t at = 0;
+
+	while (world_next_cgroup(of, &at, &id, &known))
+		if (span_is(known, path))
+			return true;
+	return false;
+}
+
+/* More than the ring holds without a drain: what was lost must be put right by the sweep. */
+static void a_loss_is_counted_and_put_right(void **state)
+{
+	struct world_config config = {.ring = 4096};
+	struct world_counts before, after;
+	struct world *small;
+	struct err why = {};
+	pid_t living = 0;
+
+	if (world_new(kernel, &config, &small, &why))
+		fail_msg("%s", why.text);
+	make_group("sonde-test-lost");
+	world_drain(small);
+	world_counts(small, &before);
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			if (i == 99)
+				pause();
+			_exit(0);
+		}
+		living = pid;
+		if (i < 99)
+			waitpid(pid, NULL, 0);
+	}
+	remove_group(); /* nobody hears of it */
+	world_drain(small);
+	assert_null(world_process(small, (uint32_t)living, 0));
+	assert_true(knows_group(small, "/sonde-test-lost"));
+	world_tick(small, clock_monotonic_ns());
+	world_counts(small, &after);
+	assert_true(after.lost > before.lost);
+	assert_true(after.sweeps > before.sweeps);
+	assert_non_null(world_process(small, (uint32_t)living, 0));
+	assert_false(knows_group(small, "/sonde-test-lost"));
+	end_child(living);
+	assert_true(world_process(small, (uint32_t)living, 0)->exit_ns > 0);
+	world_free(small);
 }
 
 static void groups_like_systemds_tell_container_pod_and_service(void **state)
