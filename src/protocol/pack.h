@@ -11,6 +11,7 @@
 #include "protocol/parser.h"
 
 enum {
+	MESSAGE_TARGET_MAX = 512,	 /* bytes kept of a target */
 	PACKED_TEXTS = 6 + CHOSEN_COUNT, /* spans in a message */
 	PACKED_MAX = 2048, /* bytes: no packed message is longer, texts included */
 };
