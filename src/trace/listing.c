@@ -14,6 +14,14 @@ struct listing {
 	uint32_t count;
 };
 
+static void show_field(struct listing *listing, const struct field *field)
+{
+	if (field->shown)
+		printf("    %s\n", field->shown);
+	else
+		printf("    %s %s\n", type_text(&listing->script->arena, field->type), field->name);
+}
+
 static void show_arguments(struct listing *listing, const char *name)
 {
 	struct action action = {};
@@ -32,9 +40,7 @@ static void show_arguments(struct listing *listing, const char *name)
 	args = probe ? probe_args(listing->script, probe) : NULL;
 	for (uint32_t i = 0; args && i < args->field_count; i++)
 		if (args->fields[i].name && strncmp(args->fields[i].name, "common_", 7))
-			printf("    %s %s\n",
-			       type_text(&listing->script->arena, args->fields[i].type),
-			       args->fields[i].name);
+			show_field(listing, &args->fields[i]);
 }
 
 static void found(void *context, const char *name)

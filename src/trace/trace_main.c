@@ -267,6 +267,10 @@ static int trace(struct command *command, struct span text)
 	struct script *script;
 	int code = 1, go = -1;
 
+	if (command->pid && kill(command->pid, 0) && errno == ESRCH) {
+		fprintf(stderr, "ERROR: Failed to attach to pid: no process %d\n", command->pid);
+		return 1;
+	}
 	loader_direct(&loader);
 	loader.pid = command->pid;
 	if (command->child) {
@@ -312,6 +316,14 @@ static int trace(struct command *command, struct span text)
 	return code;
 }
 
+/* Harnesses ask for the version: the language's is the answer. */
+static bool is_called_bpftrace(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !strcmp(slash ? slash + 1 : path, "bpftrace");
+}
+
 int main(int argc, char **argv)
 {
 	struct command command = {};
@@ -324,7 +336,10 @@ int main(int argc, char **argv)
 		if (command.is_help)
 			usage(stdout);
 		else
-			puts("sonde-trace v0.1.0 (language of bpftrace v0.27)");
+			puts(is_called_bpftrace(argv[0])
+				     ? "bpftrace v0.27.0"
+				     : "sonde-trace v0.1.0 (language of bpftrace "
+				       "v0.27)");
 		return 0;
 	}
 	if (command.is_info)

@@ -79,6 +79,8 @@ struct field {
 	uint32_t offset; /* bytes from the start */
 	uint16_t bit_offset; /* bit fields: from `offset` */
 	uint16_t bit_size; /* 0: not a bit field */
+	const char
+		*shown; /* tracepoints: "char prev_comm[16]", as the kernel writes it; else NULL */
 	bool is_data_loc; /* tracepoints: 4 bytes: offset and length of what is meant */
 };
 

@@ -124,6 +124,10 @@ static void list_events(const struct probe_kind *kind, const char *pattern,
 		snprintf(name, sizeof(name), "%s:%s:", kind->name, events[i].name);
 		if (probe_glob(pattern, name))
 			found(context, name);
+		snprintf(name, sizeof(name), "%s:%s:", kind->name,
+			 events[i].alias ? events[i].alias : "");
+		if (events[i].alias && probe_glob(pattern, name))
+			found(context, name);
 	}
 }
 

@@ -96,15 +96,43 @@ static int attach_profile(struct loader *loader, struct probe *probe, int progra
 	return 0;
 }
 
+static void list_units(const char *kind, const char *pattern,
+		       void (*found)(void *context, const char *name), void *context)
+{
+	static const char *const units[] = {"hz", "ms", "s", "us"};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s:%s:", kind, units[i]);
+		if (probe_glob(pattern, name))
+			found(context, name);
+	}
+}
+
+static void list_interval(struct script *script, const char *pattern,
+			  void (*found)(void *context, const char *name), void *context)
+{
+	list_units("interval", pattern, found, context);
+}
+
+static void list_profile(struct script *script, const char *pattern,
+			 void (*found)(void *context, const char *name), void *context)
+{
+	list_units("profile", pattern, found, context);
+}
+
 const struct probe_kind probe_interval = {.name = "interval",
 					  .aliases = {"i"},
 					  .program = PROGRAM_PERF_EVENT,
 					  .has_regs = true,
 					  .expand = expand_timer,
-					  .attach = attach_interval};
+					  .attach = attach_interval,
+					  .list = list_interval};
 const struct probe_kind probe_profile = {.name = "profile",
 					 .aliases = {"p"},
 					 .program = PROGRAM_PERF_EVENT,
 					 .has_regs = true,
 					 .expand = expand_timer,
-					 .attach = attach_profile};
+					 .attach = attach_profile,
+					 .list = list_profile};

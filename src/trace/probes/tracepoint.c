@@ -61,6 +61,7 @@ static bool parse_field(struct script *script, char *line, enum space space, str
 	    sscanf(end + 1, " offset:%u; size:%u; signed:%u;", &offset, &size, &is_signed) != 3)
 		return false;
 	*end = 0;
+	field->shown = arena_str(&script->arena, span_of(line));
 	bracket = strchr(line, '[');
 	field->is_data_loc = !strncmp(line, "__data_loc", 10);
 	if (bracket && field->is_data_loc) { /* "__data_loc char[] name" */
@@ -412,9 +413,15 @@ static void expand_raw(struct script *script, struct action *action, const struc
 static void list_raw(struct script *script, const char *pattern,
 		     void (*found)(void *context, const char *name), void *context)
 {
-	const char *type;
+	const char *type, *event = strchr(pattern, ':');
+	char whole[512];
 	uint32_t id = 0;
 
+	/* the module may be left out */
+	if (event && !strchr(event + 1, ':') && !strncmp(pattern, "rawtracepoint:", 14)) {
+		snprintf(whole, sizeof(whole), "rawtracepoint:*:%s", event + 1);
+		pattern = whole;
+	}
 	while (script_btf(script) && btf_next(script->btf, BTF_TYPEDEF, &id, &type)) {
 		char name[512];
 
