@@ -315,6 +315,16 @@ static void assign_variable(struct checker *checker, struct variable *variable,
 	}
 }
 
+void check_written(struct checker *checker, struct expr *expr, const struct type *type)
+{
+	expr->variable = lookup(checker, expr->name);
+	if (expr->variable)
+		assign_variable(checker, expr->variable, type, expr->place);
+	else
+		check_error(checker, expr->place, "Undefined or undeclared variable: %s",
+			    expr->name);
+}
+
 /* $x op= value is $x = $x op value. */
 static const struct type *compound_type(struct checker *checker, struct stmt *stmt)
 {

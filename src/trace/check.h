@@ -39,6 +39,9 @@ const struct type *check_expr(struct checker *checker, struct expr *expr);
 void check_stmts(struct checker *checker, struct stmt *stmts);
 void check_condition(struct checker *checker, struct expr *expr);
 
+/* A variable that a function writes to (find): it becomes at least this wide. */
+void check_written(struct checker *checker, struct expr *variable, const struct type *type);
+
 /* Written to: the map's key and value become at least this wide. */
 void check_map_key(struct checker *checker, struct expr *map);
 void check_map_value(struct checker *checker, struct map_decl *map, const struct type *type,

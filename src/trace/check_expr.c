@@ -470,7 +470,7 @@ static const char *arguments(uint32_t count)
 
 static const struct type *check_call(struct checker *checker, struct expr *expr)
 {
-	const struct function *function = function_find(expr->name);
+	const struct function *function = function_by_name(expr->name);
 	uint32_t n = 0;
 
 	expr->function = function;
@@ -504,7 +504,7 @@ static const struct type *check_call(struct checker *checker, struct expr *expr)
 
 static const struct type *check_name(struct checker *checker, struct expr *expr)
 {
-	const struct function *function = function_find(expr->name);
+	const struct function *function = function_by_name(expr->name);
 	const struct type *type;
 
 	if (function && (function->flags & FUNCTION_BUILTIN)) {

@@ -7,20 +7,21 @@
 /* One line a function; what it does is in functions/. */
 #define ALL_FUNCTIONS(X)                                                                           \
 	X(arg)                                                                                     \
-	X(args)                                                                                    \
-	X(avg)                                                                                     \
-	X(bswap)                                                                                   \
-	X(buf) X(cat) X(cgroup) X(cgroup_path) X(cgroupid) X(clear) X(comm) X(count) X(cpid) X(    \
-		cpu) X(ctx) X(curtask) X(delete) X(elapsed) X(errorf) X(exit) X(func) X(getopt)    \
-		X(gid) X(has_cpid) X(has_key) X(hist) X(jiffies) X(join) X(kaddr) X(kptr) X(       \
-			kstack) X(ksym) X(len) X(lhist) X(macaddr) X(max) X(min) X(ncpus) X(nsecs) \
-			X(ntop) X(numaid) X(pcomm) X(pid) X(ppid) X(print) X(printf) X(probe) X(   \
-				probetype) X(pton) X(rand) X(reg) X(retval) X(signal)              \
-				X(signal_name) X(signal_thread) X(stats) X(str) X(strcontains)     \
-					X(strerror) X(strftime) X(strlen) X(strncmp) X(strstr)     \
-						X(sum) X(syscall_name) X(system) X(tid) X(time)    \
-							X(uid) X(uptr) X(username) X(ustack)       \
-								X(usym) X(warnf) X(zero)
+	X(assert)                                                                                  \
+	X(find) X(usermode) X(args) X(avg) X(bswap) X(buf) X(cat) X(cgroup) X(cgroup_path) X(      \
+		cgroupid) X(clear) X(comm) X(count) X(cpid) X(cpu) X(ctx) X(curtask) X(delete)     \
+		X(elapsed) X(errorf) X(exit) X(func) X(getopt) X(gid) X(has_cpid) X(has_key) X(    \
+			hist) X(jiffies) X(join) X(kaddr) X(kptr) X(kstack) X(ksym) X(len)         \
+			X(lhist) X(macaddr) X(max) X(min) X(ncpus) X(nsecs) X(ntop) X(numaid)      \
+				X(pcomm) X(pid) X(ppid) X(print) X(printf) X(probe) X(probetype)   \
+					X(pton) X(rand) X(reg) X(retval) X(signal) X(signal_name)  \
+						X(signal_thread) X(stats) X(str) X(strcontains) X( \
+							strerror) X(strftime) X(strlen) X(strncmp) \
+							X(strstr) X(sum) X(syscall_name) X(system) \
+								X(tid) X(time) X(uid) X(uptr)      \
+									X(username) X(ustack)      \
+										X(usym) X(warnf)   \
+											X(zero)
 
 #define DECLARE(name) extern const struct function function_##name;
 ALL_FUNCTIONS(DECLARE)
@@ -30,12 +31,12 @@ static const struct function *const functions[] = {ALL_FUNCTIONS(LIST)};
 
 enum { FUNCTIONS = sizeof(functions) / sizeof(*functions) };
 
-const struct function *function_at(size_t index)
+const struct function *function_by_index(size_t index)
 {
 	return index < FUNCTIONS ? functions[index] : NULL;
 }
 
-const struct function *function_find(const char *name)
+const struct function *function_by_name(const char *name)
 {
 	/* arg0, arg1 ... are one */
 	if (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] <= '9')

@@ -45,9 +45,9 @@ struct function {
 };
 
 /* NULL: there is no such function. */
-const struct function *function_find(const char *name);
+const struct function *function_by_name(const char *name);
 /* All of them, by index; NULL at the end. */
-const struct function *function_at(size_t index);
+const struct function *function_by_index(size_t index);
 
 /* One event: what user space must know to act on its bytes. Fields are the type's. */
 struct event_spec {

@@ -189,3 +189,35 @@ const struct function function_probetype = {
 	.name = "probetype", .flags = FUNCTION_BUILTIN, .check = check_probetype};
 const struct function function_func = {
 	.name = "func", .flags = FUNCTION_BUILTIN, .check = check_func, .lower = lower_func};
+
+/* usermode: whether the interrupted code was a program's. The low bits of cs say so on x86-64. */
+static const struct type *check_usermode(struct checker *checker, struct expr *expr)
+{
+	/* where the kernel was entered by a call, the process it serves is a program */
+	expr->number = 1;
+	expr->is_constant = !checker->probe->kind->has_regs;
+	checker->probe->uses_args = true;
+#ifndef __x86_64__
+	check_error(checker, expr->place, "usermode is known on x86-64 only");
+#endif
+	return &type_uint8;
+}
+
+static struct value lower_usermode(struct lowering *l, struct expr *expr)
+{
+	enum { CS = 136 };
+	int cs = ir_load(l->ir, op_context(0), CS, 8, false), result = ir_reg(l->ir);
+	int end = ir_label(l->ir);
+
+	ir_set(l->ir, result, op_imm(0));
+	cs = ir_alu(l->ir, ALU_AND, op_reg(cs), op_imm(3));
+	ir_branch(l->ir, COND_EQ, op_reg(cs), op_imm(0), end);
+	ir_set(l->ir, result, op_imm(1));
+	ir_put_label(l->ir, end);
+	return value_reg(&type_uint8, result);
+}
+
+const struct function function_usermode = {.name = "usermode",
+					   .flags = FUNCTION_BUILTIN,
+					   .check = check_usermode,
+					   .lower = lower_usermode};

@@ -130,6 +130,59 @@ const struct function function_has_key = {.name = "has_key",
 					  .check = check_has_key,
 					  .lower = lower_has_key};
 
+/* find(@m, key, $value): one look-up instead of has_key() and @m[key] */
+
+static const struct type *check_find(struct checker *checker, struct expr *call)
+{
+	struct map_decl *map = map_wanted(checker, call);
+	struct expr *variable = call->args->next->next;
+
+	if (!map)
+		return &type_bool;
+	check_key(checker, call);
+	if (variable->kind != EXPR_VARIABLE)
+		check_error(checker, variable->place, "find() expects a variable for its result");
+	else if (checker->is_final && (!map->key || map->key->kind == TYPE_NONE))
+		check_error(checker, call->place,
+			    "call to find() expects a map with explicit keys (non-scalar map)");
+	else if (type_is_aggregate(map->value))
+		check_error(checker, call->place, "find() does not support type: %s",
+			    check_text(checker, map->value));
+	else
+		check_written(checker, variable, map->value);
+	return &type_bool;
+}
+
+static struct value lower_find(struct lowering *l, struct expr *call)
+{
+	struct map_decl *map = lower_decl(l, call->args);
+	const struct variable *variable = call->args->next->next->variable;
+	struct memory key = lower_key(l, map, call->args->next, 1), to;
+	int result = ir_reg(l->ir), end = ir_label(l->ir), slot;
+	struct value found;
+
+	ir_set(l->ir, result, op_imm(0));
+	slot = lower_map_lookup(l, map, key);
+	ir_branch(l->ir, COND_EQ, op_reg(slot), op_imm(0), end);
+	found = value_memory(map->value, (struct memory){.base = op_reg(slot)});
+	if (variable->reg >= 0) {
+		ir_set(l->ir, variable->reg, lower_scalar(l, found));
+	} else {
+		to = (struct memory){.base = op_slot(variable->slot, 0)};
+		lower_store(l, found, to, variable->type);
+	}
+	ir_set(l->ir, result, op_imm(1));
+	ir_put_label(l->ir, end);
+	return value_reg(&type_bool, result);
+}
+
+const struct function function_find = {.name = "find",
+				       .min_args = 3,
+				       .max_args = 3,
+				       .flags = FUNCTION_RAW_ARGS,
+				       .check = check_find,
+				       .lower = lower_find};
+
 /* --- len: elements of a map, counted by walking it --- */
 
 static const struct type *check_len(struct checker *checker, struct expr *call)

@@ -222,6 +222,48 @@ const struct function function_warnf = {.name = "warnf",
 					.lower = lower_printf,
 					.happen = happen_warnf};
 
+/* assert(condition, "what is wrong"): says so and ends the script with code 1. */
+static const struct type *check_assert(struct checker *checker, struct expr *call)
+{
+	check_condition(checker, call->args);
+	check_expr(checker, call->args->next);
+	if (!call->args->next->is_constant || call->args->next->type->kind != TYPE_STRING)
+		check_error(checker, call->place, "assert() expects a string literal as message");
+	return &type_void;
+}
+
+static struct value lower_assert(struct lowering *l, struct expr *call)
+{
+	int holds = ir_label(l->ir);
+
+	lower_condition(l, call->args, true, holds);
+	lower_send(l, lower_event(l, call, NULL), NULL);
+	ir_jump(l->ir, l->exit_label);
+	ir_put_label(l->ir, holds);
+	return value_none();
+}
+
+static void happen_assert(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	buf_str(&text, "assert failed: ");
+	buf_span(&text, call->args->next->text);
+	say_with_place(run, call, "errorf", SEVERITY_ERROR, buf_text(&text));
+	buf_done(&text);
+	run->exit_code = 1;
+	run->is_ending = true;
+}
+
+const struct function function_assert = {.name = "assert",
+					 .min_args = 2,
+					 .max_args = 2,
+					 .flags = FUNCTION_NO_VALUE | FUNCTION_RAW_ARGS,
+					 .check = check_assert,
+					 .lower = lower_assert,
+					 .happen = happen_assert};
+
 /* No function of the language: what a division by 0 calls. */
 static void happen_division(struct run *run, const struct expr *call, const uint8_t *data,
 			    size_t len)
