@@ -31,6 +31,7 @@ is_ready() { grep -q '^ready' "$WORK/agent.log"; }
 
 # start_agent [--set ...]: an agent on the test's socket only.
 start_agent() {
+	: >"$WORK/agent.log" # the last one said ready too
 	"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$WORK/store" "$@" 2>"$WORK/agent.log" &
 	agent_pid=$!
 	wait_for 20 is_ready || { echo "not ok agent: did not become ready:"; cat "$WORK/agent.log"; exit 1; }
