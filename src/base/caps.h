@@ -22,5 +22,6 @@ enum {
 	CAP_ADDRESSES = 32768, /* addresses of all network namespaces together; 24 bytes */
 	CAP_PEER_NAMES = 16384, /* names learnt of remote addresses */
 	CAP_STATE_FILE = 4 << 20, /* bytes of a runtime's state file, above which it is not read */
-	CAP_POD_LIST = 32 << 20, /* bytes of a kubelet's or API server's answer */
+	CAP_POD_LIST = 16 << 20,	/* bytes of a kubelet's or API server's list, while it is read */
+	CAP_POD_EVENT = 2 << 20,	/* bytes of one pod in a watch (etcd keeps at most 1.5 MiB) */
 };

@@ -117,6 +117,8 @@ static int start_rooms(struct agent *agent, struct err *why)
 	if (!agent->stream || agent_make_own(agent))
 		return err_set(why, -ENOMEM, "cannot start: out of memory");
 	world.node = config_text(agent->config, "node");
+	world.kubernetes = config_text(agent->config, "kubernetes.api");
+	world.loop = agent->loop;
 	error = world_new(agent->options.kernel, &world, &agent->world, why);
 	if (error)
 		return error;

@@ -5,6 +5,7 @@
 #include "world/container/cgroup.h"
 #include "world/container/container.h"
 #include "world/pod/pod.h"
+#include "world/pod/pod_watch.h"
 #include "world/process/process.h"
 #include "world/socket/network.h"
 #include "world/socket/socket.h"
@@ -34,6 +35,8 @@ struct world {
 	struct cgroups cgroups;
 	struct containers containers;
 	struct pods pods;
+	struct pod_watch *pod_watch; /* owned; NULL = nobody is asked */
+	char pods_state[300]; /* why nobody is asked, though somebody should be */
 	struct sockets sockets;
 	struct networks networks;
 	struct map devices, interfaces; /* number -> struct short_name */
@@ -72,6 +75,9 @@ struct span world_interface(void *ctx, uint32_t ifindex);
 void world_tick_peers(struct world *world, uint64_t now_ns);
 void world_find_spaces(struct world *world); /* namespaces of all living processes */
 struct span world_resolve_peer(void *ctx, const uint8_t addr[ADDR_BYTES], uint16_t port);
+
+/* pods.c */
+void world_watch_pods(struct world *world, const struct world_config *config);
 
 /* sockets.c */
 int world_load_sockets(struct world *world, struct err *why);

@@ -242,6 +242,7 @@ int world_new(struct kernel *kernel, const struct world_config *config, struct w
 		world_free(world);
 		return error;
 	}
+	world_watch_pods(world, config);
 	*ret_world = world;
 	return 0;
 }
@@ -250,6 +251,7 @@ void world_free(struct world *world)
 {
 	if (!world)
 		return;
+	pod_watch_free(world->pod_watch);
 	ring_close(world->ring);
 	object_free(world->object);
 	object_free(world->socket_object);

@@ -15,6 +15,7 @@
 #include "world/socket/socket.h"
 
 struct world;
+struct event_base;
 
 struct world_config {
 	const char *node; /* name of this machine; NULL or "" = its host name */
@@ -22,6 +23,12 @@ struct world_config {
 		cgroup_controller; /* v1 controller whose hierarchy identifies containers; NULL = found out */
 	uint32_t processes, cgroups, sockets; /* entries at most; 0 = as base/caps.h says */
 	uint32_t ring; /* bytes, a power of two; 0 = 1 MiB */
+	/*
+	 * Where pods are asked for: "auto" (the API server, when we run in a pod), "off" or NULL, or an address (pod_watch.h).
+	 * Needs the loop. What is wrong with it is no reason not to start: see world_pods_state().
+	 */
+	const char *kubernetes;
+	struct event_base *loop; /* borrowed */
 };
 
 /* `kernel` NULL: an empty world, for tests of what asks it. `config` may be NULL. */
@@ -81,6 +88,9 @@ struct span world_peer(struct world *world, uint32_t netns, const uint8_t addr[A
 /* An answer of DNS that was seen. */
 void world_note_name(struct world *world, const uint8_t addr[ADDR_BYTES], struct span name,
 		     uint64_t until_ns);
+
+/* What is known of where pods are asked for: one sentence, or NULL when nobody is asked. Until the loop goes on. */
+const char *world_pods_state(const struct world *world);
 
 /* The world's own tables, for `sonde self`. i from 0 until false. */
 struct world_table {

@@ -3,6 +3,7 @@
 #include "world/container/container.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -183,6 +184,21 @@ static void note_facts(struct containers *containers, struct container *containe
 	set_text(containers, &container->name, facts->name);
 	set_text(containers, &container->image, facts->image);
 	note_pod(containers, container, facts);
+}
+
+void container_note(struct containers *containers, struct container *container, struct span name,
+		    struct span image)
+{
+	char text[CONTAINER_NAME_BYTES];
+
+	if (!container->name && name.len && name.len < sizeof(text)) {
+		snprintf(text, sizeof(text), "%.*s", (int)name.len, (const char *)name.at);
+		set_text(containers, &container->name, text);
+	}
+	if (!container->image && image.len && image.len < sizeof(text)) {
+		snprintf(text, sizeof(text), "%.*s", (int)image.len, (const char *)image.at);
+		set_text(containers, &container->image, text);
+	}
 }
 
 void container_look(struct containers *containers, struct container *container, struct span cgroup,

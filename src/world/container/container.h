@@ -60,5 +60,9 @@ void container_look(struct containers *containers, struct container *container, 
 struct container *containers_guess(struct containers *containers, struct span cgroup,
 				   uint64_t now_ns);
 
+/* What somebody else knows of it; what is known already stays. */
+void container_note(struct containers *containers, struct container *container, struct span name,
+		    struct span image);
+
 struct container *containers_find(const struct containers *containers, struct span id);
 size_t containers_bytes(const struct containers *containers);
