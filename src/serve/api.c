@@ -78,14 +78,12 @@ static struct text *fresh_or_shared(struct request *request, bool openmetrics, s
 		text->references++;
 		return text;
 	}
-	text = gather(request, openmetrics, why);
+	text_unref(text); /* before the new one is made: two at once would cost twice, and count as waiting */
+	cache->text[openmetrics] = gather(request, openmetrics, why);
 	cache->spent_ns += clock_monotonic_ns() - from_ns;
-	if (text) {
-		text_unref(cache->text[openmetrics]);
-		cache->text[openmetrics] = text;
-		text->references++;
-	}
-	return text;
+	if (cache->text[openmetrics])
+		cache->text[openmetrics]->references++;
+	return cache->text[openmetrics];
 }
 
 void handle_metrics(struct request *request)
