@@ -16,10 +16,9 @@
  *	- a request with "Expect: 100-continue" may keep its body back after an error (RFC 9110 10.1.1): if
  *	  another request follows, it did.
  *
- * Gaps. In a body of known length they are harmless. A gap in chunks passes the chunk it began in and
- * the CR LF behind it; a write usually ends there. Five bytes more can only be the last chunk,
- * "0 CR LF CR LF" (the shortest other one takes six). Anything else, and the message is passed
- * blindly, until a last chunk or the next head shows its end.
+ * Gaps. In a body of known length they are harmless. A gap in chunks may end with the chunk it began in,
+ * where a write usually ends; five bytes more can only be the last chunk, "0 CR LF CR LF" (the shortest
+ * other one takes six). Behind any other gap the place is lost: it may have held whole messages.
  */
 #include "protocol/http1_head.h"
 
@@ -30,7 +29,6 @@ enum phase {
 	PHASE_CHUNK_DATA, /* `due` bytes of a chunk */
 	PHASE_CHUNK_END, /* CR LF behind a chunk */
 	PHASE_TRAILERS,
-	PHASE_CHUNK_BLIND, /* somewhere in the chunks */
 	PHASE_UNTIL_CLOSE,
 	PHASE_LOST,
 };
@@ -235,45 +233,6 @@ static enum step pass_trailer(struct reader *reader)
 	return STEP_ON;
 }
 
-/* Right behind a gap: does the last chunk stand here, or the next head? */
-static enum step look_behind_gap(struct reader *reader)
-{
-	static const char last_chunk[] = "0\r\n\r\n";
-	const size_t len = sizeof(last_chunk) - 1;
-	size_t common = reader->in.len < len ? reader->in.len : len;
-	bool is_last = !memcmp(reader->in.at, last_chunk, common);
-
-	if (!is_last)
-		return settle_doubt(reader);
-	if (common < len)
-		return STEP_MORE;
-	pass(reader, len);
-	return deliver_open(reader);
-}
-
-static enum step pass_blindly(struct reader *reader)
-{
-	static const char last_chunk[] = "\r\n0\r\n\r\n";
-	const size_t len = sizeof(last_chunk) - 1;
-	enum step step = STEP_ON;
-	const uint8_t *end;
-
-	if (!reader->in.len)
-		return STEP_MORE;
-	if (reader->half->is_doubtful)
-		step = look_behind_gap(reader);
-	if (step != STEP_ON)
-		return step;
-	end = memmem(reader->in.at, reader->in.len, last_chunk, len);
-	if (end) {
-		pass(reader, (size_t)(end - reader->in.at) + len);
-		return deliver_open(reader);
-	}
-	if (reader->in.len >= len)
-		pass(reader, reader->in.len - (len - 1));
-	return STEP_MORE;
-}
-
 /* Heads. */
 
 /* RFC 9112 6.3, for a request: without a word about it there is no body. */
@@ -418,7 +377,6 @@ static enum step take_step(struct reader *reader)
 	case PHASE_CHUNK_DATA: return pass_due(reader, PHASE_CHUNK_END);
 	case PHASE_CHUNK_END: return pass_chunk_end(reader);
 	case PHASE_TRAILERS: return pass_trailer(reader);
-	case PHASE_CHUNK_BLIND: return pass_blindly(reader);
 	case PHASE_UNTIL_CLOSE: pass(reader, reader->in.len); return STEP_MORE;
 	case PHASE_LOST: break;
 	}
@@ -488,43 +446,51 @@ static enum cut give_torso(struct http_state *state, enum side from, struct span
 	return CUT_MESSAGE;
 }
 
-/* A gap behind which the chunks go on, as far as their lengths tell. True if it ends inside a chunk,
- * or where a chunk or the message does. */
-static bool pass_chunks(struct http_half *half, uint64_t bytes, bool *ret_last)
+/* Bytes from behind `kept` to the end of the message, if what comes is the last chunk; 0: it cannot be. */
+static uint64_t to_last_end(const struct http_half *half, struct span kept)
 {
-	uint64_t tail = half->phase == PHASE_CHUNK_LINE ? 0 : half->due + 2;
+	static const char last_chunk[] = "\r\n0\r\n\r\n";
+	const uint64_t len = sizeof(last_chunk) - 1;
+	size_t done; /* bytes of it that are there already */
 
-	*ret_last = bytes == tail + 5;
-	if (bytes < tail) {
-		/* with one byte of CR LF in the gap the other would be taken for a chunk line */
-		if (bytes > half->due)
-			return false;
-		half->due -= bytes;
-		return true;
+	switch ((enum phase)half->phase) {
+	case PHASE_CHUNK_DATA: return half->due + len;
+	case PHASE_CHUNK_END: done = 0; break;
+	case PHASE_CHUNK_LINE: done = 2; break;
+	case PHASE_TRAILERS: done = 5; break;
+	default: return 0;
 	}
-	half->due = 0;
-	half->phase = PHASE_CHUNK_LINE;
-	return bytes == tail || *ret_last;
+	if (done + kept.len >= len || (kept.len && memcmp(last_chunk + done, kept.at, kept.len)))
+		return 0;
+	return len - done - kept.len;
 }
 
-static enum cut gap_in_chunks(struct http_half *half, struct span kept, uint64_t bytes,
-			      struct message *ret_message, uint64_t *ret_used)
+/* A gap inside a chunk, or up to its end, or to that of the message is harmless. Behind any other nobody
+ * knows how many messages it held. */
+static enum cut gap_in_chunks(struct http_state *state, enum side from, struct span kept,
+			      uint64_t bytes, struct message *ret_message, uint64_t *ret_used)
 {
-	bool is_exact =
-		!kept.len && half->phase != PHASE_TRAILERS && half->phase != PHASE_CHUNK_BLIND;
-	bool is_last = false;
+	struct http_half *half = &state->half[from];
+	bool is_inside = half->phase == PHASE_CHUNK_DATA && bytes <= half->due;
+	uint64_t to_last = to_last_end(half, kept), to_chunk_end = to_last > 5 ? to_last - 5 : 0;
 
-	half->open.bytes += kept.len + bytes;
 	*ret_used = bytes;
-	if (!is_exact || !pass_chunks(half, bytes, &is_last)) {
-		half->phase = PHASE_CHUNK_BLIND;
-		half->is_doubtful = true;
-		half->due = 0;
-	}
-	if (!is_last)
+	if (is_inside || bytes == to_chunk_end) {
+		half->open.bytes += kept.len + bytes;
+		half->due -= is_inside ? bytes : half->due;
+		half->phase = is_inside ? PHASE_CHUNK_DATA : PHASE_CHUNK_LINE;
 		return CUT_MORE;
+	}
+	half->open.bytes += kept.len;
+	*ret_used = bytes == to_last ? bytes : half->due;
+	half->open.bytes += *ret_used;
 	message_unpack(&half->open, ret_message);
 	half->phase = PHASE_HEAD;
+	half->due = 0;
+	if (bytes != to_last) {
+		ret_message->is_complete = false;
+		lose_order(state, half);
+	}
 	return CUT_MESSAGE;
 }
 
@@ -553,8 +519,7 @@ static enum cut http_gap(void *at, enum side from, struct span kept, uint64_t by
 	case PHASE_CHUNK_LINE:
 	case PHASE_CHUNK_DATA:
 	case PHASE_CHUNK_END:
-	case PHASE_TRAILERS:
-	case PHASE_CHUNK_BLIND: return gap_in_chunks(half, kept, bytes, ret_message, ret_used);
+	case PHASE_TRAILERS: return gap_in_chunks(state, from, kept, bytes, ret_message, ret_used);
 	case PHASE_UNTIL_CLOSE: half->open.bytes += bytes; return CUT_MORE;
 	case PHASE_HEAD:
 	case PHASE_LOST: break;
