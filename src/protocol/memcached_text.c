@@ -251,27 +251,30 @@ static const char *read_request(struct memcached_half *half, struct span line, u
 	return NULL;
 }
 
-/* What memcached answers with ERROR is a request all the same, once it is sure who is talking. */
-static enum step take_unknown(struct memcached_half *half, struct span line)
+/* What memcached answers with ERROR is a request all the same, if it is sure who is talking and the line
+ * looks as if somebody meant a command. */
+static bool take_unknown(struct memcached_half *half, struct span line)
 {
 	static const struct memcached_command unknown = {"unknown", SHAPE_BARE, ANSWER_ONE};
+	struct span word = split(line).at[0];
 
+	for (size_t i = 0; i < word.len; i++)
+		if ((word.at[i] < 'a' || word.at[i] > 'z') && word.at[i] != '_')
+			return false;
 	half->command = &unknown;
 	half->answer = ANSWER_ONE;
-	half->args = 0;
+	half->args = half->id = 0;
 	half->key_len = 0;
-	half->id = 0;
-	return STEP_MESSAGE;
+	return half->is_sure && word.len && find_command(word) == NULL;
 }
 
-static enum step take_request(struct memcached_half *half, struct span line, bool is_sure,
-			      const char **ret_why)
+static enum step take_request(struct memcached_half *half, struct span line, const char **ret_why)
 {
 	uint64_t value;
 
 	*ret_why = read_request(half, line, &value);
 	if (*ret_why)
-		return is_sure ? take_unknown(half, line) : STEP_BAD;
+		return take_unknown(half, line) ? STEP_MESSAGE : STEP_BAD;
 	if (value == UINT64_MAX)
 		return STEP_MESSAGE;
 	half->due = value;
@@ -361,7 +364,7 @@ enum step memcached_text_step(struct memcached_state *state, enum side from, str
 		return in.len < LINE_MAX_BYTES ? STEP_MORE : STEP_BAD;
 	*ret_used = length;
 	half->bytes += length;
-	return from == SIDE_CLIENT ? take_request(half, line, half->is_sure, ret_why)
+	return from == SIDE_CLIENT ? take_request(half, line, ret_why)
 				   : take_response(half, line, ret_why);
 }
 
