@@ -2,9 +2,10 @@
 /*
  * infer - which protocol is this connection?
  *
- * For each protocol, all there is to remember is what the last write of either direction looked like to
- * it. A write that cannot be of the protocol wipes that out: the evidence must be consecutive. So a
- * connection joined in the middle of a body settles with the next request and response.
+ * For each protocol, all there is to remember is what the last message of either direction looked like to
+ * it. A write that cannot begin a message of the protocol wipes that out, unless the same direction spoke
+ * before it: then it may be more of that message's body. So the evidence is consecutive, and a connection
+ * joined in the middle of a body settles with the next request and response.
  *
  * Two protocols may find evidence in the same writes ("get k" is a command of memcached and, in lower
  * case, of Redis): then the one with more marks has it, and with equally many nobody, until a response
@@ -34,6 +35,10 @@ static void note(struct infer *infer, size_t i, unsigned direction, struct guess
 	uint8_t *verdict = &infer->candidates[i].verdict[direction];
 	uint8_t *from = &infer->candidates[i].from[direction];
 
+	if (guess.verdict == VERDICT_NO && *verdict && direction == infer->last_direction) {
+		infer->candidates[i].is_repeated[direction] = false;
+		return; /* the message before it may go on */
+	}
 	if (guess.verdict == VERDICT_NO) {
 		memset(&infer->candidates[i], 0, sizeof(infer->candidates[i]));
 		return;
@@ -77,9 +82,48 @@ static void settle(struct infer *infer, size_t i)
 	infer->doubt = 0;
 }
 
+/* A head may come in several writes: what was too short is looked at again with what follows. */
+static struct guess guess_of(const struct infer *infer, size_t i, unsigned direction,
+			     struct span in, struct span joined)
+{
+	struct guess guess = protocols[i]->classify(in);
+
+	if (guess.verdict == VERDICT_NO && joined.len &&
+	    infer->candidates[i].verdict[direction] == VERDICT_MAYBE)
+		return protocols[i]->classify(joined);
+	return guess;
+}
+
+static struct span join(const struct infer *infer, unsigned direction, struct span in,
+			uint8_t *room)
+{
+	size_t torn = infer->torn_len[direction];
+	size_t more = in.len < INFER_TORN ? in.len : INFER_TORN;
+
+	if (!torn)
+		return (struct span){};
+	memcpy(room, infer->torn[direction], torn);
+	memcpy(room + torn, in.at, more);
+	return (struct span){room, torn + more};
+}
+
+static void keep_torn(struct infer *infer, unsigned direction, struct span in, struct span joined)
+{
+	struct span keep = span_first(joined.len ? joined : in, INFER_TORN);
+	bool is_torn = false;
+
+	for (size_t i = 0; i < INFER_PROTOCOLS; i++)
+		is_torn |= infer->candidates[i].verdict[direction] == VERDICT_MAYBE;
+	infer->torn_len[direction] = is_torn ? (uint16_t)keep.len : 0;
+	if (is_torn)
+		memcpy(infer->torn[direction], keep.at, keep.len);
+}
+
 const struct protocol *infer_see(struct infer *infer, unsigned direction, struct span in,
 				 bool is_datagram)
 {
+	uint8_t room[2 * INFER_TORN];
+	struct span joined;
 	unsigned best = 0;
 	size_t winner = 0;
 	bool is_tie = false;
@@ -87,12 +131,13 @@ const struct protocol *infer_see(struct infer *infer, unsigned direction, struct
 	if (infer->settled || !in.len)
 		return infer->settled;
 	infer->writes++;
+	joined = is_datagram ? (struct span){} : join(infer, direction, in, room);
 	for (size_t i = 0; protocols[i] && i < INFER_PROTOCOLS; i++) {
 		unsigned now;
 
 		if (protocols[i]->is_datagram != is_datagram)
 			continue;
-		note(infer, i, direction, protocols[i]->classify(in));
+		note(infer, i, direction, guess_of(infer, i, direction, in, joined));
 		now = marks(infer, i);
 		is_tie = now == best ? is_tie || now : now < best && is_tie;
 		if (now > best) {
@@ -100,6 +145,8 @@ const struct protocol *infer_see(struct infer *infer, unsigned direction, struct
 			winner = i;
 		}
 	}
+	infer->last_direction = (uint8_t)direction;
+	keep_torn(infer, direction, in, joined);
 	if (best && !is_tie)
 		settle(infer, winner);
 	return infer->settled;
@@ -108,6 +155,7 @@ const struct protocol *infer_see(struct infer *infer, unsigned direction, struct
 static void unsettle(struct infer *infer)
 {
 	memset(infer->candidates, 0, sizeof(infer->candidates));
+	infer->torn_len[0] = infer->torn_len[1] = 0;
 	infer->settled = NULL;
 	infer->writes = infer->messages = 0;
 	infer->doubt = 0;

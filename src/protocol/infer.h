@@ -15,6 +15,7 @@
 enum {
 	INFER_PROTOCOLS = 24, /* more are not looked at */
 	INFER_HOPELESS = 64, /* writes without a verdict, after which there will be none */
+	INFER_TORN = 256, /* bytes kept of a write that was too short to tell */
 	INFER_PROBATION = 4, /* messages after which one contradiction does not unsettle any more */
 	INFER_DOUBT = 8, /* messages until that one is forgiven */
 };
@@ -28,6 +29,9 @@ struct infer {
 			from[2]; /* the last write of each direction; enum verdict, enum side */
 		bool is_repeated[2]; /* and the one before it was alike */
 	} candidates[INFER_PROTOCOLS];
+	uint8_t torn[2][INFER_TORN]; /* the last write of each direction, if it was too short */
+	uint16_t torn_len[2];
+	uint8_t last_direction; /* of the last write */
 	uint32_t writes; /* seen without a verdict, in a row */
 	uint32_t messages; /* since it was settled */
 	uint32_t unsettled; /* times a verdict was taken back */
