@@ -247,6 +247,8 @@ static void note_bad(struct conversation *c)
 	note_loss(c, LOSS_ANY);
 	/* right behind a loss the place may have been found wrongly: that says nothing of the protocol */
 	if (!was_new && infer_contradict(&c->infer)) {
+		c->counts.unread += c->piece.bytes.len - c->used;
+		c->used = c->piece.bytes.len;
 		finish_piece(c);
 		stop(c);
 	}
@@ -330,20 +332,34 @@ static bool take_datagram(struct conversation *c)
 	return true;
 }
 
-/* The older of the two directions' next pieces. */
+/* Something is missing in front of what came. */
+static bool is_stalled(const struct stream *stream)
+{
+	return !stream_peek(stream) && stream->ahead_len;
+}
+
+/*
+ * The older of the two directions' next pieces. While one direction waits for what is missing, the other
+ * waits as well, or requests would be told long after their responses.
+ */
 static bool take_piece(struct conversation *c)
 {
-	const struct stream_event *first = stream_peek(&c->streams[0]),
-				  *second = stream_peek(&c->streams[1]);
-	unsigned direction = !first || (second && second->ns < first->ns);
+	const struct stream_event *first, *second;
+	unsigned direction;
 
-	c->direction = (uint8_t)direction;
-	if (!stream_take(&c->streams[direction], &c->piece)) {
-		/* taking also settles what was taken before, and gives up by itself when too much waits */
-		c->direction = !direction;
-		if (!stream_take(&c->streams[!direction], &c->piece))
-			return false;
+	if (c->streams[0].ahead_len + c->streams[1].ahead_len >= STREAM_AHEAD)
+		conversation_give_up(c);
+	if (is_stalled(&c->streams[0]) || is_stalled(&c->streams[1])) {
+		stream_hold(&c->streams[0]);
+		stream_hold(&c->streams[1]);
+		return false;
 	}
+	first = stream_peek(&c->streams[0]);
+	second = stream_peek(&c->streams[1]);
+	direction = !first || (second && second->ns < first->ns);
+	if (!stream_take(&c->streams[direction], &c->piece))
+		return false;
+	c->direction = (uint8_t)direction;
 	c->used = 0;
 	c->passed = 0;
 	c->has_piece = true;
@@ -378,8 +394,6 @@ static void end_direction(struct conversation *c, unsigned direction)
 	    c->protocol->close(c->state, speaker(c, direction), stream_kept(&c->streams[direction]),
 			       &message) == CUT_MESSAGE)
 		note_message(c, &message, c->streams[direction].next);
-	if (c->side[0].is_ended && c->side[1].is_ended)
-		pair_give_up(&c->pair, UINT64_MAX);
 }
 
 static bool step(struct conversation *c)
@@ -399,14 +413,18 @@ static bool step(struct conversation *c)
 		return false;
 	if (c->is_datagram ? take_datagram(c) : take_piece(c))
 		return true;
-	for (unsigned i = 0; i < 2; i++) {
-		if (!c->side[i].is_closed || c->side[i].is_ended)
-			continue;
-		if (!stream_give_up(&c->streams[i]))
+	for (unsigned i = 0; i < 2; i++)
+		if (c->side[i].is_closed && stream_give_up(&c->streams[i]))
+			return true;
+	for (unsigned i = 0; i < 2; i++)
+		if (c->side[i].is_closed && !c->side[i].is_ended && !stream_peek(&c->streams[i])) {
 			end_direction(c, i);
-		return true;
-	}
-	return false;
+			return true;
+		}
+	if (!c->side[0].is_ended || !c->side[1].is_ended || !c->pair.open)
+		return false;
+	pair_give_up(&c->pair, UINT64_MAX);
+	return true;
 }
 
 bool conversation_take(struct conversation *c, struct exchange *ret_exchange)

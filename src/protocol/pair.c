@@ -139,8 +139,6 @@ static void change(struct pair *pair, struct entry *entry, enum state state)
 	pair->open += state == STATE_OPEN;
 	pair->due += state == STATE_OPEN && !is_quiet(entry);
 	pair->early += state == STATE_EARLY;
-	if (pair->due > pair->deepest)
-		pair->deepest = pair->due;
 }
 
 static bool push_message(struct pair *pair, enum state state, const struct message *message,
@@ -240,7 +238,7 @@ static void lose_tail(struct pair *pair, enum side from)
 		lose_order(pair);
 	if (from == SIDE_SERVER)
 		return; /* everything asked was answered: nothing can have stood there */
-	if (pair->open == 1 && pair->deepest == 1 && !pair->early && pair->order != ORDER_PIPED)
+	if (pair->open == 1 && pair->deepest <= 1 && !pair->early && pair->order != ORDER_PIPED)
 		pair->order = ORDER_LOST;
 	else
 		pair_lost(pair, from, LOSS_ANY);
@@ -253,6 +251,7 @@ void pair_lost(struct pair *pair, enum side from, enum loss loss)
 		return;
 	}
 	pair->is_answered = false;
+	pair->asked_in_row = pair->answered_in_row = 0;
 	if (from == SIDE_CLIENT && pair->order == ORDER_SURE && !pair->early)
 		add_hole(pair, UNKNOWN); /* requests before it are still certain */
 	else
@@ -270,6 +269,10 @@ void pair_settle(struct pair *pair)
 static void match(struct pair *pair, struct entry *entry, const struct message *response,
 		  struct pair_moment moment, enum proof proof)
 {
+	/* Only now: a request may have seemed to come before the response to the last one, where that was lost
+	 * and nobody knew yet. */
+	if (pair->due > pair->deepest)
+		pair->deepest = pair->due;
 	pair->matched = place_of(pair, entry) + 1;
 	pair->response = *response;
 	pair->answered = moment;
@@ -458,17 +461,27 @@ static void push_request(struct pair *pair, const struct message *request,
 static void ask_without_order(struct pair *pair, const struct message *request,
 			      struct pair_moment moment)
 {
-	bool was_open = pair->open;
-
-	if (was_open)
-		pair->order = ORDER_PIPED;
-	if (was_open || !pair->is_answered || pair->order == ORDER_PIPED ||
+	if (pair->open || !pair->is_answered || pair->order == ORDER_PIPED ||
 	    request->answer != ANSWER_ONE) {
 		drop_all(pair);
 		pair->counts.lost_requests++;
 		return;
 	}
 	push_request(pair, request, moment);
+}
+
+/* Two requests in a row may be one whose response was lost, and the next. Followed by two responses in a
+ * row, they are a pipeline. */
+static void note_run(struct pair *pair, bool is_request)
+{
+	if (is_request) {
+		pair->asked_in_row = pair->answered_in_row ? 1 : pair->asked_in_row + 1;
+		pair->answered_in_row = 0;
+		return;
+	}
+	pair->answered_in_row++;
+	if (pair->order == ORDER_LOST && pair->asked_in_row > 1 && pair->answered_in_row > 1)
+		pair->order = ORDER_PIPED;
 }
 
 static void take_request(struct pair *pair, const struct message *request,
@@ -516,8 +529,14 @@ static void take_interim(struct pair *pair, const struct message *interim)
 void pair_message(struct pair *pair, const struct message *message, struct pair_moment moment)
 {
 	switch (message->kind) {
-	case MESSAGE_REQUEST: take_request(pair, message, moment); break;
-	case MESSAGE_RESPONSE: take_response(pair, message, moment); break;
+	case MESSAGE_REQUEST:
+		note_run(pair, true);
+		take_request(pair, message, moment);
+		break;
+	case MESSAGE_RESPONSE:
+		note_run(pair, false);
+		take_response(pair, message, moment);
+		break;
 	case MESSAGE_INTERIM: take_interim(pair, message); break;
 	case MESSAGE_PUSH: pair->counts.pushes++; break;
 	}

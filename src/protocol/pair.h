@@ -69,7 +69,9 @@ struct pair {
 	size_t cap;
 	uint32_t open, early; /* entries of either sort */
 	uint32_t due; /* of the open ones: those that must be answered */
-	uint32_t deepest; /* most requests ever due at once */
+	uint32_t deepest; /* most requests due at once when one of them was answered */
+	uint32_t asked_in_row,
+		answered_in_row; /* requests, then responses, without one of the others between */
 	uint8_t order; /* enum order, in pair.c */
 	bool is_answered; /* no request has come since the last response */
 	struct message

@@ -131,12 +131,12 @@ static void settle_last(struct stream *stream)
 bool stream_give_up(struct stream *stream)
 {
 	settle_last(stream);
-	if (stream->now.moved || !stream->ahead_len)
+	if (stream->now.moved || !stream->ahead_len || stream->ahead[0].position <= stream->next)
 		return false;
 	stream->now = (struct stream_event){
 		.position = stream->next,
 		.moved = stream->ahead[0].position - stream->next,
-		.ns = stream->ahead[0].ns,
+		.ns = stream->last_ns,
 		.is_lost = true,
 	};
 	return true;
@@ -193,6 +193,7 @@ int stream_put(struct stream *stream, uint64_t position, struct span bytes, uint
 
 static void move_on(struct stream *stream, uint64_t bytes, uint64_t *counter)
 {
+	stream->last_ns = stream->now.ns;
 	*counter += bytes;
 	stream->next += bytes;
 	stream->now.position += bytes;

@@ -50,6 +50,7 @@ struct stream {
 	uint64_t captured, cut,
 		lost; /* bytes given out: copied, not copied, in events that never came */
 	uint64_t late; /* bytes of events that came twice, or after they were given up */
+	uint64_t last_ns; /* when the last byte given out moved */
 	uint64_t refused; /* events with an impossible position, or no memory for them */
 	struct stream_event
 		now; /* the event at `next`, as far as it is not given out; moved = 0: none */
@@ -67,7 +68,7 @@ struct stream_piece {
 	struct span bytes; /* valid until the next call */
 	uint64_t gap; /* bytes missing behind `bytes`; 0: none, and `bytes` is not empty */
 	uint64_t position; /* of the first byte of `bytes` */
-	uint64_t ns; /* when the last of it moved; of a hole: when what follows did */
+	uint64_t ns; /* when the last of it moved; of a hole: when what precedes it did */
 	bool is_lost; /* the gap: no event told of it */
 };
 

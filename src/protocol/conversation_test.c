@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A connection of HTTP whose requests and responses are numbered, told in events as the kernel would: out
+ * of order, cut, lost. What comes out must be true, and what does not come out must be accounted for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "protocol/conversation.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { EVENTS = 4096, STATUSES = 250 };
+
+struct event {
+	unsigned direction;
+	uint64_t position, moved, ns;
+	size_t captured;
+	char *bytes;
+	bool is_lost;
+};
+
+struct tape {
+	struct event events[EVENTS];
+	size_t n;
+	uint64_t position[2];
+	uint64_t ns;
+};
+
+static unsigned seed_of_today(void)
+{
+	unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+
+	print_message("SEED=%u\n", seed);
+	srand(seed);
+	return seed;
+}
+
+static void add(struct tape *tape, unsigned direction, const char *bytes, size_t moved,
+		size_t limit)
+{
+	size_t captured = limit && limit < moved ? limit : moved;
+	struct event *event = &tape->events[tape->n++];
+
+	assert_true(tape->n < EVENTS);
+	*event = (struct event){.direction = direction,
+				.position = tape->position[direction],
+				.moved = moved,
+				.ns = ++tape->ns,
+				.captured = captured,
+				.bytes = malloc(captured + !captured)};
+	memcpy(event->bytes, bytes, captured);
+	tape->position[direction] += moved;
+}
+
+static void tape_done(struct tape *tape)
+{
+	for (size_t i = 0; i < tape->n; i++)
+		free(tape->events[i].bytes);
+}
+
+/* Request n is GET /n, its response has the status 400 + n % STATUSES and a body of any length. */
+static void ask(struct tape *tape, uint64_t n, size_t limit)
+{
+	char text[128];
+	int len = snprintf(text, sizeof(text), "GET /%llu HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+			   (unsigned long long)n);
+
+	add(tape, 0, text, (size_t)len, limit);
+}
+
+static void answer(struct tape *tape, uint64_t n, size_t limit)
+{
+	static char text[40000];
+	size_t body = rand() % 4 ? (size_t)rand() % 100 : (size_t)rand() % 30000;
+	bool in_chunks = rand() % 4 == 0 && body;
+	unsigned status = 400 + (unsigned)(n % STATUSES);
+	size_t len = (size_t)(in_chunks ? snprintf(text, sizeof(text),
+						   "HTTP/1.1 %u x\r\nTransfer-Encoding: "
+						   "chunked\r\n\r\n%zx\r\n",
+						   status, body)
+					: snprintf(text, sizeof(text),
+						   "HTTP/1.1 %u x\r\nContent-Length: %zu\r\n\r\n",
+						   status, body));
+
+	memset(text + len, 'b', body);
+	len += body;
+	if (in_chunks) {
+		memcpy(text + len, "\r\n0\r\n\r\n", 7);
+		len += 7;
+	}
+	add(tape, 1, text, len, limit);
+}
+
+static void make_tape(struct tape *tape, unsigned depth, size_t requests, size_t limit)
+{
+	uint64_t asked = 0, answered = 0;
+
+	*tape = (struct tape){};
+	while (answered < requests) {
+		if (asked < requests && asked - answered < depth &&
+		    (asked == answered || rand() % 2))
+			ask(tape, ++asked, limit);
+		else
+			answer(tape, ++answered, limit);
+	}
+}
+
+/* Within blocks, so that causes stay near their effects; the times stay true. */
+static void shuffle(struct tape *tape, size_t block)
+{
+	for (size_t i = 0; i < tape->n; i++) {
+		size_t j = i / block * block + (size_t)rand() % block;
+		struct event other = tape->events[i];
+
+		if (j < tape->n && i >= 2 && j >= 2) {
+			tape->events[i] = tape->events[j];
+			tape->events[j] = other;
+		}
+	}
+}
+
+struct result {
+	size_t right, wrong, wrong_assumed, assumed, without;
+	struct conversation_counts counts;
+	struct pair_counts pairs;
+	uint64_t lost;
+};
+
+static void check(struct result *result, const struct exchange *exchange)
+{
+	char path[32] = "", status[8] = "";
+	unsigned long long n = 0;
+
+	if (!exchange->has_response) {
+		result->without++;
+		return;
+	}
+	memcpy(path, exchange->request.resource.at, exchange->request.resource.len);
+	memcpy(status, exchange->response.status.at, exchange->response.status.len);
+	assert_int_equal(sscanf(path, "/%llu", &n), 1);
+	assert_true(exchange->asked.first && exchange->asked.first <= exchange->asked.last);
+	if ((unsigned)atoi(status) == 400 + (unsigned)(n % STATUSES)) {
+		assert_true(exchange->asked.first < exchange->answered.last);
+		result->right++;
+		result->assumed += exchange->proof == PROOF_ASSUMED;
+	} else if (exchange->proof == PROOF_ASSUMED) {
+		result->wrong_assumed++;
+	} else {
+		result->wrong++;
+	}
+}
+
+static struct result play(const struct tape *tape, bool from_start)
+{
+	struct result result = {};
+	struct conversation c;
+	struct exchange exchange;
+
+	conversation_init(&c, false, SIDE_CLIENT, from_start);
+	for (unsigned i = 0; from_start && i < 2; i++)
+		conversation_begin(&c, i, 0);
+	for (size_t i = 0; i < tape->n; i++) {
+		const struct event *event = &tape->events[i];
+		char *bytes;
+
+		if (event->is_lost)
+			continue;
+		bytes = malloc(event->captured + !event->captured);
+		memcpy(bytes, event->bytes, event->captured);
+		assert_int_equal(conversation_put(&c, event->direction, event->position,
+						  (struct span){(uint8_t *)bytes, event->captured},
+						  event->moved, event->ns),
+				 0);
+		while (conversation_take(&c, &exchange))
+			check(&result, &exchange);
+		free(bytes); /* borrowed no longer */
+	}
+	for (unsigned i = 0; i < 2; i++)
+		conversation_close(&c, i, tape->ns + 1);
+	while (conversation_take(&c, &exchange))
+		check(&result, &exchange);
+	assert_true(pair_is_even(&c.pair));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(stream_is_even(&c.streams[i]));
+		assert_int_equal(stream_missing(&c.streams[i]), 0);
+		result.lost += c.streams[i].lost;
+	}
+	result.counts = c.counts;
+	result.pairs = c.pair.counts;
+	conversation_done(&c);
+	return result;
+}
+
+static void tells_every_exchange_when_all_is_seen(void **state)
+{
+	seed_of_today();
+	for (size_t round = 0; round < 60; round++) {
+		struct tape tape;
+		struct result result;
+
+		make_tape(&tape, 1 + (unsigned)rand() % 32, 200, 0);
+		result = play(&tape, true);
+		assert_int_equal(result.right, 200);
+		assert_int_equal(result.wrong + result.assumed + result.counts.bad +
+					 result.counts.unread,
+				 0);
+		tape_done(&tape);
+	}
+}
+
+/* As the capture does it: heads are copied, bodies counted. */
+static void needs_no_more_than_heads(void **state)
+{
+	seed_of_today();
+	for (size_t round = 0; round < 60; round++) {
+		struct tape tape;
+		struct result result;
+
+		make_tape(&tape, 1 + (unsigned)rand() % 32, 200, 128);
+		result = play(&tape, true);
+		assert_int_equal(result.right, 200);
+		assert_int_equal(result.wrong + result.assumed + result.counts.bad, 0);
+		tape_done(&tape);
+	}
+}
+
+static void events_in_any_order_give_the_same(void **state)
+{
+	seed_of_today();
+	for (size_t round = 0; round < 60; round++) {
+		struct tape tape;
+		struct result result;
+
+		make_tape(&tape, 1 + (unsigned)rand() % 8, 200, rand() % 2 ? 128 : 0);
+		shuffle(&tape, 2 + (size_t)rand() % 8);
+		result = play(&tape, true);
+		assert_int_equal(result.right, 200);
+		assert_int_equal(result.wrong + result.assumed + result.counts.bad, 0);
+		tape_done(&tape);
+	}
+}
+
+static void lose_some(struct tape *tape, int percent)
+{
+	for (size_t i = 0; i < tape->n; i++)
+		tape->events[i].is_lost = rand() % 100 < percent;
+}
+
+static void nothing_wrong_when_events_are_lost(void **state)
+{
+	size_t right = 0, all = 0, assumed = 0;
+
+	seed_of_today();
+	for (size_t round = 0; round < 200; round++) {
+		unsigned depth = round % 2 ? 1 : 2 + (unsigned)rand() % 16;
+		struct tape tape;
+		struct result result;
+
+		make_tape(&tape, depth, 200, rand() % 2 ? 128 : 0);
+		lose_some(&tape, 1 + rand() % 4);
+		result = play(&tape, true);
+		assert_int_equal(result.wrong, 0);
+		if (depth == 1) {
+			assert_int_equal(result.wrong_assumed, 0);
+			right += result.right;
+			assumed += result.assumed;
+			all += 200;
+		}
+		tape_done(&tape);
+	}
+	print_message("clients that wait: %zu of %zu told, %zu of them assumed\n", right, all,
+		      assumed);
+	assert_true(right > all * 80 / 100);
+}
+
+static void joins_late(void **state)
+{
+	seed_of_today();
+	for (size_t round = 0; round < 100; round++) {
+		struct tape tape;
+		struct result result;
+		size_t first;
+
+		make_tape(&tape, 1, 60, rand() % 2 ? 128 : 0);
+		first = (size_t)rand() % (tape.n / 2);
+		for (size_t i = 0; i < first; i++)
+			tape.events[i].is_lost = true;
+		result = play(&tape, false);
+		assert_int_equal(result.wrong + result.wrong_assumed, 0);
+		/* the first two or three messages are spent on learning what it is, and who waits for whom */
+		assert_true(result.right + 2 >= (tape.n - first) / 2);
+		tape_done(&tape);
+	}
+}
+
+/* First and last byte of request and response, where they stand, how long they are. */
+static void times_and_places_are_those_of_the_bytes(void **state)
+{
+	struct conversation c;
+	struct exchange exchange;
+	static const struct {
+		unsigned direction;
+		const char *bytes;
+		uint64_t moved, ns;
+	} events[] = {
+		{0, "POST /x HTTP/1.1\r\nConte", 0, 10},
+		{0, "nt-Length: 10\r\n\r\nabc", 0, 20},
+		{0, "", 4, 30},
+		{0, "xyz", 0, 40},
+		{1, "HTTP/1.1 200 OK\r\n", 0, 100},
+		{1, "Content-Length: 5\r\n\r\nh", 0, 110},
+		{1, "", 4, 120},
+	};
+	uint64_t position[2] = {1000, 5000};
+
+	conversation_init(&c, false, SIDE_UNKNOWN, true);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+		struct span bytes = span_of(events[i].bytes);
+		uint64_t moved = events[i].moved ? events[i].moved : bytes.len;
+
+		conversation_put(&c, events[i].direction, position[events[i].direction], bytes,
+				 moved, events[i].ns);
+		position[events[i].direction] += moved;
+		assert_int_equal(conversation_take(&c, &exchange), i == 6);
+	}
+	assert_int_equal(exchange.asked.first, 10);
+	assert_int_equal(exchange.asked.last, 40);
+	assert_int_equal(exchange.asked.position, 1000);
+	assert_int_equal(exchange.request.bytes, position[0] - 1000);
+	assert_int_equal(exchange.answered.first, 100);
+	assert_int_equal(exchange.answered.last, 120);
+	assert_int_equal(exchange.answered.position, 5000);
+	assert_int_equal(exchange.response.bytes, position[1] - 5000);
+	assert_false(conversation_take(&c, &exchange));
+	conversation_done(&c);
+}
+
+static void lets_go_of_what_nobody_reads(void **state)
+{
+	struct conversation c;
+	struct exchange exchange;
+	uint64_t position = 0;
+
+	conversation_init(&c, false, SIDE_UNKNOWN, true);
+	for (size_t i = 0; i < 200; i++) {
+		conversation_put(&c, 0, position, span_of("some other protocol"), 100000, i);
+		position += 100000;
+		assert_false(conversation_take(&c, &exchange));
+		assert_true(c.streams[0].ahead_len <= CONVERSATION_HELD);
+	}
+	assert_true(infer_is_hopeless(&c.infer));
+	assert_int_equal(conversation_passes(&c, 0), UINT64_MAX);
+	assert_int_equal(c.streams[0].ahead_len, 0);
+	assert_int_equal(c.counts.unread, position);
+	conversation_done(&c);
+}
+
+/* A verdict is taken back when the stream does not bear it out; the next may be another. */
+static void a_verdict_can_be_taken_back(void **state)
+{
+	struct conversation c;
+	struct exchange exchange;
+	uint64_t position[2] = {};
+	size_t exchanges = 0;
+	static const struct {
+		unsigned direction;
+		const char *bytes;
+	} events[] = {
+		{0, "get k\r\n"},
+		{1, "END\r\n"}, /* memcached, by the looks of it */
+		{0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+		{0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+		{0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+		{0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+	};
+
+	conversation_init(&c, false, SIDE_UNKNOWN, true);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+		struct span bytes = span_of(events[i].bytes);
+
+		conversation_put(&c, events[i].direction, position[events[i].direction], bytes,
+				 bytes.len, i + 1);
+		position[events[i].direction] += bytes.len;
+		while (conversation_take(&c, &exchange))
+			exchanges++;
+		if (i == 1)
+			assert_string_equal(c.protocol->name, "memcached");
+	}
+	assert_string_equal(c.protocol->name, "http");
+	assert_int_equal(c.infer.unsettled, 1);
+	assert_true(exchanges >= 2);
+	conversation_done(&c);
+}
+
+static void datagrams_are_paired_too(void **state)
+{
+	static const char query[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0\4shop\7example\0\0\1\0\1";
+	char reply[200];
+	struct conversation c;
+	struct exchange exchange;
+
+	memcpy(reply, query, sizeof(query));
+	reply[2] = (char)0x81;
+	conversation_init(&c, true, SIDE_UNKNOWN, true);
+	conversation_put(&c, 1, 0, (struct span){(const uint8_t *)query, sizeof(query) - 1},
+			 sizeof(query) - 1, 1);
+	assert_false(conversation_take(&c, &exchange));
+	conversation_put(&c, 0, 0, (struct span){(const uint8_t *)reply, sizeof(query) - 1}, 500,
+			 2);
+	assert_true(conversation_take(&c, &exchange));
+	assert_int_equal(exchange.proof, PROOF_ID);
+	assert_true(span_is(exchange.request.resource, "shop.example"));
+	assert_int_equal(exchange.asked.first, 1);
+	assert_int_equal(exchange.answered.last, 2);
+	assert_int_equal(exchange.response.bytes, 500);
+	assert_int_equal(c.infer.side_of[1], SIDE_CLIENT);
+	conversation_done(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_every_exchange_when_all_is_seen),
+		cmocka_unit_test(needs_no_more_than_heads),
+		cmocka_unit_test(events_in_any_order_give_the_same),
+		cmocka_unit_test(nothing_wrong_when_events_are_lost),
+		cmocka_unit_test(joins_late),
+		cmocka_unit_test(times_and_places_are_those_of_the_bytes),
+		cmocka_unit_test(lets_go_of_what_nobody_reads),
+		cmocka_unit_test(a_verdict_can_be_taken_back),
+		cmocka_unit_test(datagrams_are_paired_too),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
