@@ -15,14 +15,6 @@ enum {
 	CHUNK_BLOCKS_MAX = 1024,
 };
 
-/* Where a column of a block lies, in the chunk's bytes or in the segment's file. */
-struct piece {
-	uint64_t offset;
-	uint32_t len; /* 0: no row has a value */
-	uint32_t crc; /* CRC-32C of the bytes */
-	struct column_range range;
-};
-
 struct block {
 	uint64_t first_row;
 	uint32_t rows;

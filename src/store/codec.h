@@ -17,6 +17,14 @@ struct column_range {
 	uint64_t min, max; /* the type's own bits; 0 for texts and ids. NaNs are outside of it */
 };
 
+/* Where bytes lie: in a chunk's memory or in a segment's file. */
+struct piece {
+	uint64_t offset;
+	uint32_t len; /* 0: no row has a value */
+	uint32_t crc; /* CRC-32C of the bytes */
+	struct column_range range;
+};
+
 struct codec {
 	struct ZSTD_CCtx_s *pack;
 	struct ZSTD_DCtx_s *unpack;

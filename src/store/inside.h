@@ -14,6 +14,7 @@
 
 #include "store/catalogue.h"
 #include "store/chunk.h"
+#include "store/head.h"
 #include "store/journal.h"
 #include "store/segment.h"
 #include "store/store.h"
@@ -53,6 +54,27 @@ struct live {
 	uint32_t told_columns; /* ... with so many columns */
 };
 
+struct tier {
+	/* of raw files first_row and next_row are numbers of scrapes, of others times (ms) */
+	struct shelf shelf;
+	int64_t step_ms; /* of its windows; 0: as they came */
+	int64_t span_ms; /* that much of it is one file; 0: it is not made */
+	int64_t passed_ms; /* spans up to there were looked at and had nothing */
+};
+
+/* Guarded by state, but for the tiers' shelves (as those of tables). */
+struct metrics {
+	struct registry registry;
+	struct head *open; /* owned; NULL: no samples */
+	struct head *sealed; /* owned list, oldest first */
+	uint64_t next_scrape;
+	struct indexed_sample *scratch; /* owned: the scrape in progress */
+	uint32_t scratch_room;
+	uint64_t logged_journal,
+		logged_scrape; /* the last scrape that the journal took, and which file */
+	struct tier tier[STORE_TIERS];
+};
+
 struct store {
 	struct store_options options;
 	char *path; /* owned */
@@ -67,13 +89,15 @@ struct store {
 
 	atomic_uint_fast64_t blocks_bad; /* that queries met */
 
+	struct metrics metrics;
+
 	/* guarded by state */
 	struct journal journal;
 	int64_t journal_retry_ns; /* monotonic: not before */
 	struct codec codec; /* of appending */
 	struct buf frame;
 	uint64_t next_number;
-	size_t sealed_bytes; /* memory of all sealed chunks */
+	size_t sealed_bytes; /* memory of all sealed chunks and heads */
 	struct store_status status;
 	bool journal_broken; /* rows stand in no journal: write them as segments soon */
 
@@ -85,7 +109,7 @@ struct store {
 		*doomed; /* owned; out of the lists, to be unlinked when nobody reads them */
 	uint32_t doomed_count, doomed_room;
 	uint64_t bad_bytes; /* of files that were set aside */
-	int64_t last_wall_ns, last_mono_ns, hold_until_ns, synced_ns, swept_ns;
+	int64_t last_wall_ns, last_mono_ns, hold_until_ns, synced_ns, swept_ns, rolled_ns;
 };
 
 static inline void lock_state(struct store *store)
@@ -132,6 +156,12 @@ int shelf_add(struct shelf *shelf, const struct listed *listed);
 void shelf_remove(struct shelf *shelf, struct segment *segment);
 void shelf_done(struct shelf *shelf);
 
+/* All shelves: of the tables, then of the tiers. Need state or work. */
+uint32_t store_shelves(const struct store *store);
+struct shelf *store_shelf(struct store *store, uint32_t at);
+/* The tier of that name, NULL if there is none. */
+struct tier *store_tier(struct store *store, const char *name);
+
 /* write.c */
 
 /* Ends all open chunks and writes them. Needs work, not state. */
@@ -147,6 +177,8 @@ int64_t live_take(struct store *store, struct live *live, const struct store_row
 /* Gives up the rows that wait longest for being written until the others fit into memory_max.
  * Needs state. */
 void give_up_rows(struct store *store);
+/* Too much waits in memory: it is written here and now, by the one who brings more. Needs neither lock. */
+void relieve_memory(struct store *store);
 /* Ends the open chunk. 0 or -ENOMEM. Needs state. */
 int live_seal(struct store *store, struct live *live);
 /* Writes all sealed chunks of all tables. 0 or the first error. Needs work, not state. */
@@ -155,6 +187,37 @@ int write_sealed(struct store *store);
 void release_journals(struct store *store);
 /* Makes the journal durable. Needs work, not state. */
 int sync_journal(struct store *store);
+
+/* Gives the bytes of a frame to the journal, if it takes any. The number of the file, 0 on failure. Needs state. */
+bool have_journal(struct store *store);
+int write_frame(struct store *store);
+/* A new journal file when the present one is long. Needs state. */
+void rotate_journal(struct store *store);
+/* After an error: the oldest history gives way as long as that may help. Needs work, not state. */
+bool make_way(struct store *store, int error);
+/* Lists a file that was written, in the catalogue; `table` may be NULL. Needs work, not state. */
+void catalogue_written(struct store *store, const struct store_table *table,
+		       const struct listed *listed);
+
+/* scrapes.c */
+
+int metrics_init(struct store *store);
+void metrics_done(struct store *store);
+/* Ends the open head. Needs state. */
+void head_seal(struct store *store);
+/* Writes all sealed heads. Needs work, not state. */
+int write_heads(struct store *store);
+/* Reading the journal: what it says about series and samples. */
+struct heard_samples;
+struct heard_samples *hear_begin(struct store *store, uint64_t journal);
+void hear_end(struct heard_samples *heard);
+int hear_series(struct heard_samples *heard, struct reader *reader);
+int hear_samples(struct heard_samples *heard, struct reader *reader, bool after_damage);
+
+/* roll.c: makes the next span of a tier, if it is due. True if there was one. Needs work, not state. */
+bool roll_some(struct store *store);
+/* Until when (ms) the next tier has all of this one, INT64_MAX for the last. Needs work. */
+int64_t rolled_to(struct store *store, uint32_t tier);
 
 /* recover.c */
 

@@ -39,7 +39,7 @@ struct recovery {
 	/* of the journal that is being read */
 	uint64_t journal;
 	struct store_table *table[TABLES_MAX]; /* owned: by the id that frames use */
-	uint64_t bad_frames;
+	struct heard_samples *samples;
 	uint64_t covered[TABLES_MAX]; /* of each live: rows below are in segments */
 };
 
@@ -200,16 +200,17 @@ static void take_table_of_segment(struct recovery *recovery, const struct store_
 
 static int take_segment(struct store *store, const struct listed *listed)
 {
-	struct live *live = store_live(store, listed->table);
+	struct tier *tier = listed->kind == FILE_SAMPLES ? store_tier(store, listed->table) : NULL;
+	struct live *live = listed->kind == FILE_ROWS ? store_live(store, listed->table) : NULL;
 
-	if (!live)
+	if (listed->kind == FILE_ROWS && !live)
 		live = store_new_live(store, listed->table);
-	if (!live) {
-		store_trouble(store, "too many tables: the segments of '%s' are not used",
+	if (!live && !tier) {
+		store_trouble(store, "no place for the segments of '%s': they are not used",
 			      listed->table);
 		return 0;
 	}
-	return shelf_add(&live->shelf, listed);
+	return shelf_add(live ? &live->shelf : &tier->shelf, listed);
 }
 
 static int take_listed(void *ctx, const struct listed *listed)
@@ -263,45 +264,88 @@ static int note_replaced(struct recovery *recovery, const struct segment_reader 
 	return 0;
 }
 
+static int ask_rows(struct recovery *recovery, const struct found *found, struct listed *listed,
+		    struct err *why)
+{
+	struct store *store = recovery->store;
+	struct segment_reader *segment = malloc(sizeof(*segment));
+	int error = -ENOMEM;
+
+	if (segment)
+		error = segment_open(segment, store->disk, store->dir, found->name, &store->codec,
+				     why);
+	if (error) {
+		free(segment);
+		return error;
+	}
+	snprintf(listed->table, sizeof(listed->table), "%s", segment->table.name);
+	listed->first_row = segment->first_row;
+	listed->next_row = segment->next_row;
+	listed->rows = segment->rows;
+	listed->time_min = segment->time_min;
+	listed->time_max = segment->time_max;
+	listed->seen_ns = segment->written_ns;
+	if (strcmp(listed->table, found->table) != 0 || segment->number != found->number)
+		error = err_set(why, -EBADMSG, "'%s' says that it is another file", found->name);
+	else
+		error = note_replaced(recovery, segment);
+	if (!error)
+		take_table_of_segment(recovery, &segment->table);
+	segment_close(segment);
+	free(segment);
+	return error;
+}
+
+static int ask_samples(struct recovery *recovery, const struct found *found, struct listed *listed,
+		       struct err *why)
+{
+	struct store *store = recovery->store;
+	struct samples_reader *samples = malloc(sizeof(*samples));
+	int error = -ENOMEM;
+
+	if (samples)
+		error = samples_open(samples, store->disk, store->dir, found->name, &store->codec,
+				     why);
+	if (error) {
+		free(samples);
+		return error;
+	}
+	snprintf(listed->table, sizeof(listed->table), "%s", samples->facts.tier);
+	listed->kind = FILE_SAMPLES;
+	listed->first_row = samples->facts.first;
+	listed->next_row = samples->facts.next;
+	listed->rows = samples->facts.samples;
+	listed->time_min = samples->facts.time_min_ms * 1000000;
+	listed->time_max = samples->facts.time_max_ms * 1000000;
+	listed->seen_ns = samples->facts.written_ns;
+	if (strcmp(listed->table, found->table) != 0 || samples->facts.number != found->number)
+		error = err_set(why, -EBADMSG, "'%s' says that it is another file", found->name);
+	samples_close(samples);
+	free(samples);
+	return error;
+}
+
 /* A segment that the catalogue does not know: asked itself. */
 static int take_unknown(struct recovery *recovery, const struct found *found)
 {
 	struct store *store = recovery->store;
-	struct segment_reader *segment = malloc(sizeof(*segment));
-	struct listed listed = {.number = found->number, .kind = FILE_ROWS};
+	struct listed listed = {.number = found->number, .kind = FILE_ROWS, .bytes = found->bytes};
 	struct err why = {};
 	int error;
 
-	if (!segment)
-		return -ENOMEM;
-	error = segment_open(segment, store->disk, store->dir, found->name, &store->codec, &why);
-	if (error) {
-		free(segment);
-		store_trouble(store, "%s", why.text);
-		if (error == -EBADMSG)
-			set_file_aside(store, found->name);
-		return error == -ENOMEM ? error : 0;
-	}
-	snprintf(listed.table, sizeof(listed.table), "%s", segment->table.name);
-	listed.first_row = segment->first_row;
-	listed.next_row = segment->next_row;
-	listed.rows = segment->rows;
-	listed.bytes = found->bytes;
-	listed.time_min = segment->time_min;
-	listed.time_max = segment->time_max;
-	listed.seen_ns = segment->written_ns;
+	if (store_tier(store, found->table))
+		error = ask_samples(recovery, found, &listed, &why);
+	else
+		error = ask_rows(recovery, found, &listed, &why);
+	if (error == -ENOMEM)
+		return error;
 	store->catalogue_stale = true;
-	if (strcmp(listed.table, found->table) != 0 || segment->number != found->number)
-		set_file_aside(store, found->name); /* renamed by somebody */
-	else {
-		take_table_of_segment(recovery, &segment->table);
-		error = take_segment(store, &listed);
-		if (!error)
-			error = note_replaced(recovery, segment);
-	}
-	segment_close(segment);
-	free(segment);
-	return error;
+	if (!error)
+		return take_segment(store, &listed);
+	store_trouble(store, "%s", why.text);
+	if (error == -EBADMSG)
+		set_file_aside(store, found->name);
+	return 0;
 }
 
 /* Takes a segment out of the list for good. Nobody reads yet. */
@@ -345,6 +389,11 @@ static void drop_overlapping(struct store *store, struct shelf *shelf)
 	}
 }
 
+static const struct segment *last_of(const struct shelf *shelf)
+{
+	return shelf->at[shelf->count - 1];
+}
+
 static int take_segments(struct recovery *recovery)
 {
 	struct store *store = recovery->store;
@@ -359,14 +408,18 @@ static int take_segments(struct recovery *recovery)
 	for (size_t i = 0; i < recovery->count && !error; i++)
 		if (recovery->found[i].table[0] && !recovery->found[i].known)
 			error = take_unknown(recovery, &recovery->found[i]);
+	for (int i = 0; i < STORE_TIERS && !error; i++)
+		drop_overlapping(store, &store->metrics.tier[i].shelf);
+	if (store->metrics.tier[0].shelf.count)
+		store->metrics.next_scrape =
+			last_of(&store->metrics.tier[0].shelf)->listed.next_row;
 	for (uint32_t i = 0; i < store->lives && !error; i++) {
 		struct live *live = store->live[i];
 
 		drop_replaced(recovery, &live->shelf);
 		drop_overlapping(store, &live->shelf);
 		if (live->shelf.count)
-			recovery->covered[i] =
-				live->shelf.at[live->shelf.count - 1]->listed.next_row;
+			recovery->covered[i] = last_of(&live->shelf)->listed.next_row;
 		if (recovery->covered[i] > live->next_row)
 			live->next_row = recovery->covered[i];
 		store->status.rows_found += live->shelf.rows;
@@ -439,6 +492,20 @@ static int hear_rows(struct recovery *recovery, struct reader *reader)
 	return error == -ENOMEM ? error : 0;
 }
 
+static int hear_of_samples(struct recovery *recovery, struct reader *reader, bool series,
+			   bool damage)
+{
+	struct store *store = recovery->store;
+	int error;
+
+	lock_state(store);
+	error = series ? hear_series(recovery->samples, reader)
+		       : hear_samples(recovery->samples, reader, damage);
+	store->status.frames_bad += error == -EBADMSG;
+	unlock_state(store);
+	return error == -EBADMSG ? 0 : error;
+}
+
 static int hear_frame(void *ctx, struct span frame, const struct journal_found *found)
 {
 	struct recovery *recovery = ctx;
@@ -449,6 +516,10 @@ static int hear_frame(void *ctx, struct span frame, const struct journal_found *
 	switch (get_u8(&reader)) {
 	case FRAME_TABLE: error = hear_table(recovery, &reader); break;
 	case FRAME_ROWS: error = hear_rows(recovery, &reader); break;
+	case FRAME_SERIES: error = hear_of_samples(recovery, &reader, true, false); break;
+	case FRAME_SAMPLES:
+		error = hear_of_samples(recovery, &reader, false, found->bad_frames != 0);
+		break;
 	default: break; /* of a version that knows more */
 	}
 	if (!error && store->sealed_bytes > store->options.memory_max &&
@@ -490,7 +561,11 @@ static int read_journal(struct recovery *recovery, const struct found *found, bo
 		return 0;
 	recovery->journal = found->number;
 	store->journal.file[store->journal.count++] = file; /* chunks refer to it */
-	error = journal_read(store->disk, store->dir, found->number, hear_frame, recovery, &heard);
+	recovery->samples = hear_begin(store, found->number);
+	error = recovery->samples ? journal_read(store->disk, store->dir, found->number, hear_frame,
+						 recovery, &heard)
+				  : -ENOMEM;
+	hear_end(recovery->samples);
 	for (int i = 0; i < TABLES_MAX; i++) {
 		free(recovery->table[i]);
 		recovery->table[i] = NULL;

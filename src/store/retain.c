@@ -3,7 +3,8 @@
  * retain - what is deleted, and in which order.
  *
  *  1. Files that were set aside (*.bad): the oldest above BAD_FILES_MAX.
- *  2. Segments whose rows are all older than their table keeps them, by table. A segment is as old
+ *  2. Segments whose rows are all older than their table keeps them, by table, then by tier. (But
+ *     not samples that the next tier does not have yet, roll.c.) A segment is as old
  *     as the younger of its newest row and its writing, so that rows with times of the past
  *     (imported, or from before the clock was set) are not deleted at once. A time in the future
  *     counts as now.
@@ -49,12 +50,13 @@ void doubt_clock(struct store *store)
 {
 	int64_t newest = INT64_MIN, wall = wall_now(store);
 
-	for (uint32_t i = 0; i < store->lives; i++)
-		for (uint32_t k = 0; k < store->live[i]->shelf.count; k++) {
-			const struct listed *listed = &store->live[i]->shelf.at[k]->listed;
+	for (uint32_t i = 0; i < store_shelves(store); i++) {
+		const struct shelf *shelf = store_shelf(store, i);
 
-			newest = listed->seen_ns > newest ? listed->seen_ns : newest;
-		}
+		for (uint32_t k = 0; k < shelf->count; k++)
+			if (shelf->at[k]->listed.seen_ns > newest)
+				newest = shelf->at[k]->listed.seen_ns;
+	}
 	if (newest != INT64_MIN &&
 	    (newest < wall - DAY_S * SECOND || newest > wall + STEP_S * SECOND))
 		store->hold_until_ns = mono_now(store) + store->options.clock_hold_s * SECOND;
@@ -148,7 +150,8 @@ void sweep_doomed(struct store *store)
 static void expire(struct store *store, struct shelf *shelf, struct segment *segment)
 {
 	lock_state(store);
-	store->status.rows_expired += segment->listed.rows;
+	if (segment->listed.kind == FILE_ROWS)
+		store->status.rows_expired += segment->listed.rows;
 	store->status.segments_expired++;
 	unlock_state(store);
 	doom_segment(store, shelf, segment, false);
@@ -161,7 +164,18 @@ static bool is_too_old(const struct listed *listed, int64_t keep_ns, int64_t now
 	return keep_ns && age_from <= now && now - age_from > keep_ns;
 }
 
-static void expire_old(struct store *store, struct shelf *shelf)
+/* Samples are not too old before the next tier has them. */
+static int64_t kept_until(struct store *store, uint32_t shelf)
+{
+	int64_t rolled;
+
+	if (shelf < store->lives)
+		return INT64_MAX;
+	rolled = rolled_to(store, shelf - store->lives);
+	return rolled == INT64_MAX || rolled == INT64_MIN ? rolled : rolled * 1000000;
+}
+
+static void expire_old(struct store *store, struct shelf *shelf, int64_t until)
 {
 	int64_t now = wall_now(store);
 
@@ -170,7 +184,8 @@ static void expire_old(struct store *store, struct shelf *shelf)
 
 		if (listed->seen_ns > now) /* the clock was ahead when it was written */
 			listed->seen_ns = now;
-		if (listed->time_max <= now && is_too_old(listed, shelf->keep_ns, now))
+		if (listed->time_max <= now && listed->time_max <= until &&
+		    is_too_old(listed, shelf->keep_ns, now))
 			expire(store, shelf, shelf->at[i]);
 	}
 }
@@ -180,8 +195,8 @@ static struct shelf *heaviest(struct store *store)
 {
 	struct shelf *heavy = NULL;
 
-	for (uint32_t i = 0; i < store->lives; i++) {
-		struct shelf *shelf = &store->live[i]->shelf;
+	for (uint32_t i = 0; i < store_shelves(store); i++) {
+		struct shelf *shelf = store_shelf(store, i);
 
 		if (shelf->count && (!heavy || (double)shelf->bytes / shelf->weight >
 						       (double)heavy->bytes / heavy->weight))
@@ -277,8 +292,8 @@ void retain(struct store *store)
 	int64_t room;
 
 	if (mono_now(store) >= store->hold_until_ns)
-		for (uint32_t i = 0; i < store->lives; i++)
-			expire_old(store, &store->live[i]->shelf);
+		for (uint32_t i = 0; i < store_shelves(store); i++)
+			expire_old(store, store_shelf(store, i), kept_until(store, i));
 	while (give_up_oldest(store, store->options.bytes_max))
 		;
 	room = store->disk->room(store->disk->ctx, store->dir);
@@ -300,7 +315,8 @@ static void set_aside(struct store *store, struct shelf *shelf, struct segment *
 	lock_state(store);
 	shelf_remove(shelf, segment);
 	store->status.segments_bad++;
-	store->status.rows_set_aside += segment->listed.rows;
+	if (segment->listed.kind == FILE_ROWS)
+		store->status.rows_set_aside += segment->listed.rows;
 	unlock_state(store);
 	segment_name(name, segment->listed.table, segment->listed.number);
 	snprintf(bad, sizeof(bad), "%s.bad", name);
@@ -315,8 +331,8 @@ void set_suspects_aside(struct store *store)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < store->lives; i++) {
-		struct shelf *shelf = &store->live[i]->shelf;
+	for (uint32_t i = 0; i < store_shelves(store); i++) {
+		struct shelf *shelf = store_shelf(store, i);
 
 		for (uint32_t k = shelf->count; k-- > 0;)
 			if (atomic_load(&shelf->at[k]->suspect)) {

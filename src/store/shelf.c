@@ -58,3 +58,22 @@ void shelf_done(struct shelf *shelf)
 	free(shelf->at);
 	*shelf = (struct shelf){};
 }
+
+uint32_t store_shelves(const struct store *store)
+{
+	return store->lives + STORE_TIERS;
+}
+
+struct shelf *store_shelf(struct store *store, uint32_t at)
+{
+	return at < store->lives ? &store->live[at]->shelf
+				 : &store->metrics.tier[at - store->lives].shelf;
+}
+
+struct tier *store_tier(struct store *store, const char *name)
+{
+	for (int i = 0; i < STORE_TIERS; i++)
+		if (!strcmp(store->metrics.tier[i].shelf.name, name))
+			return &store->metrics.tier[i];
+	return NULL;
+}

@@ -26,6 +26,12 @@ void store_defaults(struct store_options *options)
 		.journal_bytes_max = 64 << 20,
 		.memory_max = 16 << 20,
 		.clock_hold_s = 3600,
+		.series_max = 100000,
+		.head_samples = 512 * 1024,
+		.head_age_s = 300,
+		.tier = {{.keep_s = 3600, .weight = 2},
+			 {.keep_s = 14 * 86400, .weight = 2, .span_s = 1800},
+			 {.keep_s = 365 * 86400, .weight = 2, .span_s = 12 * 3600}},
 	};
 }
 
@@ -108,6 +114,7 @@ static void store_free(struct store *store)
 	for (uint32_t i = 0; i < store->doomed_count; i++)
 		free(store->doomed[i]);
 	free(store->doomed);
+	metrics_done(store);
 	catalogue_close(store->catalogue);
 	journal_close(&store->journal);
 	codec_done(&store->codec);
@@ -226,6 +233,7 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 	pthread_mutex_init(&store->work, NULL);
 	pthread_mutex_init(&store->state, NULL);
 	buf_init(&store->frame, JOURNAL_FRAME_MAX);
+	metrics_init(store);
 	store->last_wall_ns = wall_now(store);
 	store->last_mono_ns = store->synced_ns = mono_now(store);
 	error = store->path ? open_parts(store, why)
@@ -300,6 +308,8 @@ static int define(struct store *store, const struct store_table_definition *defi
 	struct live *live = store_live(store, table->name);
 	int error;
 
+	if (store_tier(store, table->name))
+		return err_set(why, -EINVAL, "'%s' is the name of a tier of samples", table->name);
 	if (!live)
 		live = store_new_live(store, table->name);
 	if (!live)
@@ -338,8 +348,8 @@ uint64_t store_bytes(const struct store *store)
 {
 	uint64_t bytes = journal_bytes(&store->journal);
 
-	for (uint32_t i = 0; i < store->lives; i++)
-		bytes += store->live[i]->shelf.bytes;
+	for (uint32_t i = 0; i < store_shelves(store); i++)
+		bytes += store_shelf((struct store *)store, i)->bytes;
 	return bytes;
 }
 
@@ -358,6 +368,26 @@ static uint64_t rows_of_chunks(const struct live *live, uint64_t *memory)
 	return rows;
 }
 
+static void add_metrics_status(const struct store *store, struct store_status *status)
+{
+	const struct metrics *metrics = &store->metrics;
+
+	status->samples_in_memory = metrics->open ? metrics->open->samples : 0;
+	status->memory += metrics->open ? metrics->open->bytes : 0;
+	for (const struct head *head = metrics->sealed; head; head = head->next) {
+		status->samples_in_memory += head->samples;
+		status->memory += head->bytes;
+	}
+	status->memory += registry_memory(&metrics->registry) +
+			  metrics->scratch_room * sizeof(*metrics->scratch);
+	status->series = metrics->registry.count;
+	status->series_refused = metrics->registry.refused;
+	for (int i = 0; i < STORE_TIERS; i++) {
+		status->segments += metrics->tier[i].shelf.count;
+		status->memory += metrics->tier[i].shelf.count * sizeof(struct segment);
+	}
+}
+
 void store_status(struct store *store, struct store_status *ret_status)
 {
 	lock_state(store);
@@ -372,6 +402,7 @@ void store_status(struct store *store, struct store_status *ret_status)
 		ret_status->segments += live->shelf.count;
 		ret_status->memory += sizeof(*live) + live->shelf.count * sizeof(struct segment);
 	}
+	add_metrics_status(store, ret_status);
 	ret_status->blocks_bad = atomic_load(&store->blocks_bad);
 	ret_status->journal_files = store->journal.count;
 	ret_status->journal_bytes = journal_bytes(&store->journal);
@@ -387,26 +418,45 @@ static void widen(struct store_table_status *status, int64_t from_ns, int64_t to
 		status->to_ns = to_ns;
 }
 
-static void table_status(const struct live *live, struct store_table_status *status)
+static void shelf_status(const struct shelf *shelf, struct store_table_status *status)
 {
-	*status = (struct store_table_status){
-		.bytes = live->shelf.bytes,
-		.segments = live->shelf.count,
-	};
-	snprintf(status->name, sizeof(status->name), "%s", live->table.name);
-	for (uint32_t i = 0; i < live->shelf.count; i++) {
-		const struct listed *listed = &live->shelf.at[i]->listed;
+	*status = (struct store_table_status){.bytes = shelf->bytes, .segments = shelf->count};
+	snprintf(status->name, sizeof(status->name), "%s", shelf->name);
+	for (uint32_t i = 0; i < shelf->count; i++) {
+		const struct listed *listed = &shelf->at[i]->listed;
 
 		widen(status, listed->time_min, listed->time_max);
 		status->rows += listed->rows;
 	}
-	for (const struct chunk *chunk = live->sealed; chunk; chunk = chunk->next) {
-		widen(status, chunk->time_min, chunk->time_max);
-		status->rows += chunk->rows;
-	}
-	if (live->open && live->open->rows) {
-		widen(status, live->open->time_min, live->open->time_max);
-		status->rows += live->open->rows;
+}
+
+static void add_chunk(struct store_table_status *status, const struct chunk *chunk)
+{
+	if (!chunk || !chunk->rows)
+		return;
+	widen(status, chunk->time_min, chunk->time_max);
+	status->rows += chunk->rows;
+}
+
+static void add_head(struct store_table_status *status, const struct head *head)
+{
+	if (!head || !head->scrapes)
+		return;
+	widen(status, head->time_min_ms * 1000000, head->time_max_ms * 1000000);
+	status->rows += head->samples;
+}
+
+static void add_memory(const struct store *store, uint32_t at, struct store_table_status *status)
+{
+	if (at < store->lives) {
+		for (const struct chunk *chunk = store->live[at]->sealed; chunk;
+		     chunk = chunk->next)
+			add_chunk(status, chunk);
+		add_chunk(status, store->live[at]->open);
+	} else if (at == store->lives) { /* the tier of raw samples */
+		for (const struct head *head = store->metrics.sealed; head; head = head->next)
+			add_head(status, head);
+		add_head(status, store->metrics.open);
 	}
 }
 
@@ -415,9 +465,11 @@ size_t store_tables(struct store *store, struct store_table_status *ret_tables, 
 	size_t count;
 
 	lock_state(store);
-	count = store->lives;
-	for (size_t i = 0; i < count && i < max; i++)
-		table_status(store->live[i], &ret_tables[i]);
+	count = store_shelves(store);
+	for (uint32_t i = 0; i < count && i < max; i++) {
+		shelf_status(store_shelf(store, i), &ret_tables[i]);
+		add_memory(store, i, &ret_tables[i]);
+	}
 	unlock_state(store);
 	return count;
 }

@@ -27,6 +27,16 @@
 
 struct store;
 
+/* Tiers of samples (series.h): as they came, by 15 seconds, by 5 minutes. */
+enum { STORE_TIERS = 3 };
+
+struct store_tier {
+	uint32_t keep_s; /* older samples may be deleted; 0: kept as long as there is room */
+	uint32_t weight; /* as of tables */
+	/* that much of it is made at a time, out of the tier below; of the first: 0 */
+	uint32_t span_s;
+};
+
 struct store_options {
 	const char *path; /* directory; made if it is not there */
 	uint64_t bytes_max; /* of all files together */
@@ -41,6 +51,10 @@ struct store_options {
 	uint64_t memory_max; /* packed rows that wait for being written */
 	/* after the wall clock stepped nothing is deleted for its age so long */
 	uint32_t clock_hold_s;
+	uint32_t series_max; /* known at the same time */
+	uint32_t head_samples; /* samples in memory before they are written */
+	uint32_t head_age_s; /* or so old */
+	struct store_tier tier[STORE_TIERS];
 	const struct disk *disk; /* NULL: the kernel's */
 	const char *sqlite_vfs; /* NULL: SQLite's own */
 };
@@ -118,6 +132,15 @@ struct store_status {
 	uint64_t sync_failures, write_failures, catalogue_failures;
 	uint64_t blocks_bad; /* pieces that queries found damaged */
 	uint64_t clock_steps; /* times that the wall clock jumped against the steady one */
+	/* = accepted + refused (stale handles, twice in a scrape, memory out) */
+	uint64_t samples_offered;
+	uint64_t samples_accepted, samples_refused, samples_unlogged, samples_lost,
+		samples_recovered;
+	/* into raw files; accepted + recovered = in memory + written + lost */
+	uint64_t samples_written;
+	uint64_t samples_in_memory;
+	uint64_t samples_rolled; /* windows made */
+	uint64_t series, series_refused;
 	uint64_t bytes; /* of all files */
 	uint64_t bytes_written; /* into segments and journals */
 	uint64_t memory; /* bytes */

@@ -8,31 +8,45 @@
 #define SECOND      ((int64_t)1000000000)
 #define MILLISECOND ((int64_t)1000000)
 
-enum { SWEEP_S = 5 };
+enum { SWEEP_S = 5, ROLL_S = 1, SERIES_S = 3600 };
 
-/* Ends chunks that are old, that the journal does not hold, or because of which the journal gets
- * too long. */
+/* Is what was opened then, with its oldest rows in that journal, to be written now? */
+static bool is_due(const struct store *store, int64_t age_ns, uint32_t age_s, uint64_t journal,
+		   uint64_t oldest, bool unlogged)
+{
+	return age_ns > age_s * SECOND || (journal && journal == oldest) ||
+	       (store->journal_broken && unlogged);
+}
+
+/* The journal file that holds up the release of others, when there are too many; 0: all is well. */
+static uint64_t oldest_journal(const struct store *store)
+{
+	if (journal_bytes(&store->journal) <= store->options.journal_bytes_max &&
+	    store->journal.count <= JOURNAL_FILES_MAX / 2)
+		return 0;
+	return store->journal.file[0].number;
+}
+
+/* Ends chunks that are old, that the journal does not hold, or because of which it gets too long. */
 static void seal_due(struct store *store, int64_t now)
 {
-	bool long_journal;
-	uint64_t oldest = UINT64_MAX;
+	const struct head *head;
+	uint64_t oldest;
 
 	lock_state(store);
-	long_journal = journal_bytes(&store->journal) > store->options.journal_bytes_max ||
-		       store->journal.count > JOURNAL_FILES_MAX / 2;
-	for (uint32_t i = 0; i < store->lives; i++)
-		if (store->live[i]->open && store->live[i]->open->first_journal &&
-		    store->live[i]->open->first_journal < oldest)
-			oldest = store->live[i]->open->first_journal;
+	oldest = oldest_journal(store);
 	for (uint32_t i = 0; i < store->lives; i++) {
-		struct live *live = store->live[i];
+		const struct chunk *chunk = store->live[i]->open;
 
-		if (live->open && live->open->rows &&
-		    (now - live->open->opened_ns > store->options.segment_age_s * SECOND ||
-		     (long_journal && live->open->first_journal == oldest) ||
-		     (store->journal_broken && live->open->unlogged)))
-			live_seal(store, live);
+		if (chunk && chunk->rows &&
+		    is_due(store, now - chunk->opened_ns, store->options.segment_age_s,
+			   chunk->first_journal, oldest, chunk->unlogged))
+			live_seal(store, store->live[i]);
 	}
+	head = store->metrics.open;
+	if (head && is_due(store, now - head->opened_ns, store->options.head_age_s,
+			   head->first_journal, oldest, head->unlogged))
+		head_seal(store);
 	unlock_state(store);
 }
 
@@ -56,12 +70,14 @@ static int put_all(struct store *store)
 {
 	int error = catalogue_drop_segments(store->catalogue);
 
-	for (uint32_t i = 0; i < store->lives && !error; i++) {
-		const struct live *live = store->live[i];
+	for (uint32_t i = 0; i < store->lives && !error; i++)
+		error = catalogue_put_table(store->catalogue, &store->live[i]->table,
+					    store->live[i]->next_row);
+	for (uint32_t i = 0; i < store_shelves(store) && !error; i++) {
+		const struct shelf *shelf = store_shelf(store, i);
 
-		error = catalogue_put_table(store->catalogue, &live->table, live->next_row);
-		for (uint32_t k = 0; k < live->shelf.count && !error; k++)
-			error = catalogue_put_segment(store->catalogue, &live->shelf.at[k]->listed);
+		for (uint32_t k = 0; k < shelf->count && !error; k++)
+			error = catalogue_put_segment(store->catalogue, &shelf->at[k]->listed);
 	}
 	for (uint32_t i = 0; i < store->doomed_count && !error; i++)
 		if (store->doomed[i]->listed.replaced)
@@ -93,6 +109,19 @@ static int until_next(const struct store *store)
 	return (int)(due / MILLISECOND) + 1;
 }
 
+/* Series that had no sample for an hour and are in no head make room for others. */
+static void forget_series(struct store *store, int64_t now)
+{
+	struct metrics *metrics = &store->metrics;
+	const struct head *oldest;
+
+	lock_state(store);
+	oldest = metrics->sealed ? metrics->sealed : metrics->open;
+	registry_sweep(&metrics->registry, now - SERIES_S * SECOND,
+		       oldest && oldest->scrapes ? oldest->first_number : metrics->next_scrape);
+	unlock_state(store);
+}
+
 static void tick_disk(struct store *store)
 {
 	int64_t now = mono_now(store);
@@ -102,6 +131,11 @@ static void tick_disk(struct store *store)
 	if (write_due(store, now))
 		store->synced_ns = now; /* the disk refuses: not in a busy loop */
 	set_suspects_aside(store);
+	if (now - store->rolled_ns >= ROLL_S * SECOND) {
+		store->rolled_ns = now;
+		roll_some(store);
+		forget_series(store, now);
+	}
 	if (now - store->swept_ns < SWEEP_S * SECOND && store->swept_ns)
 		return;
 	store->swept_ns = now;

@@ -56,7 +56,7 @@ static uint64_t take_number(struct store *store)
 }
 
 /* A journal that takes frames; after a failure it is tried again once a second. */
-static bool have_journal(struct store *store)
+bool have_journal(struct store *store)
 {
 	int error;
 
@@ -74,7 +74,7 @@ static bool have_journal(struct store *store)
 	return !error;
 }
 
-static int write_frame(struct store *store)
+int write_frame(struct store *store)
 {
 	int error = journal_add(&store->journal, &store->frame);
 
@@ -86,6 +86,14 @@ static int write_frame(struct store *store)
 	store->journal_retry_ns = mono_now(store) + RETRY_NS;
 	store_trouble(store, "cannot write the journal in '%s': %s", store->path, err_name(error));
 	return error;
+}
+
+void rotate_journal(struct store *store)
+{
+	const struct journal *journal = &store->journal;
+
+	if (journal->file[journal->count - 1].bytes >= store->options.journal_file_bytes)
+		journal_begin(&store->journal, take_number(store)); /* else the old one grows on */
 }
 
 /* Every journal file says itself what the tables are that it has rows of. */
@@ -114,9 +122,7 @@ static uint64_t log_rows(struct store *store, struct live *live, uint32_t id,
 	    write_frame(store))
 		return 0;
 	number = journal_number(&store->journal);
-	if (store->journal.file[store->journal.count - 1].bytes >=
-	    store->options.journal_file_bytes)
-		journal_begin(&store->journal, take_number(store)); /* else the old one grows on */
+	rotate_journal(store);
 	return number;
 }
 
@@ -228,21 +234,43 @@ static struct chunk *take_sealed(struct store *store, struct live *live)
 	return chunk;
 }
 
+static bool give_up_chunk(struct store *store)
+{
+	struct live *live = longest_waiting(store);
+	const struct head *head = store->metrics.sealed;
+	struct chunk *chunk;
+
+	if (!live || (head && head->opened_ns < live->sealed->opened_ns))
+		return false;
+	chunk = take_sealed(store, live);
+	store->status.rows_lost += chunk->rows;
+	chunk_free(chunk);
+	return true;
+}
+
+static bool give_up_head(struct store *store)
+{
+	struct head *head = store->metrics.sealed;
+
+	if (!head)
+		return false;
+	store->metrics.sealed = head->next;
+	store->sealed_bytes -= head->bytes;
+	store->status.samples_lost += head->samples;
+	head_free(head);
+	return true;
+}
+
 void give_up_rows(struct store *store)
 {
-	struct live *live;
-
-	while (store->sealed_bytes > store->options.memory_max && (live = longest_waiting(store))) {
-		struct chunk *chunk = take_sealed(store, live);
-
-		store->status.rows_lost += chunk->rows;
-		chunk_free(chunk);
-	}
+	while (store->sealed_bytes > store->options.memory_max &&
+	       (give_up_chunk(store) || give_up_head(store)))
+		;
 }
 
 /* Too much waits in memory: it is written here and now, by the one who brings more. Needs
  * neither lock. */
-static void relieve_memory(struct store *store)
+void relieve_memory(struct store *store)
 {
 	pthread_mutex_lock(&store->work);
 	if (store->status.mode == STORE_WRITES)
@@ -291,11 +319,26 @@ int store_append(struct store *store, struct store_rows *rows, struct err *why)
 			 : (int)taken;
 }
 
+void catalogue_written(struct store *store, const struct store_table *table,
+		       const struct listed *listed)
+{
+	int error = catalogue_begin(store->catalogue);
+
+	if (!error)
+		error = catalogue_put_segment(store->catalogue, listed);
+	if (!error && table)
+		error = catalogue_put_table(store->catalogue, table, listed->next_row);
+	error = error ? (catalogue_end(store->catalogue, false), error)
+		      : catalogue_end(store->catalogue, true);
+	if (error) {
+		store->catalogue_stale = true;
+		store->status.catalogue_failures++;
+	}
+}
+
 static void list_written(struct store *store, struct live *live, struct chunk *chunk,
 			 const struct store_table *table, const struct listed *listed)
 {
-	int error;
-
 	lock_state(store);
 	take_sealed(store, live);
 	if (shelf_add(&live->shelf, listed)) {
@@ -307,17 +350,7 @@ static void list_written(struct store *store, struct live *live, struct chunk *c
 	store->status.segments_written++;
 	store->status.bytes_written += listed->bytes;
 	unlock_state(store);
-	error = catalogue_begin(store->catalogue);
-	if (!error)
-		error = catalogue_put_segment(store->catalogue, listed);
-	if (!error)
-		error = catalogue_put_table(store->catalogue, table, listed->next_row);
-	error = error ? (catalogue_end(store->catalogue, false), error)
-		      : catalogue_end(store->catalogue, true);
-	if (error) {
-		store->catalogue_stale = true;
-		store->status.catalogue_failures++;
-	}
+	catalogue_written(store, table, listed);
 }
 
 /* Writes the oldest sealed chunk of a table. Needs work; nobody else takes chunks off the list
@@ -354,13 +387,18 @@ static int write_chunk(struct store *store, struct live *live, struct chunk *chu
 	return 0;
 }
 
+bool make_way(struct store *store, int error)
+{
+	return (error == -ENOSPC || error == -EDQUOT) &&
+	       give_up_oldest(store, store->options.bytes_max / 64);
+}
+
 /* One sealed chunk: for want of room the oldest history gives way. Needs work. */
 static int write_one(struct store *store, struct live *live, struct chunk *chunk)
 {
 	int error = write_chunk(store, live, chunk);
 
-	while ((error == -ENOSPC || error == -EDQUOT) &&
-	       give_up_oldest(store, store->options.bytes_max / 64))
+	while (make_way(store, error))
 		error = write_chunk(store, live, chunk);
 	if (!error)
 		return 0;
@@ -399,9 +437,18 @@ int write_sealed(struct store *store)
 		if (!first_error)
 			first_error = error;
 	}
+	error = write_heads(store);
+	if (!first_error)
+		first_error = error;
 	if (!first_error)
 		release_journals(store);
 	return first_error;
+}
+
+static void need(uint64_t *needed, uint64_t journal)
+{
+	if (journal && journal < *needed)
+		*needed = journal;
 }
 
 void release_journals(struct store *store)
@@ -413,12 +460,17 @@ void release_journals(struct store *store)
 	if (!needed)
 		needed = store->next_number;
 	for (uint32_t i = 0; i < store->lives; i++) {
-		struct chunk *chunk =
-			store->live[i]->sealed ? store->live[i]->sealed : store->live[i]->open;
+		const struct live *live = store->live[i];
 
-		if (chunk && chunk->first_journal && chunk->first_journal < needed)
-			needed = chunk->first_journal;
+		for (const struct chunk *chunk = live->sealed; chunk; chunk = chunk->next)
+			need(&needed, chunk->first_journal);
+		if (live->open)
+			need(&needed, live->open->first_journal);
 	}
+	for (const struct head *head = store->metrics.sealed; head; head = head->next)
+		need(&needed, head->first_journal);
+	if (store->metrics.open)
+		need(&needed, store->metrics.open->first_journal);
 	journal_release(&store->journal, needed);
 	unlock_state(store);
 }
@@ -467,6 +519,7 @@ static int seal_all(struct store *store)
 {
 	int first_error = 0;
 
+	head_seal(store);
 	for (uint32_t i = 0; i < store->lives; i++) {
 		int error = live_seal(store, store->live[i]);
 
