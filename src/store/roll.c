@@ -74,7 +74,7 @@ static double sum_value(const struct sum *sum)
 /* The end of the window in which the time lies. */
 static int64_t window_of(int64_t time_ms, int64_t step_ms)
 {
-	return time_ms / step_ms * step_ms;
+	return (time_ms + step_ms - 1) / step_ms * step_ms;
 }
 
 static int add_window(struct run_of_points *windows, int64_t end_ms, const double *fields,
