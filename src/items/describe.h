@@ -35,6 +35,8 @@ struct item_event {
 };
 
 /* Where metrics come from: a hash map's entries, or the rows of a table (an iterator's output). */
+enum { ITEM_KEY_BYTES = 512 }; /* of a map: OVERFLOW_KEY_BYTES of item.bpf.h */
+
 struct item_map {
 	char name[COLUMN_NAME_BYTES]; /* of the map; for a table its kind */
 	bool is_table; /* then key_size is 0 and `key` are the label columns of the row */

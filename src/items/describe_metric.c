@@ -434,8 +434,8 @@ static int describe_key(struct describing *d, struct item_map *map, uint32_t key
 	int error;
 
 	map->key_size = map->row.size = map->key.size = type_size(d->btf, key_id);
-	if (!key || !map->key_size || map->key_size > 4096)
-		return err_set(d->why, -EINVAL, "map '%s' has no key of 1 to 4096 bytes",
+	if (!key || !map->key_size || map->key_size > ITEM_KEY_BYTES)
+		return err_set(d->why, -EINVAL, "map '%s' has no key of 1 to 512 bytes",
 			       map->name);
 	if (!btf_is_struct(key))
 		return 0;

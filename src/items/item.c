@@ -141,6 +141,7 @@ static int load_version(struct item *item, struct object *old, bool share, struc
 		object_free(object);
 		return error;
 	}
+	item_reserve_overflow(item, object);
 	*ret_object = object;
 	return 0;
 }

@@ -10,13 +10,16 @@
 #include "items/private.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 
-enum { POLL_NS = 20000000, SWEEP_KEYS = 4096 };
+enum { POLL_NS = 20000000, DELETE_KEYS = 4096, SWEEP_KEY_BYTES = 16 << 20 };
+enum { CROWDED = 8 }; /* a map that is full to an eighth is swept at every tick */
 
 /* The entry at hand: key and value, or a row, side by side. */
 struct walk {
@@ -26,7 +29,8 @@ struct walk {
 	bool (*each)(void *ctx, const struct record *record); /* rows; NULL when polling */
 	void *ctx;
 	struct buf *keys; /* sweeping: keys to delete */
-	struct map next;  /* sweeping: the dying of the next sweep */
+	struct map next; /* sweeping: the dying of the next sweep */
+	uint32_t entries; /* sweeping: that were there */
 	bool enough;
 	bool retire; /* the map is about to go */
 };
@@ -41,7 +45,8 @@ static const struct item_map *map_of(const struct walk *walk)
 static void choose_labels(struct item *item, uint32_t map_index)
 {
 	const struct item_map *map = &item->desc->map[map_index];
-	static const uint8_t of_process[] = {WHO_PROCESS, WHO_CONTAINER, WHO_POD, WHO_NAMESPACE, WHO_SERVICE};
+	static const uint8_t of_process[] = {WHO_PROCESS, WHO_CONTAINER, WHO_POD, WHO_NAMESPACE,
+					     WHO_SERVICE};
 	struct source *source = &item->source[map_index];
 	bool who = false;
 
@@ -107,12 +112,14 @@ static uint32_t families_of_object(const struct item *item)
 int item_make_families(struct item *item, struct err *why)
 {
 	uint32_t own = item->desc ? item->desc->metrics : 0, shared = families_of_object(item),
-		 of_ops = item->ops ? (uint32_t)item->ops->metric_count : 0, count = shared + of_ops;
+		 of_ops = item->ops ? (uint32_t)item->ops->metric_count : 0,
+		 count = shared + of_ops;
 	struct family **old = item->family, **family = calloc(count + 1, sizeof(*family));
 	uint32_t old_count = item->families, cap = item->cap ? item->cap : METRIC_SERIES;
 
 	if (!family)
-		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory", item->name);
+		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory",
+			       item->name);
 	for (uint32_t i = 0; i < own + of_ops; i++) {
 		const struct metric *metric =
 			i < own ? &item->desc->metric[i] : &item->ops->metrics[i - own];
@@ -167,7 +174,8 @@ static int fill(const struct walk *walk, const void *row, struct record *record)
 }
 
 static size_t labels_of(const struct walk *walk, const struct record *record,
-			struct label label[METRIC_LABELS], char scratch[METRIC_LABELS][VALUE_TEXT_BYTES])
+			struct label label[METRIC_LABELS],
+			char scratch[METRIC_LABELS][VALUE_TEXT_BYTES])
 {
 	const struct source *source = &walk->item->source[walk->map];
 
@@ -204,6 +212,50 @@ static void give_histogram(struct family *family, const struct label *label, siz
 		family_add_histogram(family, label, count, slot, sum);
 }
 
+/* ---- what found its map full ---- */
+
+static bool is_metric_hash(const struct item_map *map)
+{
+	return map->type == BPF_MAP_TYPE_HASH || map->type == BPF_MAP_TYPE_PERCPU_HASH;
+}
+
+static bool all_are(const uint8_t *at, size_t len, uint8_t byte)
+{
+	while (len && *at == byte)
+		at++, len--;
+	return !len;
+}
+
+/* The entry where an object counts what found the map full (item.bpf.h, overflow_key). */
+static bool is_overflow(const struct item_map *map, const uint8_t *row)
+{
+	return is_metric_hash(map) && all_are(row, map->key_size, 0xff);
+}
+
+void item_reserve_overflow(struct item *item, struct object *object)
+{
+	uint8_t key[ITEM_KEY_BYTES];
+
+	memset(key, 0xff, sizeof(key));
+	for (uint32_t i = 0; i < item->desc->maps; i++) {
+		const struct item_map *map = &item->desc->map[i];
+		uint8_t *none = is_metric_hash(map)
+					? calloc(cpus_possible(), (map->value_size + 7ul) & ~7ul)
+					: NULL;
+
+		/* of a map shared with the old version it is there; where it can't be, what is refused counts as lost */
+		if (none)
+			object_add(object, map->name, key, none);
+		free(none);
+	}
+}
+
+static size_t labels_of_overflow(struct label label[METRIC_LABELS])
+{
+	label[0] = (struct label){.name = "overflow", .value = span_of("true")};
+	return 1;
+}
+
 /* Gives the numbers of one entry to the families; `retire`: because the entry goes. */
 static void give(const struct walk *walk, const uint8_t *row, bool retire)
 {
@@ -213,11 +265,16 @@ static void give(const struct walk *walk, const uint8_t *row, bool retire)
 	struct record record;
 	size_t count;
 
-	if (fill(walk, row, &record)) {
+	if (is_overflow(map, row)) {
+		if (all_are(row + map->key_size, map->value_size, 0))
+			return;
+		count = labels_of_overflow(label);
+	} else if (fill(walk, row, &record)) {
 		walk->item->tally.dropped++;
 		return;
+	} else {
+		count = labels_of(walk, &record, label, scratch);
 	}
-	count = labels_of(walk, &record, label, scratch);
 	for (uint32_t i = 0; i < map->metrics; i++) {
 		uint32_t index = map->first_metric + i;
 		const struct metric *metric = &walk->item->desc->metric[index];
@@ -369,7 +426,8 @@ static struct family *collected(struct collector *out, size_t metric)
 {
 	struct item *item = (struct item *)out;
 
-	return metric < item->ops->metric_count ? item->family[families_of_object(item) + metric] : NULL;
+	return metric < item->ops->metric_count ? item->family[families_of_object(item) + metric]
+						: NULL;
 }
 
 void collector_add(struct collector *out, size_t metric, const struct label *labels, size_t count,
@@ -397,6 +455,8 @@ static bool show_row(void *ctx, const void *row)
 	struct walk *walk = ctx;
 	struct record record;
 
+	if (is_overflow(map_of(walk), row))
+		return true; /* nobody's: seen in the metrics */
 	if (fill(walk, row, &record)) {
 		walk->item->tally.dropped++;
 		return true;
@@ -415,7 +475,8 @@ static bool is_of_the_gone(const struct item_desc *desc, const struct item_map *
 {
 	for (uint32_t i = 0; i < desc->maps && !map->is_table; i++)
 		for (uint32_t m = 0; desc->map[i].is_table && m < desc->map[i].metrics; m++)
-			if (desc->family[desc->map[i].first_metric + m] == desc->family[map->first_metric])
+			if (desc->family[desc->map[i].first_metric + m] ==
+			    desc->family[map->first_metric])
 				return true;
 	return false;
 }
@@ -427,7 +488,8 @@ int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *ro
 	int result = 0;
 
 	if (!item->started)
-		return err_set(why, -EBUSY, "item '%s' is off; switch it on with 'sonde items on %s'",
+		return err_set(why, -EBUSY,
+			       "item '%s' is off; switch it on with 'sonde items on %s'",
 			       item->name, item->name);
 	buf_init(&row, 1 << 20);
 	for (uint32_t i = 0; result >= 0 && item->desc && i < item->desc->maps; i++) {
@@ -471,17 +533,28 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 	uint32_t pid;
 
 	memcpy(&pid, (const uint8_t *)key + pid_column(map)->offset, sizeof(pid));
-	if (!is_dead(pid))
+	walk->entries++;
+	if (is_overflow(map, key) || !is_dead(pid))
 		return true;
 	if (!map_get(&walk->item->source[walk->map].dying, key)) {
 		map_put(&walk->next, key, NULL);
 		return true;
 	}
-	if (walk->keys->len / map->key_size >= SWEEP_KEYS)
+	if (walk->keys->len + map->key_size > SWEEP_KEY_BYTES)
 		return true; /* the rest at the next sweep */
 	give(walk, side_by_side(walk, key, value), true);
 	buf_add(walk->keys, key, map->key_size);
 	return true;
+}
+
+static void delete_keys(const struct walk *walk)
+{
+	const struct item_map *map = map_of(walk);
+	size_t count = walk->keys->len / map->key_size;
+
+	for (size_t at = 0; at < count; at += DELETE_KEYS)
+		object_delete(walk->item->object, map->name, walk->keys->at + at * map->key_size,
+			      count - at < DELETE_KEYS ? count - at : DELETE_KEYS);
 }
 
 void item_sweep(struct item *item)
@@ -491,7 +564,8 @@ void item_sweep(struct item *item)
 	if (!item->started || !item->desc)
 		return;
 	buf_init(&row, 1 << 20);
-	buf_init(&keys, 16 << 20);
+	buf_init(&keys, SWEEP_KEY_BYTES);
+	item->crowded = false;
 	for (uint32_t i = 0; i < item->desc->maps; i++) {
 		const struct item_map *map = &item->desc->map[i];
 		struct walk walk = {.item = item, .map = i, .row = &row, .keys = &keys};
@@ -502,8 +576,8 @@ void item_sweep(struct item *item)
 		map_init(&walk.next, map->key_size, 0, 65536);
 		if (object_read(item->object, map->name, sweep_entry, &walk) < 0)
 			item->tally.unread++;
-		if (keys.len)
-			object_delete(item->object, map->name, keys.at, keys.len / map->key_size);
+		delete_keys(&walk);
+		item->crowded = item->crowded || walk.entries > map->max_entries / CROWDED;
 		map_done(&item->source[i].dying);
 		item->source[i].dying = walk.next;
 	}

@@ -79,7 +79,8 @@ struct item {
 	struct family **family; /* owned: desc->families, then ops->metric_count */
 	uint32_t families;
 	struct source source[ITEM_MAPS];
-	uint64_t polled_ns;
+	uint64_t polled_ns, swept_ns;
+	bool crowded; /* a map was filling up at the last sweep */
 	uint64_t polls;
 
 	struct item_tally tally;
@@ -92,8 +93,6 @@ struct registry {
 	struct item *item[REGISTRY_ITEMS]; /* owned, by name */
 	uint32_t items;
 	struct family *self[8]; /* owned */
-	uint64_t swept_ns;
-	bool sweeping;
 };
 
 /* poll.c */
@@ -102,6 +101,7 @@ void item_drop_families(struct item *item);
 void item_fold(struct item *item); /* live numbers become base: maps are about to go */
 void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed);
 void item_sweep(struct item *item);
+void item_reserve_overflow(struct item *item, struct object *object);
 
 /* registry.c */
 void item_on_event(void *ctx, const struct event_head *event, size_t size);

@@ -12,7 +12,7 @@
 #include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
-static const uint64_t sweep_ns = 10ull * 1000000000, poll_at_least_ns = 30ull * 1000000000;
+static const uint64_t sweep_ns = 2ull * 1000000000, poll_at_least_ns = 30ull * 1000000000;
 
 /* Commands of the program: the command line would never reach an item of such a name. */
 static const char *const reserved[] = {
@@ -412,8 +412,6 @@ void item_on_event(void *ctx, const struct event_head *event, size_t size)
 
 void registry_tick(struct registry *registry, uint64_t now_ns)
 {
-	bool sweep = now_ns - registry->swept_ns >= sweep_ns;
-
 	for (uint32_t i = 0; i < registry->items; i++) {
 		struct item *item = registry->item[i];
 
@@ -423,11 +421,11 @@ void registry_tick(struct registry *registry, uint64_t now_ns)
 			item->ops->tick(item, item->state_of_ops, now_ns);
 		if (now_ns - item->polled_ns >= poll_at_least_ns)
 			item_poll(item, now_ns);
-		if (sweep)
+		if (item->crowded || now_ns - item->swept_ns >= sweep_ns) {
 			item_sweep(item);
+			item->swept_ns = now_ns;
+		}
 	}
-	if (sweep)
-		registry->swept_ns = now_ns;
 }
 
 void item_drain(struct item *item)

@@ -195,7 +195,15 @@ static __always_inline long map_set(void *map, const void *key, const void *valu
 	return error;
 }
 
-/* The value of `key`, made from `initial` when there is none. NULL (counted) when the map is full. */
+/*
+ * What finds its metric map full is counted together, at the key of ones, which the registry puts into each such map when
+ * it makes it: series with overflow="true", so that sums stay exact. (Keys have at most OVERFLOW_KEY_BYTES.)
+ */
+#define OVERFLOW_KEY_BYTES 512
+static const __u8 overflow_key[OVERFLOW_KEY_BYTES] = {[0 ... OVERFLOW_KEY_BYTES - 1] = 0xff};
+
+/* The value of `key`, made from `initial` when there is none; that of the overflow when the map is full. NULL
+ * (counted) where there is none either: maps that are no metrics. */
 static __always_inline void *map_get_or_add(void *map, const void *key, const void *initial)
 {
 	void *value = bpf_map_lookup_elem(map, key);
@@ -205,6 +213,8 @@ static __always_inline void *map_get_or_add(void *map, const void *key, const vo
 	/* another CPU may be first (EEXIST): both look again */
 	bpf_map_update_elem(map, key, initial, BPF_NOEXIST);
 	value = bpf_map_lookup_elem(map, key);
+	if (!value)
+		value = bpf_map_lookup_elem(map, overflow_key);
 	if (!value)
 		count_add(COUNT_LOST_MAP);
 	return value;

@@ -99,7 +99,8 @@ int object_read_table(struct object *object, const char *hook, size_t row_size, 
 
 /* Deletes keys (count * key_size bytes). Missing keys are no error. */
 int object_delete(struct object *object, const char *map, const void *keys, size_t count);
-int object_update(struct object *object, const char *map, const void *key, const void *value);
+/* Adds a key that is not there; -EEXIST if it is. */
+int object_add(struct object *object, const char *map, const void *key, const void *value);
 
 /* An array map with BPF_F_MMAPABLE, mapped here: valid until object_free. NULL if it can't be. */
 void *object_mapped(struct object *object, const char *map);

@@ -313,13 +313,13 @@ int object_delete(struct object *object, const char *map, const void *keys, size
 	return kernel_ask(object->kernel, &request, &fd, 1, &reply, fds);
 }
 
-int object_update(struct object *object, const char *map, const void *key, const void *value)
+int object_add(struct object *object, const char *map, const void *key, const void *value)
 {
 	int fd = object_map_fd(object, map);
 
 	if (fd < 0)
 		return fd;
-	return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(fd, key, value, BPF_NOEXIST) ? -errno : 0;
 }
 
 void *object_mapped(struct object *object, const char *map)

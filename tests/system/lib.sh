@@ -1,7 +1,7 @@
 # lib - what the system tests share: an agent of their own, waiting with a limit, lines of the test protocol.
 # Sourced. Expects $SONDE (the binary); makes $SONDE_SOCKET and $WORK, and removes everything at the end.
 set -u
-SONDE=${SONDE:-build/sonde}
+SONDE=${SONDE:-$(cd "$(dirname "$0")/../.." && pwd)/build/sonde}
 WORK=$(mktemp -d /tmp/sonde-test-XXXXXX)
 chmod 755 "$WORK"
 export SONDE_SOCKET=$WORK/sonde.sock
