@@ -24,4 +24,13 @@ enum {
 	CAP_STATE_FILE = 4 << 20, /* bytes of a runtime's state file, above which it is not read */
 	CAP_POD_LIST = 16 << 20,	/* bytes of a kubelet's or API server's list, while it is read */
 	CAP_POD_EVENT = 2 << 20,	/* bytes of one pod in a watch (etcd keeps at most 1.5 MiB) */
+
+	/* record: summaries of one interval */
+	CAP_SUMMARY_ROWS = 8192, /* 440 bytes, its key, a sketch (0.3 to 16 KiB) and an example */
+	CAP_SUMMARY_BYTES = 12 << 20, /* all keys, sketches and examples together */
+	CAP_SUMMARY_EDGES = 4096, /* calls between two services; 90 bytes and its key */
+	CAP_SUMMARY_SERVICES = 2048, /* 230 bytes, and 16 for each of its shapes; outlive the interval */
+	CAP_SERVICE_SHAPES = 256, /* operations and resources of one service that get rows of their own */
+	CAP_SERVICE_ROWS = 1024, /* of one service: shapes, times statuses, times peers */
+	CAP_SUMMARY_EXAMPLE = 8192, /* bytes of one example */
 };

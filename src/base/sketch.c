@@ -224,6 +224,21 @@ int sketch_add(struct sketch *sketch, double value)
 	return sketch_add_many(sketch, value, 1);
 }
 
+bool sketch_fits(const struct sketch *sketch, double value)
+{
+	const struct sketch_side *side = value > 0 ? &sketch->positive : &sketch->negative;
+	int64_t first, last, bucket;
+
+	if (!(fabs(value) >= TINY) || !isfinite(value))
+		return true; /* it has no bucket */
+	bucket = bucket_of(fabs(value));
+	first = side->len ? side->first : bucket;
+	last = first + (side->len ? side->len : 1) - 1;
+	first = bucket < first ? bucket : first;
+	last = bucket > last ? bucket : last;
+	return last - first < side->room || side->room >= SKETCH_BUCKETS_MAX; /* else it folds */
+}
+
 static uint64_t side_total(const struct sketch_side *side)
 {
 	uint64_t total = 0;

@@ -48,6 +48,9 @@ void sketch_done(struct sketch *sketch);
 int sketch_add(struct sketch *sketch, double value);
 int sketch_add_many(struct sketch *sketch, double value, uint64_t times);
 
+/* True: adding this value needs no more memory than it holds. */
+bool sketch_fits(const struct sketch *sketch, double value);
+
 /* Adds all that `from` has seen. 0 or -ENOMEM; after -ENOMEM the lacking values are in
  * `refused`. */
 int sketch_merge(struct sketch *sketch, const struct sketch *from);

@@ -189,6 +189,26 @@ static void a_range_too_wide_folds_the_lowest_and_says_so(void **state)
 	sketch_done(&down);
 }
 
+static void says_before_adding_whether_it_must_grow(void **state)
+{
+	for (size_t shape = 0; shape < sizeof(shapes) / sizeof(*shapes); shape++) {
+		struct sketch sketch = {};
+		size_t grown = 0;
+
+		for (size_t i = 0; i < 5000; i++) {
+			double value = i % 100 ? shapes[shape]() : ldexp(uniform(), (int)(i % 1000));
+			size_t before = sketch_bytes(&sketch);
+			bool fits = sketch_fits(&sketch, value);
+
+			assert_int_equal(sketch_add(&sketch, value), 0);
+			assert_int_equal(fits, sketch_bytes(&sketch) == before);
+			grown += !fits;
+		}
+		assert_true(grown);
+		sketch_done(&sketch);
+	}
+}
+
 static void what_is_no_number_is_refused_and_counted(void **state)
 {
 	struct sketch sketch = {};
@@ -215,6 +235,7 @@ int main(void)
 		cmocka_unit_test(joined_sketches_equal_one_that_saw_all),
 		cmocka_unit_test(what_was_written_reads_back),
 		cmocka_unit_test(a_range_too_wide_folds_the_lowest_and_says_so),
+		cmocka_unit_test(says_before_adding_whether_it_must_grow),
 		cmocka_unit_test(what_is_no_number_is_refused_and_counted),
 	};
 	seed[0] = (unsigned short)time(NULL);
