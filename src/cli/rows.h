@@ -2,8 +2,9 @@
 /*
  * rows - what a watching command shows: events as they come, or what grew in a snapshot of rows since the one before.
  *
- * A row is told from the others by its columns that are no numbers of the item (pid, container, state ...). Counters and
- * histograms are shown as growth, gauges as they are.
+ * Rows of one kind are a table. A row is told from the others by its columns that are no numbers of the item (pid, container,
+ * state ...); rows that are told apart by the same columns are one row (a device's queue and service times come from two
+ * maps). Counters and histograms are shown as growth, gauges as they are.
  */
 #pragma once
 
@@ -13,21 +14,28 @@
 #include "cli/options.h"
 #include "cli/table.h"
 
-enum { ROWS_COLUMNS = 80, ROWS_KINDS = 8 };
+enum { ROWS_COLUMNS = 48, ROWS_KINDS = 8, ROWS_GROUPS = 12 };
 
 struct row_column {
 	char name[40];
 	bool counts;	/* a counter or histogram: shown as growth */
 	bool histogram;
 	bool number;	/* of the item: not part of a row's identity */
-	double scale;	/* histogram: raw number -> unit */
 	char unit[16];
+};
+
+/* Rows that are one table. */
+struct row_group {
+	char kind[40];
+	struct row_column column[ROWS_COLUMNS];
+	size_t columns;
 };
 
 struct rows {
 	const struct options *options; /* borrowed */
-	struct row_column column[ROWS_COLUMNS];
-	size_t columns;
+	struct row_group group[ROWS_GROUPS]; /* of rows */
+	size_t groups;
+	struct row_group event; /* columns of the item's events */
 	char kind[ROWS_KINDS][40]; /* of the item's events */
 	size_t kinds;
 	struct arena now, before; /* snapshots */
@@ -40,8 +48,8 @@ struct rows {
 
 void rows_init(struct rows *rows);
 void rows_done(struct rows *rows);
-/* Columns from the item's description. */
-void rows_learn(struct rows *rows, const struct json_node *description, const struct options *options);
+/* Columns of events and rows from what the API says of the item. */
+void rows_learn(struct rows *rows, const struct json_node *item, const struct options *options);
 
 /* One event's JSON. Printed at once with --json, else at rows_flush. False when it was none of the item's events. */
 bool rows_event(struct rows *rows, struct span json);
@@ -50,3 +58,8 @@ void rows_flush(struct rows *rows);
 /* A snapshot: an array of records (copied). rows_print shows what it has beyond the one before. */
 void rows_snapshot(struct rows *rows, const struct json_node *records);
 void rows_print(struct rows *rows);
+
+/* Is the column shown, as --columns says or because it tells something? */
+bool rows_shows(const struct rows *rows, const char *column);
+/* A cell with the value, the way people read it. */
+void rows_cell(struct table *table, const char *column, const struct json_node *value);

@@ -35,7 +35,7 @@ struct watch {
 	struct rows rows;
 	int signals; /* Ctrl-C and the like arrive here */
 	uint64_t end_ns;
-	bool has_events, has_rows, is_on;
+	bool has_events, is_on;
 	struct buf sets_text;
 	const char *sets[OPTION_SETS + 2];
 };
@@ -99,8 +99,8 @@ static int follow(struct watch *watch)
 			if (span_is(name, "lost"))
 				log_warn("too slow for the stream: %.*s", (int)data.len,
 					 (const char *)data.at);
-			else if (data.len && rows_event(&watch->rows, data) && watch->options.rows &&
-				 ++shown >= watch->options.rows)
+			else if (data.len && rows_event(&watch->rows, data) &&
+				 watch->options.rows && ++shown >= watch->options.rows)
 				waited = 0;
 			buf_drop(&bytes, used);
 		}
@@ -139,9 +139,36 @@ static int ask_rows(struct watch *watch)
 	return status;
 }
 
+static int look_at_item(struct watch *watch)
+{
+	const struct json_node *item, *description;
+	struct buf path;
+	int status = EXIT_DONE;
+
+	buf_init(&path, 4096);
+	buf_str(&path, "/v1/items/");
+	url_encode(&path, watch->item);
+	item = client_get(&watch->client, buf_text(&path), &status);
+	buf_done(&path);
+	if (!item)
+		return status;
+	if (watch->client.private_agent && json_get_text(item, "reason")) {
+		log_error("%s", json_get_text(item, "reason"));
+		return EXIT_CANT;
+	}
+	description = json_get(item, "description");
+	watch->is_on =
+		!strcmp(json_get_text(item, "state") ? json_get_text(item, "state") : "", "on");
+	watch->has_events =
+		json_get(description, "events") && json_get(description, "events")->child;
+	rows_learn(&watch->rows, item, &watch->options);
+	return EXIT_DONE;
+}
+
 static int count(struct watch *watch)
 {
-	uint64_t next_ns = clock_monotonic_ns(), step_ns = (uint64_t)(watch->options.interval_s * 1e9);
+	uint64_t next_ns = clock_monotonic_ns(),
+		 step_ns = (uint64_t)(watch->options.interval_s * 1e9);
 	struct buf path;
 	struct err why = {};
 	int hold = -1, status = EXIT_DONE, waited = 0;
@@ -155,8 +182,10 @@ static int count(struct watch *watch)
 		buf_done(&path);
 		if (hold < 0)
 			return EXIT_FAILED;
+		status = look_at_item(watch); /* what rows it has is known now that it is on */
 	}
-	status = ask_rows(watch); /* what was before does not count */
+	if (status == EXIT_DONE)
+		status = ask_rows(watch); /* what was before does not count */
 	while (status == EXIT_DONE && waited >= 0) {
 		next_ns += step_ns;
 		waited = wait_for(watch, -1, next_ns < watch->end_ns ? next_ns : watch->end_ns);
@@ -189,38 +218,14 @@ static int open_agent(struct watch *watch)
 	return client_open(&watch->client, socket, watch->item, watch->sets);
 }
 
-static int look_at_item(struct watch *watch)
-{
-	const struct json_node *item, *description;
-	struct buf path;
-	int status = EXIT_DONE;
-
-	buf_init(&path, 4096);
-	buf_str(&path, "/v1/items/");
-	url_encode(&path, watch->item);
-	item = client_get(&watch->client, buf_text(&path), &status);
-	buf_done(&path);
-	if (!item)
-		return status;
-	if (watch->client.private_agent && json_get_text(item, "reason")) {
-		log_error("%s", json_get_text(item, "reason"));
-		return EXIT_CANT;
-	}
-	description = json_get(item, "description");
-	watch->is_on = !strcmp(json_get_text(item, "state") ? json_get_text(item, "state") : "", "on");
-	watch->has_events = json_get(description, "events") && json_get(description, "events")->child;
-	watch->has_rows = json_get(description, "sources") && json_get(description, "sources")->child;
-	rows_learn(&watch->rows, description, &watch->options);
-	return EXIT_DONE;
-}
-
 int watch_item(int argc, char **argv)
 {
 	struct watch watch = {.item = argv[0], .end_ns = UINT64_MAX};
 	int status = options_parse(&watch.options, argc, argv, true);
 
 	if (status == EXIT_DONE && watch.options.words) {
-		log_error("'%s' takes no words ('%s'); see sonde %s --help", argv[0], watch.options.word[0], argv[0]);
+		log_error("'%s' takes no words ('%s'); see sonde %s --help", argv[0],
+			  watch.options.word[0], argv[0]);
 		status = EXIT_USAGE;
 	}
 	if (status == EXIT_DONE && watch.options.help) {
@@ -235,7 +240,8 @@ int watch_item(int argc, char **argv)
 		if (status == EXIT_DONE)
 			status = look_at_item(&watch);
 		if (watch.options.duration_s)
-			watch.end_ns = clock_monotonic_ns() + (uint64_t)(watch.options.duration_s * 1e9);
+			watch.end_ns =
+				clock_monotonic_ns() + (uint64_t)(watch.options.duration_s * 1e9);
 		if (status == EXIT_DONE)
 			status = watch.has_events ? follow(&watch) : count(&watch);
 		client_close(&watch.client);

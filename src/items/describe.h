@@ -88,5 +88,8 @@ int item_describe(const char *name, const void *elf, size_t size, struct item_de
 		  struct err *why);
 void item_desc_free(struct item_desc *desc);
 
+/* The column of a row that holds the metric's number: "" when it is not printed. */
+const char *item_metric_column(const struct item_map *map, const struct metric *metric);
+
 /* The whole description as one JSON object (GET /v1/items/NAME, `sonde items show`, generated docs). */
 void item_desc_json(const struct item_desc *desc, struct json *json);

@@ -47,8 +47,7 @@ static const char *type_word(enum metric_type type)
 	return type == METRIC_COUNTER ? "counter" : type == METRIC_GAUGE ? "gauge" : "histogram";
 }
 
-/* The column of a row that holds the metric's number: "" when it is not printed. */
-static const char *column_of(const struct item_map *map, const struct metric *metric)
+const char *item_metric_column(const struct item_map *map, const struct metric *metric)
 {
 	uint32_t at = map->key_size + metric->offset;
 
@@ -65,7 +64,7 @@ static void metric_json(const struct item_map *map, const struct metric *metric,
 {
 	json_object(json);
 	json_key_str(json, "name", metric->name);
-	json_key_str(json, "column", column_of(map, metric));
+	json_key_str(json, "column", item_metric_column(map, metric));
 	json_key_str(json, "type", type_word(metric->type));
 	if (metric->unit[0])
 		json_key_str(json, "unit", metric->unit);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * poll - from the maps and tables of an item to its metrics and rows.
+ * poll - from the maps and tables of an item to its metrics.
  *
  * An entry's key (or a row's columns) is turned into a record, so that pids and control groups get their
  * names, and the label columns of that record name the series. Nothing is kept per entry but what is
@@ -26,12 +26,9 @@ struct walk {
 	struct item *item;
 	uint32_t map; /* index in the description */
 	struct buf *row;
-	bool (*each)(void *ctx, const struct record *record); /* rows; NULL when polling */
-	void *ctx;
 	struct buf *keys; /* sweeping: keys to delete */
 	struct map next; /* sweeping: the dying of the next sweep */
 	uint32_t entries; /* sweeping: that were there */
-	bool enough;
 	bool retire; /* the map is about to go */
 };
 
@@ -86,8 +83,7 @@ static struct family *take_family(struct family **old, uint32_t count, const str
 	return NULL;
 }
 
-/* Bytes of a row's label columns, side by side: what tells rows apart. */
-static uint32_t label_bytes(const struct item_map *map)
+uint32_t item_label_bytes(const struct item_map *map)
 {
 	uint32_t bytes = 0;
 
@@ -140,7 +136,7 @@ int item_make_families(struct item *item, struct err *why)
 		const struct item_map *map = &item->desc->map[i];
 
 		choose_labels(item, i);
-		map_init(&item->source[i].last, label_bytes(map), 8 + map->row.size, 65536);
+		map_init(&item->source[i].last, item_label_bytes(map), 8 + map->row.size, 65536);
 		map_init(&item->source[i].dying, map->key_size ? map->key_size : 1, 0, 65536);
 	}
 	return 0;
@@ -164,13 +160,16 @@ struct family *const *item_families(const struct item *item, size_t *ret_count)
 
 /* ---- one entry ---- */
 
-static int fill(const struct walk *walk, const void *row, struct record *record)
+int item_fill_row(struct item *item, const struct item_map *map, const void *row,
+		  struct record *record)
 {
-	struct item *item = walk->item;
+	int error;
 
 	arena_clear(&item->arena);
-	return record_fill(record, &map_of(walk)->layout, row, map_of(walk)->row.size, 0,
-			   item->registry->options.resolver, &item->arena);
+	error = record_fill(record, &map->layout, row, map->row.size, 0,
+			    item->registry->options.resolver, &item->arena);
+	item->tally.dropped += error < 0;
+	return error;
 }
 
 static size_t labels_of(const struct walk *walk, const struct record *record,
@@ -227,7 +226,7 @@ static bool all_are(const uint8_t *at, size_t len, uint8_t byte)
 }
 
 /* The entry where an object counts what found the map full (item.bpf.h, overflow_key). */
-static bool is_overflow(const struct item_map *map, const uint8_t *row)
+bool item_is_overflow(const struct item_map *map, const uint8_t *row)
 {
 	return is_metric_hash(map) && all_are(row, map->key_size, 0xff);
 }
@@ -265,12 +264,11 @@ static void give(const struct walk *walk, const uint8_t *row, bool retire)
 	struct record record;
 	size_t count;
 
-	if (is_overflow(map, row)) {
+	if (item_is_overflow(map, row)) {
 		if (all_are(row + map->key_size, map->value_size, 0))
 			return;
 		count = labels_of_overflow(label);
-	} else if (fill(walk, row, &record)) {
-		walk->item->tally.dropped++;
+	} else if (item_fill_row(walk->item, map, row, &record)) {
 		return;
 	} else {
 		count = labels_of(walk, &record, label, scratch);
@@ -313,7 +311,7 @@ static bool poll_entry(void *ctx, const void *key, const void *value)
 	return true;
 }
 
-static void label_key(const struct item_map *map, const uint8_t *row, struct buf *out)
+void item_label_key(const struct item_map *map, const uint8_t *row, struct buf *out)
 {
 	buf_clear(out);
 	for (uint32_t i = 0; i < map->key.count; i++)
@@ -329,7 +327,7 @@ static bool poll_row(void *ctx, const void *bytes)
 	give(walk, bytes, false);
 	if (map_of(walk)->gone_drop || !source->last.key_size)
 		return true;
-	label_key(map_of(walk), bytes, walk->row);
+	item_label_key(map_of(walk), bytes, walk->row);
 	kept = map_put(&source->last, walk->row->at, NULL);
 	if (!kept)
 		return true; /* counted as refused; its numbers go with its process */
@@ -360,13 +358,12 @@ static void retire_gone_rows(struct walk *walk)
 		map_del(&source->last, walk->row->at + i);
 }
 
-static int walk_source(struct walk *walk, map_entry entry, table_row row)
+int item_read_source(struct item *item, const struct item_map *map, map_entry entry, table_row row,
+		     void *ctx)
 {
-	const struct item_map *map = map_of(walk);
-
 	if (map->is_table)
-		return object_read_table(walk->item->object, map->name, map->row.size, row, walk);
-	return object_read(walk->item->object, map->name, entry, walk);
+		return object_read_table(item->object, map->name, map->row.size, row, ctx);
+	return object_read(item->object, map->name, entry, ctx);
 }
 
 static void poll_object(struct item *item, bool retire, uint64_t now_ns)
@@ -379,7 +376,7 @@ static void poll_object(struct item *item, bool retire, uint64_t now_ns)
 	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
 		struct walk walk = {.item = item, .map = i, .row = &row, .retire = retire};
 
-		if (walk_source(&walk, poll_entry, poll_row) < 0)
+		if (item_read_source(item, map_of(&walk), poll_entry, poll_row, &walk) < 0)
 			item->tally.unread++;
 		else if (item->desc->map[i].is_table && !item->desc->map[i].gone_drop)
 			retire_gone_rows(&walk);
@@ -448,68 +445,6 @@ void collector_add_histogram(struct collector *out, size_t metric, const struct 
 		family_add_histogram(family, labels, count, slot, sum);
 }
 
-/* ---- rows ---- */
-
-static bool show_row(void *ctx, const void *row)
-{
-	struct walk *walk = ctx;
-	struct record record;
-
-	if (is_overflow(map_of(walk), row))
-		return true; /* nobody's: seen in the metrics */
-	if (fill(walk, row, &record)) {
-		walk->item->tally.dropped++;
-		return true;
-	}
-	walk->enough = !walk->each(walk->ctx, &record);
-	return !walk->enough;
-}
-
-static bool show_entry(void *ctx, const void *key, const void *value)
-{
-	return show_row(ctx, side_by_side(ctx, key, value));
-}
-
-/* A map of what is gone, counting together with a table: it has no rows of its own. */
-static bool is_of_the_gone(const struct item_desc *desc, const struct item_map *map)
-{
-	for (uint32_t i = 0; i < desc->maps && !map->is_table; i++)
-		for (uint32_t m = 0; desc->map[i].is_table && m < desc->map[i].metrics; m++)
-			if (desc->family[desc->map[i].first_metric + m] ==
-			    desc->family[map->first_metric])
-				return true;
-	return false;
-}
-
-int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *row), void *ctx,
-	      struct err *why)
-{
-	struct buf row;
-	int result = 0;
-
-	if (!item->started)
-		return err_set(why, -EBUSY,
-			       "item '%s' is off; switch it on with 'sonde items on %s'",
-			       item->name, item->name);
-	buf_init(&row, 1 << 20);
-	for (uint32_t i = 0; result >= 0 && item->desc && i < item->desc->maps; i++) {
-		struct walk walk = {.item = item, .map = i, .row = &row, .each = each, .ctx = ctx};
-
-		if (is_of_the_gone(item->desc, &item->desc->map[i]))
-			continue;
-		result = walk_source(&walk, show_entry, show_row);
-		if (walk.enough)
-			break;
-	}
-	buf_done(&row);
-	if (result < 0)
-		return err_set(why, result, "cannot read the maps of '%s': %s", item->name,
-			       err_name(result));
-	if (item->ops && item->ops->rows)
-		return item->ops->rows(item, item->state_of_ops, each, ctx, why);
-	return 0;
-}
-
 /* ---- the dead ---- */
 
 static bool is_dead(uint32_t pid)
@@ -534,7 +469,7 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 
 	memcpy(&pid, (const uint8_t *)key + pid_column(map)->offset, sizeof(pid));
 	walk->entries++;
-	if (is_overflow(map, key) || !is_dead(pid))
+	if (item_is_overflow(map, key) || !is_dead(pid))
 		return true;
 	if (!map_get(&walk->item->source[walk->map].dying, key)) {
 		map_put(&walk->next, key, NULL);

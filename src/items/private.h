@@ -103,5 +103,18 @@ void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *r
 void item_sweep(struct item *item);
 void item_reserve_overflow(struct item *item, struct object *object);
 
+/* One row or entry, key and value side by side, as a record in the item's arena. 0 or -errno (counted as dropped). */
+int item_fill_row(struct item *item, const struct item_map *map, const void *row,
+		  struct record *record);
+int item_read_source(struct item *item, const struct item_map *map, map_entry entry, table_row row,
+		     void *ctx);
+/* What tells the rows of a table apart: the bytes of its label columns, side by side. */
+uint32_t item_label_bytes(const struct item_map *map);
+void item_label_key(const struct item_map *map, const uint8_t *row, struct buf *out);
+bool item_is_overflow(const struct item_map *map, const uint8_t *row);
+
+/* rows.c */
+void item_rows_json(const struct item *item, struct json *json);
+
 /* registry.c */
 void item_on_event(void *ctx, const struct event_head *event, size_t size);

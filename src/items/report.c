@@ -150,6 +150,8 @@ void item_json(struct item *item, bool whole, struct json *json)
 		json_key(json, "description");
 		item_desc_json(item->desc, json);
 	}
+	if (whole)
+		item_rows_json(item, json);
 	json_object_end(json);
 }
 

@@ -101,6 +101,13 @@ int layout_add(struct layout *layout, const char *name, enum unit unit, const ch
 	return (int)layout->count++;
 }
 
+void layout_row_kind(struct layout *layout, const char *kind, uint32_t counters, uint32_t gauges)
+{
+	layout->kind = kind;
+	for (uint32_t i = 0; i < counters + gauges && i < layout->count; i++)
+		layout->column[layout->count - 1 - i].role = i < gauges ? COLUMN_GAUGE : COLUMN_COUNTER;
+}
+
 void layout_begin(struct layout *layout, unsigned who)
 {
 	*layout = (struct layout){.count = LAYOUT_FIRST};

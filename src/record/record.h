@@ -68,15 +68,20 @@ enum {
 /* How a table or the page should print a value. */
 enum unit { UNIT_NONE, UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_PERCENT, UNIT_TIME, UNIT_TEXT };
 
+/* What a row's column is: part of what tells rows apart, a number that only grows, one that goes up and down. */
+enum column_role { COLUMN_KEY, COLUMN_COUNTER, COLUMN_GAUGE };
+
 struct layout_column {
 	char name[COLUMN_NAME_BYTES];
 	enum unit unit;
 	const char *help; /* borrowed: from the schema, or static */
+	enum column_role role; /* of layouts written in C: layout_row_kind */
 };
 
 /* The output columns of a kind of record. Columns 0..: time, item, kind, node, then who, then own. */
 struct layout {
 	const struct schema *schema; /* borrowed; NULL for layouts written in C */
+	const char *kind; /* static; of rows whose layout is written in C, else NULL */
 	uint32_t count;
 	struct layout_column column[LAYOUT_COLUMNS];
 	uint16_t who[WHO_COLUMNS]; /* where the who columns are, NO_COLUMN = not there */
@@ -94,6 +99,10 @@ int layout_from_schema(struct layout *layout, const struct schema *schema, struc
 void layout_begin(struct layout *layout, unsigned who);
 int layout_add(struct layout *layout, const char *name, enum unit unit, const char *help,
 	       struct err *why);
+
+/* Says of a layout written in C that its records are rows (what `sonde ITEM` shows as a table): the kind, and
+ * which of its last columns are numbers. */
+void layout_row_kind(struct layout *layout, const char *kind, uint32_t counters, uint32_t gauges);
 
 /* Index of a column by name, -1 if there is none. */
 int layout_find(const struct layout *layout, struct span name);

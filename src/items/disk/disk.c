@@ -372,6 +372,8 @@ static int start(struct item *item, void **ret_state, struct err *why)
 				    why);
 	if (error)
 		return error;
+	layout_row_kind(&device_layout, "device", DEVICE_COLUMNS - 2, 1);
+	layout_row_kind(&filesystem_layout, "filesystem", 0, FILESYSTEM_COLUMNS - 3);
 	disks = calloc(1, sizeof(*disks));
 	if (!disks)
 		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));

@@ -258,6 +258,7 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	layout_begin(&layout, WHO_OF_CGROUP);
 	for (int i = 0; error >= 0 && i < COLUMNS; i++)
 		error = layout_add(&layout, columns[i].name, columns[i].unit, columns[i].help, why);
+	layout_row_kind(&layout, "interface", COLUMNS - COLUMN_IN, 0);
 	return error < 0 ? error : 0;
 }
 
