@@ -69,7 +69,8 @@ static void print_process(const char *name, const struct json_node *process)
 
 static void print_status(const struct json_node *status)
 {
-	const struct json_node *items = json_get(status, "items"), *losses = json_get(status, "losses");
+	const struct json_node *items = json_get(status, "items"),
+			       *losses = json_get(status, "losses");
 	const struct json_node *skipped = json_get(status, "skipped");
 
 	printf("sonde %s on %s, up ", json_get_text(status, "version"),
@@ -87,10 +88,13 @@ static void print_status(const struct json_node *status)
 	printf(" off, ");
 	print_field("skipped", json_get(items, "skipped"));
 	printf(" skipped\n");
-	for (const struct json_node *item = skipped ? skipped->child : NULL; item; item = item->next)
-		printf("  skipped  %s: %s\n", json_get_text(item, "item"), json_get_text(item, "reason"));
+	for (const struct json_node *item = skipped ? skipped->child : NULL; item;
+	     item = item->next)
+		printf("  skipped  %s: %s\n", json_get_text(item, "item"),
+		       json_get_text(item, "reason"));
 	printf("lost       %s", losses && losses->child ? "" : "nothing");
-	for (const struct json_node *item = losses ? losses->child : NULL; item; item = item->next) {
+	for (const struct json_node *item = losses ? losses->child : NULL; item;
+	     item = item->next) {
 		printf("%s%s ", item == losses->child ? "" : ", ", (const char *)item->key.at);
 		print_field("lost", item);
 	}
@@ -104,7 +108,8 @@ int about_status(int argc, char **argv)
 
 static void print_programs(const struct json_node *items)
 {
-	static const char *const heads[] = {"item", "program", "instructions", "runs", "ns/run", "missed"};
+	static const char *const heads[] = {"item", "program", "instructions",
+					    "runs", "ns/run",  "missed"};
 	struct table table;
 
 	table_init(&table);
@@ -181,7 +186,8 @@ static void print_maps(const struct json_node *items)
 
 static void print_self(const struct json_node *self)
 {
-	static const char *const columns[] = {"name", "entries", "limit", "bytes", "evicted", "refused"};
+	static const char *const columns[] = {"name",  "entries", "limit",
+					      "bytes", "evicted", "refused"};
 	struct table table;
 
 	print_process("broker", json_get(self, "broker"));
@@ -226,8 +232,10 @@ static void print_features(const struct json_node *answer)
 {
 	const struct json_node *features = json_get(answer, "features");
 
-	for (const struct json_node *node = features ? features->child : NULL; node; node = node->next)
-		printf("%-4s %-10s %s\n", json_get(node, "there") && json_get(node, "there")->truth ? "yes" : "no",
+	for (const struct json_node *node = features ? features->child : NULL; node;
+	     node = node->next)
+		printf("%-4s %-10s %s\n",
+		       json_get(node, "there") && json_get(node, "there")->truth ? "yes" : "no",
 		       json_get_text(node, "name"), json_get_text(node, "for"));
 }
 
@@ -247,13 +255,15 @@ static void print_config(const struct json_node *config)
 		buf_init(&text, 1 << 20);
 		if (json_get(node, "value"))
 			json_node_write(json_get(node, "value"), &json);
-		printf("%-28s %-36s # %s\n", json_get_text(node, "key"), text.len ? buf_text(&text) : "",
+		printf("%-28s %-36s # %s\n", json_get_text(node, "key"),
+		       text.len ? buf_text(&text) : "",
 		       json_get_text(node, "place") ? json_get_text(node, "place") : "default");
 		buf_done(&text);
 	}
 }
 
-static int check_config(const char *path)
+/* `named`: the file was asked for; the usual one may be absent. */
+static int check_config(const char *path, bool named)
 {
 	struct config_sources sources = {.file = path, .environment = (const char *const *)environ};
 	struct config *config = NULL;
@@ -264,6 +274,11 @@ static int check_config(const char *path)
 	buf_init(&text, CONFIG_FILE_BYTES);
 	buf_init(&problems, 64 * 1024);
 	error = config_read_file(path, &text, &why);
+	if (error == -ENOENT && !named) {
+		printf("there is no '%s': defaults and the environment apply\n", path);
+		sources.file = NULL;
+		error = 0;
+	}
 	sources.text = buf_as_span(&text);
 	if (!error)
 		error = config_load(&sources, &config, &problems, &why);
@@ -271,7 +286,7 @@ static int check_config(const char *path)
 		fputs(buf_text(&problems), stderr);
 	else if (error)
 		log_error("%s", why.text);
-	else
+	else if (sources.file)
 		printf("'%s' is right\n", path);
 	config_free(config);
 	buf_done(&text);
@@ -287,7 +302,8 @@ static int reload(const char *socket)
 
 	if (status == EXIT_DONE) {
 		status = client_ask(&client, "POST", "/v1/config/reload", (struct span){}, &why);
-		status = status < 0 || status >= 400 ? client_fail(&client, status, &why) : EXIT_DONE;
+		status = status < 0 || status >= 400 ? client_fail(&client, status, &why)
+						     : EXIT_DONE;
 	}
 	client_close(&client);
 	return status;
@@ -304,7 +320,7 @@ int about_config(int argc, char **argv)
 		return ask(argc - skip, argv + skip, "/v1/config", "", print_config);
 	}
 	if (!strcmp(verb, "check"))
-		return check_config(argc > 2 ? argv[2] : CONFIG_PATH_DEFAULT);
+		return check_config(argc > 2 ? argv[2] : CONFIG_PATH_DEFAULT, argc > 2);
 	if (!strcmp(verb, "reload"))
 		return reload(NULL);
 	if (!strcmp(verb, "reference")) {

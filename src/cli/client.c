@@ -50,7 +50,8 @@ int client_open_private(struct client *client, const char *only, const char *con
 	return run_private(only, sets, &client->private_agent, client->socket);
 }
 
-int client_open(struct client *client, const char *socket_path, const char *only, const char *const *sets)
+int client_open(struct client *client, const char *socket_path, const char *only,
+		const char *const *sets)
 {
 	const char *path = socket_path ? socket_path : getenv("SONDE_SOCKET");
 	bool asked_for = path;
@@ -70,7 +71,8 @@ int client_open(struct client *client, const char *socket_path, const char *only
 		return EXIT_CANT;
 	}
 	if (asked_for || !only) {
-		log_error("no agent answers at '%s' (%s); start one with 'sonde run'", path, err_name(sock));
+		log_error("no agent answers at '%s' (%s); start one with 'sonde run'", path,
+			  err_name(sock));
 		return EXIT_FAILED;
 	}
 	return run_private(only, sets, &client->private_agent, client->socket);
@@ -98,8 +100,8 @@ int client_open_quietly(struct client *client)
 	return 0;
 }
 
-static int send_request(struct client *client, const char *method, const char *path, const char *type,
-			struct span body, struct err *why)
+static int send_request(struct client *client, const char *method, const char *path,
+			const char *type, struct span body, struct err *why)
 {
 	struct buf head;
 	int sock = connect_to(client->socket);
@@ -165,7 +167,8 @@ static int ask(struct client *client, const char *method, const char *path, cons
 			status = take_head(&client->body);
 	close(sock);
 	if (!status)
-		return err_set(why, -EPIPE, "the agent at '%s' ended the connection without an answer",
+		return err_set(why, -EPIPE,
+			       "the agent at '%s' ended the connection without an answer",
 			       client->socket);
 	return status;
 }
@@ -202,8 +205,13 @@ int client_fail(struct client *client, int status, const struct err *why)
 	answer = read_json(client, NULL);
 	error = json_get_text(answer, "error");
 	hint = json_get_text(answer, "hint");
-	log_error("%s%s%s", error ? error : "the agent could not answer", hint ? "; " : "", hint ? hint : "");
-	return status == 501 ? EXIT_CANT : status == 400 || status == 404 ? EXIT_USAGE : EXIT_FAILED;
+	if (hint && strstr(hint, "GET /")) /* for those who speak HTTP themselves */
+		hint = NULL;
+	log_error("%s%s%s", error ? error : "the agent could not answer", hint ? "; " : "",
+		  hint ? hint : "");
+	return status == 501                    ? EXIT_CANT
+	       : status == 400 || status == 404 ? EXIT_USAGE
+						: EXIT_FAILED;
 }
 
 const struct json_node *client_get(struct client *client, const char *path, int *ret_exit)
@@ -226,7 +234,8 @@ const struct json_node *client_get(struct client *client, const char *path, int 
 
 int client_stream(struct client *client, const char *path, struct err *why)
 {
-	int sock = send_request(client, "GET", path, "", (struct span){}, why), status = STATUS_ABSENT;
+	int sock = send_request(client, "GET", path, "", (struct span){}, why),
+	    status = STATUS_ABSENT;
 
 	if (sock < 0)
 		return sock;

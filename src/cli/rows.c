@@ -2,12 +2,14 @@
 /* rows - what a watching command shows: its columns, events as they come, snapshots. Those are printed by grown.c. */
 #include "cli/rows.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/suggest.h"
 #include "base/units.h"
 
 enum { ROWS_ARENA = 256 << 20, TABLE_ROWS = 20, LINE_BYTES = 1 << 20 };
@@ -115,6 +117,51 @@ void rows_learn(struct rows *rows, const struct json_node *item, const struct op
 	for (const struct json_node *node = sources ? sources->child : NULL; node;
 	     node = node->next)
 		learn_rows(rows, node);
+}
+
+static bool knows_column(const struct row_group *group, struct span name,
+			 struct suggestion *nearest)
+{
+	for (size_t i = 0; i < group->columns; i++) {
+		if (span_is(name, group->column[i].name))
+			return true;
+		suggest(nearest, name, span_of(group->column[i].name));
+	}
+	return false;
+}
+
+static int check_column(const struct rows *rows, struct span name, const char *option,
+			struct err *why)
+{
+	struct suggestion nearest = {};
+	bool known = knows_column(&rows->event, name, &nearest);
+
+	for (size_t i = 0; i < rows->groups && !known; i++)
+		known = knows_column(&rows->group[i], name, &nearest);
+	if (known)
+		return 0;
+	if (nearest.best[0])
+		return err_set(why, -ENOENT, "%s: no column '%.*s', did you mean '%s'?", option,
+			       (int)name.len, (const char *)name.at, nearest.best);
+	return err_set(why, -ENOENT, "%s: no column '%.*s'; 'sonde items show ITEM' lists them",
+		       option, (int)name.len, (const char *)name.at);
+}
+
+int rows_check(const struct rows *rows, struct err *why)
+{
+	const char *columns = rows->options->columns;
+	int error = rows->options->sort
+			    ? check_column(rows, span_of(rows->options->sort), "--sort", why)
+			    : 0;
+
+	while (!error && columns && *columns) {
+		size_t word = strcspn(columns, ",");
+
+		error = check_column(rows, (struct span){(const uint8_t *)columns, word},
+				     "--columns", why);
+		columns += word + (columns[word] == ',');
+	}
+	return error;
 }
 
 /* ---- columns of a table ---- */

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/json_read.h"
 #include "base/map.h"
 #include "cli/options.h"
@@ -50,6 +51,9 @@ void rows_init(struct rows *rows);
 void rows_done(struct rows *rows);
 /* Columns of events and rows from what the API says of the item. */
 void rows_learn(struct rows *rows, const struct json_node *item, const struct options *options);
+
+/* Do the columns of --sort and --columns exist? Else says which, and what may have been meant. */
+int rows_check(const struct rows *rows, struct err *why);
 
 /* One event's JSON. Printed at once with --json, else at rows_flush. False when it was none of the item's events. */
 bool rows_event(struct rows *rows, struct span json);

@@ -143,6 +143,7 @@ static int look_at_item(struct watch *watch)
 {
 	const struct json_node *item, *description;
 	struct buf path;
+	struct err why = {};
 	int status = EXIT_DONE;
 
 	buf_init(&path, 4096);
@@ -162,6 +163,10 @@ static int look_at_item(struct watch *watch)
 	watch->has_events =
 		json_get(description, "events") && json_get(description, "events")->child;
 	rows_learn(&watch->rows, item, &watch->options);
+	if (watch->is_on && rows_check(&watch->rows, &why)) {
+		log_error("%s", why.text);
+		return EXIT_USAGE;
+	}
 	return EXIT_DONE;
 }
 

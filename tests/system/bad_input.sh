@@ -14,7 +14,7 @@ says "no command" 2 "no command" "$SONDE"
 says "unknown command, with a suggestion" 2 "did you mean 'status'" "$SONDE" statsu
 says "unknown option" 2 "unknown option '--frob'" "$SONDE" status --frob
 says "no agent" 1 "start one with 'sonde run'" "$SONDE" status
-says "no root" 3 "run it as root" env -u SONDE_SOCKET setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
+says "no root" 3 "run it as root|use sudo" env -u SONDE_SOCKET setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
 says "wrong key, with a suggestion" 2 "did you mean 'limits.memory'" "$SONDE" run --set limts.memory=1
 says "unknown parameter" 1 "no_such" env -u SONDE_SOCKET "$SONDE" runqlat --no-such 5 -d 1
 says "a filter that can't be meant" 2 "filter" env -u SONDE_SOCKET "$SONDE" runqlat -d 1 --where 'pid ='
@@ -29,6 +29,8 @@ says "junk is no item" 1 "junk" "$SONDE" items check "$WORK/junk.bpf.o"
 says "a name that is a command" 1 "command" sh -c "cp $WORK/junk.bpf.o $WORK/run.bpf.o; $SONDE items check $WORK/run.bpf.o"
 
 start_agent
+says "a column to sort by that is none" 2 "did you mean 'anon_bytes'" "$SONDE" mem -d 1 --sort anon_byte
+says "a column to show that is none" 2 "no column 'frob'" "$SONDE" mem -d 1 --columns pid,frob
 says "junk can't be brought in" 2 "junk" "$SONDE" items add "$WORK/junk.bpf.o"
 says "removing what is built in" 1 "belongs to sonde" "$SONDE" items remove runqlat
 for hostile in 'GET /v1/items/%00 HTTP/1.1' 'GET /v1/items/../../etc/passwd HTTP/1.1' 'BREW / HTTP/1.1' 'GET /v1/records/runqlat?limit=-1 HTTP/1.1'; do
