@@ -67,6 +67,42 @@ static void print_process(const char *name, const struct json_node *process)
 	printf(" s of CPU\n");
 }
 
+static uint64_t number_of(const struct json_node *object, const char *key)
+{
+	uint64_t number = 0;
+
+	if (json_get(object, key))
+		json_node_u64(json_get(object, key), &number);
+	return number;
+}
+
+static void print_store(const struct json_node *store)
+{
+	const struct json_node *tables = json_get(store, "tables");
+	uint64_t rows = 0, lost = 0;
+
+	if (!store)
+		return;
+	for (const struct json_node *table = tables ? tables->child : NULL; table; table = table->next)
+		rows += number_of(table, "rows");
+	for (int i = 0; i < 2; i++) {
+		const struct json_node *flow = json_get(store, i ? "samples" : "records");
+
+		lost += number_of(flow, "refused") + number_of(flow, "expired");
+	}
+	printf("history    %s", json_get_text(store, "mode"));
+	if (json_get(store, "path")) {
+		printf(" %s, ", json_get_text(store, "path"));
+		print_field("bytes", json_get(store, "bytes"));
+		printf(" of ");
+		print_field("limit_bytes", json_get(store, "limit_bytes"));
+		printf(", %llu rows, %llu not kept", (unsigned long long)rows, (unsigned long long)lost);
+	}
+	printf("\n");
+	if (json_get(store, "trouble"))
+		printf("           %s\n", json_get_text(store, "trouble"));
+}
+
 static void print_status(const struct json_node *status)
 {
 	const struct json_node *items = json_get(status, "items"),
@@ -92,6 +128,7 @@ static void print_status(const struct json_node *status)
 	     item = item->next)
 		printf("  skipped  %s: %s\n", json_get_text(item, "item"),
 		       json_get_text(item, "reason"));
+	print_store(json_get(status, "store"));
 	printf("lost       %s", losses && losses->child ? "" : "nothing");
 	for (const struct json_node *item = losses ? losses->child : NULL; item;
 	     item = item->next) {

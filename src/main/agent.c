@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* agent - the wiring: kernel -> items -> records -> stream -> API, in the worker's one loop. */
+/* agent - the wiring: kernel -> items -> records -> stream -> API and history, in the worker's one loop. */
 #include "main/agent_private.h"
 
 #include <errno.h>
@@ -24,6 +24,8 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 
 	world_drain(agent->world);
 	registry_drain(agent->registry);
+	if (agent->history)
+		history_hand_over(agent->history);
 }
 
 static void sample_costs(struct agent *agent, uint64_t now_ns)
@@ -54,6 +56,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	world_tick(agent->world, now_ns);
 	registry_tick(agent->registry, now_ns);
 	sample_costs(agent, now_ns);
+	keep_tick(agent);
 }
 
 static void stop_now(void *ctx)
@@ -148,7 +151,8 @@ static int start_serving(struct agent *agent, struct err *why)
 		.streams = config_number(agent->config, "limits.streams"),
 		.queued_bytes = config_number(agent->config, "limits.queued"),
 		.upload_bytes = config_number(agent->config, "limits.upload"),
-		.recent_bytes = config_number(agent->config, "limits.recent"),
+		/* the history has the last records too */
+		.recent_bytes = agent->history ? 0 : config_number(agent->config, "limits.recent"),
 	};
 	int error = 0;
 
@@ -174,6 +178,7 @@ static void stop_rooms(struct agent *agent)
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
 			event_free(events[i]);
+	keep_stop(agent);
 	if (agent->serve)
 		serve_free(agent->serve);
 	registry_free(agent->registry);
@@ -219,6 +224,8 @@ int agent_run(const struct agent_options *options, struct err *why)
 	buf_init(&problems, 64 * 1024);
 	agent.loop = new_loop();
 	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
+	if (!error)
+		error = keep_start(&agent, why);
 	if (!error)
 		error = agent_check_items(&agent, agent.config, &problems, why);
 	if (!error) {

@@ -4,12 +4,28 @@
 
 #include <event2/event.h>
 
+#include "history/history.h"
 #include "items/registry.h"
 #include "main/agent.h"
 #include "serve/serve.h"
 #include "world/world.h"
 
-enum { OWN_BUILD, OWN_CPU, OWN_MEMORY, OWN_ENTRIES, OWN_LIMIT, OWN_REFUSED, OWN_METRICS };
+enum {
+	OWN_BUILD,
+	OWN_CPU,
+	OWN_MEMORY,
+	OWN_ENTRIES,
+	OWN_LIMIT,
+	OWN_REFUSED,
+	OWN_STORED,
+	OWN_STORE_FLOW,
+	OWN_STORE_QUEUED,
+	OWN_STORE_BYTES,
+	OWN_STORE_ROWS,
+	OWN_STORE_OLDEST,
+	OWN_STORE_WELL,
+	OWN_METRICS,
+};
 
 struct agent {
 	struct agent_options options;
@@ -20,6 +36,9 @@ struct agent {
 	struct world *world;   /* owned */
 	struct registry *registry; /* owned */
 	struct serve *serve;   /* owned */
+	struct history *history; /* owned; NULL = none is kept */
+	struct subscription *records; /* owned: of the history, to the stream */
+	char trouble[256];     /* of the history, that was said last */
 	struct agent_api api;
 	struct family *own[OWN_METRICS]; /* owned: the agent's metrics about itself */
 	uint64_t started_ns;   /* CLOCK_MONOTONIC */
@@ -36,7 +55,16 @@ int agent_set_hosts(struct agent *agent);
 /* answers.c */
 void agent_answers(struct agent *agent); /* fills agent->api */
 int agent_make_own(struct agent *agent);
+/* All families of this moment, polled. The list is the caller's to free; NULL when memory is out. */
+size_t agent_families(struct agent *agent, struct family ***ret_families);
 struct family *const *agent_own(struct agent *agent, uint64_t now_ns);
+
+/* keep.c: the history */
+int keep_start(struct agent *agent, struct err *why);
+void keep_tick(struct agent *agent); /* once a second */
+void keep_stop(struct agent *agent);
+void keep_metrics(struct agent *agent); /* into agent->own, between begin and end */
+void keep_status(struct agent *agent, struct json *out); /* the member "store" */
 
 /* settings.c */
 /* Gives every item what the configuration says. Items that fail are skipped, not the agent. */

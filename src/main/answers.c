@@ -34,6 +34,21 @@ static const struct metric own_metrics[OWN_METRICS] = {
 		       .help = "Entries that a table may have"},
 	[OWN_REFUSED] = {.name = "sonde_table_evicted_total", .type = METRIC_COUNTER, .scale = 1,
 			 .help = "Entries that a full table refused or let go before their time"},
+	[OWN_STORED] = {.name = "sonde_item_events_total", .type = METRIC_COUNTER, .scale = 1,
+			.help = "Events of items by what became of them"},
+	[OWN_STORE_FLOW] = {.name = "sonde_store_events_total", .type = METRIC_COUNTER, .scale = 1,
+			    .help = "Records and samples on their way into the history: offered = accepted + refused, "
+				    "accepted = delivered + queued + expired"},
+	[OWN_STORE_QUEUED] = {.name = "sonde_store_queued", .type = METRIC_GAUGE, .scale = 1,
+			      .help = "Records and samples that wait for the history's writer"},
+	[OWN_STORE_BYTES] = {.name = "sonde_store_bytes", .type = METRIC_GAUGE, .scale = 1, .unit = "bytes",
+			     .help = "Disk space of the history, by table"},
+	[OWN_STORE_ROWS] = {.name = "sonde_store_rows", .type = METRIC_GAUGE, .scale = 1,
+			    .help = "Rows (of samples: points) that the history holds, by table"},
+	[OWN_STORE_OLDEST] = {.name = "sonde_store_oldest_seconds", .type = METRIC_GAUGE, .scale = 1e-9,
+			      .unit = "seconds", .help = "Time of the oldest row of a table, since 1970"},
+	[OWN_STORE_WELL] = {.name = "sonde_store_writable", .type = METRIC_GAUGE, .scale = 1,
+			    .help = "1 while the history is written to disk"},
 };
 
 int agent_make_own(struct agent *agent)
@@ -119,17 +134,18 @@ struct family *const *agent_own(struct agent *agent, uint64_t now_ns)
 	family_add(agent->own[OWN_BUILD], &version, 1, 1);
 	own_processes(agent);
 	own_tables(agent);
+	if (agent->history)
+		keep_metrics(agent);
 	for (int i = 0; i < OWN_METRICS; i++)
 		family_end(agent->own[i], now_ns);
 	return agent->own;
 }
 
-static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct err *why)
+size_t agent_families(struct agent *agent, struct family ***ret_families)
 {
-	struct agent *agent = ctx;
 	uint64_t now_ns = clock_monotonic_ns();
 	struct family *const *families, **all;
-	size_t count, used = 0, room = 64;
+	size_t count, used = 0, room = 64 + OWN_METRICS;
 	struct item *item;
 
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
@@ -137,8 +153,9 @@ static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct e
 		room += count;
 	}
 	all = calloc(room, sizeof(*all));
+	*ret_families = all;
 	if (!all)
-		return err_set(why, -ENOMEM, "cannot write the metrics: out of memory");
+		return 0;
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
 		if (item_state(item) != ITEM_ON)
 			continue;
@@ -156,7 +173,17 @@ static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct e
 	count = serve_families(agent->serve, &families);
 	for (size_t i = 0; i < count && used < room; i++)
 		all[used++] = families[i];
-	families_write(all, used, openmetrics, out);
+	return used;
+}
+
+static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct err *why)
+{
+	struct family **all;
+	size_t count = agent_families(ctx, &all);
+
+	if (!all)
+		return err_set(why, -ENOMEM, "cannot write the metrics: out of memory");
+	families_write(all, count, openmetrics, out);
 	free(all);
 	return out->full ? err_set(why, -ENOSPC, "the metrics are larger than the answer may be; lower "
 						 "'cap' of the largest items")
@@ -224,6 +251,7 @@ static int answer_status(void *ctx, struct json *out, struct err *why)
 			json_key_u64(out, item_name(item), lost);
 	}
 	json_object_end(out);
+	keep_status(agent, out);
 	json_object_end(out);
 	return 0;
 }
@@ -504,6 +532,7 @@ void agent_answers(struct agent *agent)
 	agent->api = (struct agent_api){
 		.ctx = agent,
 		.stream = agent->stream,
+		.history = agent->history,
 		.ready = answer_ready,
 		.status = answer_status,
 		.self = answer_self,

@@ -2,6 +2,7 @@
 /* run - starts an agent: listening sockets, the split into broker and worker, signals, the end. */
 #include "main/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -81,6 +82,40 @@ static int read_token(struct start *start, struct err *why)
 	close(fd);
 	start->token_bytes = got > 0 ? (size_t)got : 0;
 	return 0;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	bool empty = folder != NULL;
+
+	while (empty && (entry = readdir(folder)))
+		empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+	if (folder)
+		closedir(folder);
+	return empty;
+}
+
+/*
+ * The worker writes the history, but may not make a folder where only root may. A folder that is there keeps its
+ * owner, unless it is root's and empty: package managers make such.
+ */
+static void make_state_folder(const struct start *start)
+{
+	const char *path = config_text(start->config, "store.path");
+	uint32_t uid, gid;
+	struct stat is;
+
+	if (!config_bool(start->config, "store.on") || !config_number(start->config, "store.size") ||
+	    !path || start->options->only)
+		return;
+	if (mkdir(path, 0700) &&
+	    (lstat(path, &is) || !S_ISDIR(is.st_mode) || is.st_uid || !is_empty(path)))
+		return; /* what is wrong with it, if anything, the worker will say */
+	split_user(&uid, &gid);
+	if (lchown(path, uid, gid) || chmod(path, 0700))
+		log_warn("cannot give '%s' to user %u: %s", path, uid, err_name(errno));
 }
 
 static int open_listeners(struct start *start, struct err *why)
@@ -297,6 +332,7 @@ int run_agent(const struct run_options *options)
 		config_free(start.config);
 		return EXIT_CANT;
 	}
+	make_state_folder(&start);
 	error = read_token(&start, &why);
 	if (!error)
 		error = open_listeners(&start, &why);

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/units.h"
 #include "record/record.h"
 
 struct filter;
@@ -30,6 +31,17 @@ bool filter_match(const struct filter *filter, const struct record *record);
 /* Does everything that matches have exactly this value there ("pid = 17 and ...")? Then the kernel or an
  * index can sort out the rest before. The text is borrowed from the filter. */
 bool filter_requires(const struct filter *filter, const char *column, struct span *ret_value);
+
+/* A comparison that holds for everything that matches: an index can sort out the rest before. */
+struct requirement {
+	enum { REQUIRES_EQUAL, REQUIRES_LESS, REQUIRES_AT_MOST, REQUIRES_GREATER, REQUIRES_AT_LEAST } op;
+	const char *column; /* borrowed from the filter, as is the text */
+	struct span text;
+	bool is_number; /* then also `number` (ns, bytes, or plain) */
+	struct quantity number;
+};
+/* At most `max` of them. Returns how many. */
+size_t filter_requirements(const struct filter *filter, struct requirement *ret, size_t max);
 
 /* Texts on which a regular expression gave up at its limit (they count as not matching). */
 uint64_t filter_gave_up(const struct filter *filter);

@@ -236,6 +236,43 @@ bool filter_requires(const struct filter *filter, const char *column, struct spa
 	return filter && requires(filter->root, column, ret_value);
 }
 
+static size_t add_requirements(const struct filter_node *node, struct requirement *ret, size_t max)
+{
+	static const int ops[] = {
+		[FILTER_EQUALS] = REQUIRES_EQUAL,
+		[FILTER_LESS] = REQUIRES_LESS,
+		[FILTER_LESS_EQUAL] = REQUIRES_AT_MOST,
+		[FILTER_GREATER] = REQUIRES_GREATER,
+		[FILTER_GREATER_EQUAL] = REQUIRES_AT_LEAST,
+	};
+	const char *names[FILTER_NAMES + 1];
+	size_t count;
+
+	if (node->op == FILTER_AND) {
+		count = add_requirements(node->left, ret, max);
+		return count + add_requirements(node->right, ret + count, max - count);
+	}
+	if (!max || node->op < FILTER_EQUALS || node->op > FILTER_GREATER_EQUAL || node->negated ||
+	    node->literal->next || node->literal->wild || node->literal->is_network)
+		return 0;
+	filter_names(node->column, names);
+	if (names[1])
+		return 0;
+	*ret = (struct requirement){
+		.op = ops[node->op],
+		.column = node->column,
+		.text = node->literal->text,
+		.is_number = node->literal->is_number,
+		.number = node->literal->number,
+	};
+	return 1;
+}
+
+size_t filter_requirements(const struct filter *filter, struct requirement *ret, size_t max)
+{
+	return filter ? add_requirements(filter->root, ret, max) : 0;
+}
+
 /* The column of that word in any of the layouts, NULL if none has it. */
 static const struct layout_column *find_column(const char *word,
 					       const struct layout *const *layouts, size_t count)

@@ -8,6 +8,7 @@
  */
 #include "record/record.h"
 
+#include <stdatomic.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -110,7 +111,9 @@ void layout_row_kind(struct layout *layout, const char *kind, uint32_t counters,
 
 void layout_begin(struct layout *layout, unsigned who)
 {
-	*layout = (struct layout){.count = LAYOUT_FIRST};
+	static atomic_uint numbers;
+
+	*layout = (struct layout){.number = ++numbers, .count = LAYOUT_FIRST};
 	memcpy(layout->column, first_columns, sizeof(first_columns));
 	for (int i = 0; i < WHO_COLUMNS; i++) {
 		layout->who[i] = NO_COLUMN;

@@ -213,6 +213,7 @@ static void series_done(struct series *series)
 	if (series->histogram)
 		free(series->histogram->base);
 	free(series->histogram);
+	free(series->notes);
 	free(series->exemplar);
 	free(series->text);
 }

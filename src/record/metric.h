@@ -87,3 +87,31 @@ size_t families_write(struct family *const *families, size_t count, bool openmet
 
 /* [{"labels":{...},"value":..}] or {"labels":{...},"count":..,"sum":..,"buckets":[{"le":..,"count":..}]}. */
 void family_json(const struct family *family, struct json *json);
+
+/* A word for each sample that whoever reads them may keep there: 0 at first, gone with its series. One reader only. */
+struct sample_note {
+	uint32_t id, seen;
+};
+
+/* One number of /metrics. Everything is borrowed for the call. */
+struct metric_sample {
+	const struct metric *metric;
+	const char *suffix; /* "", or _bucket, _sum, _count of a histogram */
+	struct span labels; /* as they stand between the braces, without `le` */
+	const char *le; /* of buckets, else NULL */
+	double value;
+	struct sample_note *note;
+};
+
+/* Calls `each` for every sample that families_write would write, in the same order. Returns as that does. */
+typedef void (*metric_sample_each)(void *ctx, const struct metric_sample *sample);
+size_t families_samples(struct family *const *families, size_t count, metric_sample_each each,
+			void *ctx);
+
+/* Takes the next label off labels as metric_sample has them, its value decoded; false when there is none. */
+struct label_text {
+	struct span name;
+	size_t len; /* of value */
+	char value[METRIC_LABEL_BYTES * 3];
+};
+bool metric_labels_next(struct span *labels, struct label_text *ret_label);

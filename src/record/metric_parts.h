@@ -35,6 +35,7 @@ struct series {
 	uint64_t touched_ns; /* last family_end that found it polled or changed */
 	double base, live, shown;
 	struct histogram_series *histogram; /* owned, histograms only */
+	struct sample_note note, *notes; /* notes: owned; of a histogram's samples, NULL until asked */
 	struct exemplar *exemplar; /* owned: METRIC_SLOTS of them (counters: one), or NULL */
 };
 
@@ -65,3 +66,24 @@ struct family {
 /* The series of these rendered labels, or NULL. */
 struct series *family_find(const struct family *family, const char *text, uint32_t len,
 			   uint64_t hash);
+
+/* Families of the same name that agree: written, and read, as one. */
+struct group {
+	struct family *const *family;
+	size_t count;
+};
+
+/* Calls `each` for all groups by name. Returns how many families were left out because they contradict one of the same
+ * name. */
+size_t families_group(struct family *const *families, size_t count,
+		      void (*each)(void *ctx, const struct group *group), void *ctx);
+
+/* Calls `each` for every series that is shown, once where several families have it: family number `at` is its first. */
+void group_walk(const struct group *group,
+		void (*each)(void *ctx, const struct group *group, size_t at,
+			     const struct series *series),
+		void *ctx);
+
+/* What the series is in all families of the group together: its number, or its counts. */
+double group_sum(const struct group *group, size_t at, const struct series *series,
+		 struct counts *ret_counts);

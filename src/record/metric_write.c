@@ -28,12 +28,6 @@ struct writer {
 	bool openmetrics;
 };
 
-/* A family on its way out, with those of the same name. */
-struct group {
-	struct family *const *family;
-	size_t count;
-};
-
 static char *put(char *at, const void *bytes, size_t len)
 {
 	memcpy(at, bytes, len);
@@ -246,39 +240,15 @@ static void write_buckets(struct writer *w, const struct family *family,
 	buf_commit(w->out, (size_t)(at - line));
 }
 
-static const struct series *twin_of(const struct family *family, const struct series *series)
-{
-	const struct series *twin = family_find(family, series->text, series->len, series->hash);
-
-	return twin && twin->is_shown ? twin : NULL;
-}
-
-static bool has_twin_before(const struct group *group, size_t at, const struct series *series)
-{
-	for (size_t i = 0; i < at; i++)
-		if (twin_of(group->family[i], series))
-			return true;
-	return false;
-}
-
-static void write_series(struct writer *w, const struct group *group, size_t at,
+static void write_series(void *ctx, const struct group *group, size_t at,
 			 const struct series *series)
 {
 	const struct family *family = group->family[at];
 	bool is_counter = family->metric.type == METRIC_COUNTER;
-	struct counts counts = {};
-	double value = 0;
+	struct writer *w = ctx;
+	struct counts counts;
+	double value = group_sum(group, at, series, &counts);
 
-	for (size_t i = at; i < group->count; i++) {
-		const struct series *twin = i == at ? series : twin_of(group->family[i], series);
-
-		if (!twin)
-			continue;
-		value += twin->shown;
-		for (int slot = 0; twin->histogram && slot < METRIC_SLOTS; slot++)
-			counts.slot[slot] += twin->histogram->shown.slot[slot];
-		counts.sum += twin->histogram ? twin->histogram->shown.sum : 0;
-	}
 	if (series->histogram)
 		write_buckets(w, family, series, &counts);
 	else
@@ -294,68 +264,22 @@ static bool has_samples(const struct group *group)
 	return false;
 }
 
-static void write_group(struct writer *w, const struct group *group)
+static void write_group(void *ctx, const struct group *group)
 {
+	struct writer *w = ctx;
+
 	if (!has_samples(group))
 		return;
 	write_head(w, &group->family[0]->metric);
-	for (size_t i = 0; i < group->count; i++)
-		for (size_t at = 0; at < group->family[i]->count; at++) {
-			const struct series *series = &group->family[i]->series[at];
-
-			if (series->is_shown &&
-			    (group->count == 1 || !has_twin_before(group, i, series)))
-				write_series(w, group, i, series);
-		}
-}
-
-static int compare_families(const void *a, const void *b)
-{
-	const struct family *const *one = a, *const *other = b;
-
-	return strcmp((*one)->metric.name, (*other)->metric.name);
-}
-
-/* Could their samples stand under one TYPE line, and equal ones be summed? */
-static bool agree(const struct family *a, const struct family *b)
-{
-	if (a->metric.type != b->metric.type || a->metric.scale != b->metric.scale ||
-	    a->bounds != b->bounds)
-		return false;
-	for (uint32_t i = 0; i < a->bounds; i++)
-		if (a->bound[i].le != b->bound[i].le ||
-		    a->bound[i].last_slot != b->bound[i].last_slot)
-			return false;
-	return true;
+	group_walk(group, write_series, w);
 }
 
 size_t families_write(struct family *const *families, size_t count, bool openmetrics,
 		      struct buf *out)
 {
 	struct writer w = {.out = out, .openmetrics = openmetrics};
-	struct family **sorted = calloc(count ? count : 1, sizeof(struct family *)),
-		      **end = sorted + count;
-	size_t used = 0, left_out = 0;
+	size_t left_out = families_group(families, count, write_group, &w);
 
-	if (!sorted)
-		return count;
-	for (size_t i = 0; i < count; i++)
-		if (families[i])
-			sorted[used++] = families[i];
-	end = sorted + used;
-	qsort(sorted, used, sizeof(struct family *), compare_families);
-	for (struct family **at = sorted, **next; at < end; at = next) {
-		struct group group = {.family = at, .count = 1};
-
-		for (next = at + 1; next < end && !compare_families(at, next); next++) {
-			if (agree(*at, *next))
-				at[group.count++] = *next;
-			else
-				left_out++;
-		}
-		write_group(&w, &group);
-	}
-	free(sorted);
 	if (openmetrics)
 		buf_str(out, "# EOF\n");
 	return left_out;

@@ -82,6 +82,7 @@ struct layout_column {
 struct layout {
 	const struct schema *schema; /* borrowed; NULL for layouts written in C */
 	const char *kind; /* static; of rows whose layout is written in C, else NULL */
+	uint32_t number; /* no other layout of this process has it; 0 = not made by layout_begin */
 	uint32_t count;
 	struct layout_column column[LAYOUT_COLUMNS];
 	uint16_t who[WHO_COLUMNS]; /* where the who columns are, NO_COLUMN = not there */

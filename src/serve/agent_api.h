@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/json_read.h"
+#include "history/history.h"
 #include "record/record.h"
 #include "record/stream.h"
 
@@ -46,6 +47,7 @@ typedef bool (*api_row)(void *ctx, const struct record *row);
 struct agent_api {
 	void *ctx;
 	struct stream *stream; /* live records; borrowed, outlives the server */
+	struct history *history; /* borrowed, ends before the server; NULL = none is kept */
 
 	/* Does data flow? If not, `why` says what is waited for. */
 	bool (*ready)(void *ctx, struct err *why);

@@ -43,6 +43,8 @@ void connection_free(struct connection *connection)
 
 	if (connection->watcher)
 		watcher_free(connection->watcher);
+	if (connection->parked)
+		parked_forget(connection->parked);
 	answer_done(connection);
 	forget_request(connection);
 	if (connection->prev)
@@ -232,6 +234,7 @@ static void on_read(struct bufferevent *io, void *ctx)
 			route_request(connection);
 		break;
 	case STATE_HEAD:
+	case STATE_WAIT:
 	case STATE_ANSWER:
 		break; /* the next request waits its turn; INPUT_BYTES limits what waits */
 	case STATE_STREAM:
@@ -283,7 +286,8 @@ static void on_event(struct bufferevent *io, short what, void *ctx)
 	struct connection *connection = ctx;
 
 	connection->is_gone = true;
-	if (what & BEV_EVENT_EOF && connection->state == STATE_ANSWER)
+	if (what & BEV_EVENT_EOF &&
+	    (connection->state == STATE_ANSWER || connection->state == STATE_WAIT))
 		return;
 	connection_free(connection);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * records - GET /v1/records/ITEM: the last records of an item, and what its maps and tables hold now.
+ * records - GET /v1/records/ITEM: the records of an item, and what its maps and tables hold now.
+ *
+ * With a history, records come from there (past.c); without one, the last ones are in memory (recent.c).
  *
  * Oldest first: records that were made, then the rows of this moment; newest first is the other way round. A cursor says
  * where the next answer goes on: "e17" behind record number 17, "r200" behind the 200th row. Rows are read anew for
@@ -12,19 +14,11 @@
 
 #include "base/units.h"
 #include "serve/recent.h"
+#include "serve/records.h"
 #include "serve/route.h"
 #include "serve/wanted.h"
 
 enum { LIMIT_USUAL = 1000 };
-
-struct collection {
-	struct json *json;
-	struct filter *filter;
-	uint64_t limit, count; /* records */
-	uint64_t skip, rows; /* rows to pass over; rows that fitted so far */
-	uint64_t last; /* number of the last record written */
-	bool is_cut; /* there is more */
-};
 
 static bool take_event(void *ctx, const struct record *record, uint64_t number)
 {
@@ -62,20 +56,18 @@ static bool take_row(void *ctx, const struct record *record)
 	return true;
 }
 
-/* What was asked for. */
-struct question {
-	const char *item, *by;
-	struct recent_range range;
-	bool events, rows;
-	uint64_t skip_rows;
-};
-
-static bool read_cursor(const char *text, struct question *question)
+static bool read_cursor(const char *text, struct records_question *question)
 {
 	struct quantity number;
 
 	if (!text)
 		return true;
+	if (text[0] == 's') {
+		question->past = text + 1;
+		if (question->range.newest_first)
+			question->rows = false; /* they came before the records */
+		return true;
+	}
 	if ((text[0] != 'e' && text[0] != 'r') || !quantity_parse(span_of(text + 1), &number) ||
 	    number.kind != QUANTITY_PLAIN || !number.is_whole || number.is_negative)
 		return false;
@@ -92,14 +84,15 @@ static bool read_cursor(const char *text, struct question *question)
 	return true;
 }
 
-static bool read_question(struct request *request, struct question *question)
+static bool read_question(struct request *request, struct records_question *question)
 {
 	const char *source = request_text(request, "source"),
 		   *order = request_text(request, "order");
 	uint64_t now_ns = clock_wall_ns();
 
-	*question = (struct question){
+	*question = (struct records_question){
 		.item = request->word[0],
+		.limit = request_number(request, "limit", LIMIT_USUAL),
 		.by = request_text(request, "by"),
 		.events = !source || !strcmp(source, "recent"),
 		.rows = !source || !strcmp(source, "rows"),
@@ -119,18 +112,16 @@ static bool read_question(struct request *request, struct question *question)
 	return false;
 }
 
-static int collect_rows(struct request *request, const struct question *question,
-			struct collection *collection, struct err *why)
+int collect_rows(const struct agent_api *api, const struct records_question *question,
+		 struct collection *collection, struct err *why)
 {
-	const struct agent_api *api = request->serve->api;
-
 	collection->skip = question->skip_rows;
 	if (!question->rows || !api->rows || collection->is_cut)
 		return 0;
 	return api->rows(api->ctx, question->item, question->by, take_row, collection, why);
 }
 
-static void collect_events(struct request *request, const struct question *question,
+static void collect_events(struct request *request, const struct records_question *question,
 			   struct collection *collection)
 {
 	if (question->events && request->serve->recent && !collection->is_cut)
@@ -139,7 +130,7 @@ static void collect_events(struct request *request, const struct question *quest
 }
 
 /* Behind what was cut off the next answer begins. */
-static void write_next(const struct question *question, const struct collection *collection,
+static void write_next(const struct records_question *question, const struct collection *collection,
 		       bool rows_were_cut, struct json *json)
 {
 	char next[32];
@@ -161,7 +152,7 @@ static bool has_recent(const struct serve *serve, const char *item)
 	return serve->recent && recent_oldest(serve->recent, item);
 }
 
-static void write_oldest(struct request *request, const struct question *question,
+static void write_oldest(struct request *request, const struct records_question *question,
 			 struct json *json)
 {
 	uint64_t oldest =
@@ -174,14 +165,14 @@ static void write_oldest(struct request *request, const struct question *questio
 	json_key_str(json, "oldest", text);
 }
 
-static void collect(struct request *request, const struct question *question, struct filter *filter)
+static void collect(struct request *request, const struct records_question *question, struct filter *filter)
 {
 	struct buf body;
 	struct json json = {.out = &body};
 	struct collection collection = {
 		.json = &json,
 		.filter = filter,
-		.limit = request_number(request, "limit", LIMIT_USUAL),
+		.limit = question->limit,
 	};
 	bool rows_were_cut;
 	struct err why = {};
@@ -194,7 +185,7 @@ static void collect(struct request *request, const struct question *question, st
 	if (!question->range.newest_first)
 		collect_events(request, question, &collection);
 	rows_were_cut = collection.is_cut;
-	error = collect_rows(request, question, &collection, &why);
+	error = collect_rows(request->serve->api, question, &collection, &why);
 	rows_were_cut = collection.is_cut && !rows_were_cut;
 	if (question->range.newest_first)
 		collect_events(request, question, &collection);
@@ -212,7 +203,7 @@ static void collect(struct request *request, const struct question *question, st
 
 void handle_records(struct request *request)
 {
-	struct question question;
+	struct records_question question;
 	struct filter *filter = NULL;
 	struct api_item item;
 
@@ -224,8 +215,13 @@ void handle_records(struct request *request)
 		return;
 	/* off, but there are records of the time when it was on: those are the answer */
 	if (!item.has_rows ||
-	    (!item.is_on && has_recent(request->serve, question.item) && question.events))
+	    (!item.is_on && question.events &&
+	     (has_recent(request->serve, question.item) || request->serve->api->history)))
 		question.rows = false;
+	if (request->serve->api->history && question.events) {
+		records_of_past(request, &question, filter);
+		return;
+	}
 	collect(request, &question, filter);
 	filter_free(filter);
 }

@@ -128,6 +128,7 @@ static bool waited_too_long(const struct serve *serve, const struct connection *
 		return here > (connection->was_used && !connection->has_begun ? options->idle_ms
 									      : options->head_ms);
 	case STATE_BODY: return here > options->body_ms;
+	case STATE_WAIT: return false; /* whoever makes the answer has a limit of his own */
 	case STATE_ANSWER:
 	case STATE_STREAM:
 		*ret_reason = REFUSED_STALLED;
@@ -247,6 +248,13 @@ struct serve *serve_new(struct event_base *base, const struct agent_api *api,
 		return NULL;
 	}
 	return serve;
+}
+
+int serve_keep_recent(struct serve *serve, size_t bytes)
+{
+	if (!serve->recent && bytes)
+		serve->recent = recent_new(bytes);
+	return !bytes || (serve->recent && listen_to_records(serve)) ? 0 : -ENOMEM;
 }
 
 void serve_free(struct serve *serve)

@@ -29,6 +29,9 @@ struct serve *serve_new(struct event_base *base, const struct agent_api *api,
 			const struct serve_options *options);
 void serve_free(struct serve *serve);
 
+/* There is no history after all: keep so many bytes of the last records in memory from now on. -ENOMEM. */
+int serve_keep_recent(struct serve *serve, size_t bytes);
+
 /* Takes a bound, listening or not yet listening, socket over (unix or TCP); closes it in the end. Whether it is
  * loopback is read from its address. */
 int serve_listen(struct serve *serve, int fd, struct err *why);

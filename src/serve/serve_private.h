@@ -7,8 +7,9 @@
  * answer.c		makes answers: head, errors, gzip in slices
  * route.c		which function answers which path; parameters are checked here, not there
  * routes.c		the table of all paths: dispatch and GET /v1/openapi.json come from it
+ * park.c		requests whose answers are made in another thread
  * recent.c		the last records of each item, in memory
- * api.c, items.c, records.c, sse.c, page.c	the functions that answer
+ * api.c, items.c, records.c, past.c, sse.c, page.c	the functions that answer
  */
 #pragma once
 
@@ -60,6 +61,7 @@ enum refusal {
 enum state {
 	STATE_HEAD, /* waits for a request */
 	STATE_BODY, /* waits for its body */
+	STATE_WAIT, /* the answer is being made elsewhere (park.c) */
 	STATE_ANSWER, /* sends the answer */
 	STATE_STREAM, /* sends a live stream until the client goes */
 	STATE_LINGER, /* all is sent; waits for the client to close */
@@ -67,6 +69,7 @@ enum state {
 
 struct route;
 struct watcher;
+struct parked;
 
 /* The body of answers. Counted in serve->queued while anybody has it. */
 struct text {
@@ -100,6 +103,7 @@ struct connection {
 	size_t charged; /* bytes of serve->queued that are ours */
 	z_stream *gzip; /* owned; NULL = sent as it is */
 	struct watcher *watcher; /* owned: STATE_STREAM */
+	struct parked *parked; /* borrowed: STATE_WAIT */
 };
 
 struct listener {
@@ -194,6 +198,13 @@ void route_head(struct connection *connection, const char **ret_error, const cha
 		int *ret_status);
 void route_request(struct connection *connection);
 void route_refuse(struct connection *connection, int status, const char *error, const char *hint);
+
+/* park.c: an answer that is not made in the loop. The request's arena does not live that long: copy what is needed. NULL
+ * when memory is out (nothing was answered yet). */
+struct parked *request_park(struct request *request);
+/* The answer is there. A request to answer it with (without arena and parameters), or false: the client is gone. */
+bool parked_resume(struct parked *parked, struct request *ret_request);
+void parked_forget(struct parked *parked); /* the connection ends */
 
 /* api.c */
 void metrics_forget(struct serve *serve, uint64_t now_ns); /* what is too old to be shared */

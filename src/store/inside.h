@@ -20,7 +20,7 @@
 #include "store/store.h"
 
 enum {
-	TABLES_MAX = 64,
+	TABLES_MAX = 256,
 	BAD_FILES_MAX = 16, /* set aside, kept for looking at */
 	MERGE_COUNT = 8, /* small neighbours that become one segment */
 };

@@ -344,6 +344,18 @@ int store_table_define(struct store *store, const struct store_table_definition 
 	return error;
 }
 
+int store_table_now(struct store *store, const char *name, struct store_table *ret_table)
+{
+	const struct live *live;
+
+	lock_state(store);
+	live = store_live(store, name);
+	if (live)
+		*ret_table = live->table;
+	unlock_state(store);
+	return live ? 0 : -ENOENT;
+}
+
 uint64_t store_bytes(const struct store *store)
 {
 	uint64_t bytes = journal_bytes(&store->journal);

@@ -88,6 +88,9 @@ struct store_table_definition {
 int store_table_define(struct store *store, const struct store_table_definition *definition,
 		       const struct store_table **ret_table, struct err *why);
 
+/* The table of that name as it is now. -ENOENT. */
+int store_table_now(struct store *store, const char *name, struct store_table *ret_table);
+
 /*
  * Takes all finished rows of the batch, which the caller then clears. Returns how many were taken
  * (all, unless memory is out), or -errno when none was: the rest is counted as refused.

@@ -330,6 +330,8 @@ void store_rows_forget(struct store_rows *rows)
 {
 	uint64_t bit = (uint64_t)1 << (rows->count % 64);
 
+	if (store_rows_full(rows)) /* none is in progress, and there is no bit for it */
+		return;
 	for (uint32_t i = 0; i < rows->table->count; i++)
 		if (vector_has(&rows->vector[i], rows->count)) {
 			rows->vector[i].present[rows->count / 64] &= ~bit;
