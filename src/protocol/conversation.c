@@ -26,7 +26,7 @@ struct conversation_datagram {
 
 void conversation_init(struct conversation *c, bool is_datagram, enum side sender, bool from_start)
 {
-	*c = (struct conversation){.is_datagram = is_datagram};
+	*c = (struct conversation){.is_datagram = is_datagram, .until = UINT64_MAX};
 	for (size_t i = 0; i < 2; i++)
 		stream_init(&c->streams[i]);
 	infer_init(&c->infer, sender);
@@ -74,14 +74,11 @@ static bool skip_front(struct conversation *c, unsigned direction)
 	const struct stream_event *event = stream_peek(&c->streams[direction]);
 	bool has_skipped = false;
 
-	while (event && c->protocol->classify(event->bytes).verdict == VERDICT_NO) {
+	while (event && (!event->bytes.len || /* the rest of one, or a hole */
+			 c->protocol->classify(event->bytes).verdict == VERDICT_NO)) {
 		let_go(c, direction);
 		has_skipped = true;
 		event = stream_peek(&c->streams[direction]);
-		if (event && !event->bytes.len) { /* the rest of it, not copied */
-			let_go(c, direction);
-			event = stream_peek(&c->streams[direction]);
-		}
 	}
 	return has_skipped;
 }
@@ -113,20 +110,65 @@ static void stop(struct conversation *c)
 	c->state = NULL;
 	if (!c->is_by_id)
 		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		stream_hold(&c->streams[i]);
+		c->side[i].guessed = 0;
+	}
 }
 
-/* Holds what came, within limits. */
-static void wait_for_verdict(struct conversation *c, unsigned direction)
+/* It holds more than it should: the next event must go. */
+static bool is_crowded(const struct stream *stream)
 {
-	struct stream *stream = &c->streams[direction];
+	return stream->ahead_len >= CONVERSATION_HELD ||
+	       stream->ahead_bytes > CONVERSATION_HELD_BYTES;
+}
 
-	stream_hold(stream);
-	while (stream_peek(stream) &&
-	       (infer_is_hopeless(&c->infer) || stream->ahead_len >= CONVERSATION_HELD ||
-		stream->ahead_bytes > CONVERSATION_HELD_BYTES))
-		let_go(c, direction);
+/* Holds what came, within limits; after the end, there is nothing to wait for. Always false. */
+static bool wait_for_verdict(struct conversation *c)
+{
+	bool is_over =
+		infer_is_hopeless(&c->infer) || (c->side[0].is_closed && c->side[1].is_closed);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct stream *stream = &c->streams[i];
+
+		stream_hold(stream);
+		while (is_over || is_crowded(stream)) {
+			if (!stream_peek(stream))
+				stream_give_up(stream);
+			if (!let_go(c, i))
+				break;
+		}
+	}
+	return false;
+}
+
+static const struct stream_event *not_guessed(const struct conversation *c, unsigned direction)
+{
+	const struct stream *stream = &c->streams[direction];
+	uint64_t from = c->side[direction].guessed;
+
+	return stream_look(stream, from > stream->next ? from : stream->next);
+}
+
+/* Shows infer the oldest event it has not seen. True: it knows now. */
+static bool find_verdict(struct conversation *c)
+{
+	const struct protocol *verdict = NULL;
+
+	while (!verdict) {
+		const struct stream_event *first = not_guessed(c, 0), *second = not_guessed(c, 1);
+		unsigned direction = !first || (second && second->ns < first->ns);
+		const struct stream_event *event = direction ? second : first;
+
+		bool can_wait = !is_crowded(&c->streams[0]) && !is_crowded(&c->streams[1]);
+
+		if (!event || (event->ns > c->until && can_wait))
+			return false;
+		c->side[direction].guessed = event->position + event->moved;
+		verdict = infer_see(&c->infer, direction, event->bytes, false);
+	}
+	return !start(c, verdict);
 }
 
 /* Putting. */
@@ -170,20 +212,10 @@ static int put_datagram(struct conversation *c, unsigned direction, struct span 
 int conversation_put(struct conversation *c, unsigned direction, uint64_t position,
 		     struct span bytes, uint64_t moved, uint64_t ns)
 {
-	const struct protocol *verdict;
-	int result;
-
 	bytes = span_first(bytes, moved);
 	if (c->is_datagram)
 		return put_datagram(c, direction, bytes, moved, ns);
-	result = stream_put(&c->streams[direction], position, bytes, moved, ns);
-	if (result || c->protocol || c->is_over)
-		return result;
-	verdict = infer_see(&c->infer, direction, bytes, false);
-	result = verdict ? start(c, verdict) : 0;
-	if (!c->protocol)
-		wait_for_verdict(c, direction);
-	return result;
+	return stream_put(&c->streams[direction], position, bytes, moved, ns);
 }
 
 /* Parsing. */
@@ -332,6 +364,13 @@ static bool take_datagram(struct conversation *c)
 	return true;
 }
 
+static bool wait_for_more(struct conversation *c)
+{
+	stream_hold(&c->streams[0]);
+	stream_hold(&c->streams[1]);
+	return false;
+}
+
 /* Something is missing in front of what came. */
 static bool is_stalled(const struct stream *stream)
 {
@@ -347,16 +386,17 @@ static bool take_piece(struct conversation *c)
 	const struct stream_event *first, *second;
 	unsigned direction;
 
-	if (c->streams[0].ahead_len + c->streams[1].ahead_len >= STREAM_AHEAD)
+	bool is_full = c->streams[0].ahead_len + c->streams[1].ahead_len >= STREAM_AHEAD;
+
+	if (is_full)
 		conversation_give_up(c);
-	if (is_stalled(&c->streams[0]) || is_stalled(&c->streams[1])) {
-		stream_hold(&c->streams[0]);
-		stream_hold(&c->streams[1]);
-		return false;
-	}
+	if (is_stalled(&c->streams[0]) || is_stalled(&c->streams[1]))
+		return wait_for_more(c);
 	first = stream_peek(&c->streams[0]);
 	second = stream_peek(&c->streams[1]);
 	direction = !first || (second && second->ns < first->ns);
+	if (!is_full && (first || second) && (direction ? second : first)->ns > c->until)
+		return wait_for_more(c);
 	if (!stream_take(&c->streams[direction], &c->piece))
 		return false;
 	c->direction = (uint8_t)direction;
@@ -409,8 +449,10 @@ static bool step(struct conversation *c)
 		finish_piece(c);
 	if (c->is_over)
 		return let_go(c, 0) || let_go(c, 1);
+	if (!c->protocol && !c->is_datagram && find_verdict(c))
+		return true;
 	if (!c->protocol)
-		return false;
+		return wait_for_verdict(c);
 	if (c->is_datagram ? take_datagram(c) : take_piece(c))
 		return true;
 	for (unsigned i = 0; i < 2; i++)
@@ -445,9 +487,16 @@ void conversation_give_up(struct conversation *c)
 		stream_give_up(&c->streams[i]);
 }
 
+void conversation_until(struct conversation *c, uint64_t ns)
+{
+	c->until = ns;
+}
+
 void conversation_close(struct conversation *c, unsigned direction, uint64_t ns)
 {
 	c->side[direction].is_closed = true;
+	if (c->side[!direction].is_closed)
+		c->until = UINT64_MAX;
 	c->piece.ns = ns;
 	stream_give_up(&c->streams[direction]);
 }

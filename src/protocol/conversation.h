@@ -6,8 +6,15 @@
  *	while (conversation_take(c, &exchange))
  *		...							what has become whole by it
  *
- * Events may come in any order (stream.h). Until the protocol is known they are held, as far as there is
- * room, so that the exchange by which it was recognised is not lost.
+ * Events of one direction may come in any order (stream.h): the positions put them right. Between the two
+ * directions only the times tell, and a response that is told of before its request may be lost. If
+ * that can happen, say up to when all events are there: conversation_until().
+ *
+ * Until the protocol is known events are held, as far as there is room, so that the exchange by which it was
+ * recognised is not lost.
+ *
+ * Where events can be missing, call conversation_give_up() from time to time: what was put in the meantime
+ * waits behind the hole, in both directions.
  *
  * Datagrams have no positions: each is a message, and put as it is.
  */
@@ -41,6 +48,7 @@ struct conversation {
 	const struct protocol *protocol; /* the settled one; NULL: not known */
 	void *state; /* owned: of the protocol's parser */
 	struct {
+		uint64_t guessed; /* position behind the last byte that infer saw */
 		uint64_t begun; /* ns: when the message that is open here began; 0: none is */
 		uint64_t position; /* behind the last byte that the parser used */
 		bool is_lost; /* after CUT_BAD, until resync() finds something */
@@ -50,6 +58,7 @@ struct conversation {
 	} side[2]; /* by direction */
 	struct conversation_datagram *datagrams; /* owned: held while unknown */
 	size_t datagrams_len, datagrams_at;
+	uint64_t until; /* ns: younger events wait */
 	struct stream_piece piece; /* being parsed */
 	uint8_t direction; /* its direction */
 	size_t used; /* bytes of it */
@@ -73,6 +82,10 @@ int conversation_put(struct conversation *c, unsigned direction, uint64_t positi
 		     struct span bytes, uint64_t moved, uint64_t ns);
 
 bool conversation_take(struct conversation *c, struct exchange *ret_exchange);
+
+/* All events up to `ns` were put: younger ones wait, within limits, for a later `ns` (then take). From the
+ * start nothing waits. UINT64_MAX: nothing waits any more. */
+void conversation_until(struct conversation *c, uint64_t ns);
 
 /* Waits no longer for events that are missing in front of others (then take). */
 void conversation_give_up(struct conversation *c);

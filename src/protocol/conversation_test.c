@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/map.h"
 #include "protocol/conversation.h"
 
 #include <stdio.h>
@@ -124,11 +125,35 @@ static void shuffle(struct tape *tape, size_t block)
 }
 
 struct result {
+	uint64_t digest; /* of all exchanges, in their order, with all that is told of them */
 	size_t right, wrong, wrong_assumed, assumed, without;
 	struct conversation_counts counts;
 	struct pair_counts pairs;
 	uint64_t lost;
 };
+
+static void mix(uint64_t *digest, const void *bytes, size_t len)
+{
+	*digest = hash_bytes(bytes, len, *digest * 31 + len);
+}
+
+static void mix_exchange(uint64_t *digest, const struct exchange *exchange)
+{
+	const struct span texts[] = {exchange->request.operation, exchange->request.resource,
+				     exchange->request.key, exchange->request.target,
+				     exchange->response.status};
+	const uint64_t numbers[] = {
+		exchange->request.bytes,  exchange->response.bytes,    exchange->response.items,
+		exchange->asked.first,    exchange->asked.last,        exchange->asked.position,
+		exchange->answered.first, exchange->answered.last,     exchange->answered.position,
+		exchange->has_response,   exchange->is_given_up,       exchange->interims,
+		exchange->proof,          exchange->response.is_error,
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		mix(digest, texts[i].at, texts[i].len);
+	mix(digest, numbers, sizeof(numbers));
+}
 
 static void check(struct result *result, const struct exchange *exchange)
 {
@@ -154,17 +179,33 @@ static void check(struct result *result, const struct exchange *exchange)
 	}
 }
 
-static struct result play(const struct tape *tape, bool from_start)
+/* How events are told: in what order, and up to when they are known to be there. */
+struct telling {
+	const size_t *order; /* NULL: as they happened */
+	const uint64_t *until; /* after each */
+	void (*check)(struct result *, const struct exchange *);
+};
+
+static void take_all(struct conversation *c, struct result *result, const struct telling *telling)
+{
+	struct exchange exchange;
+
+	while (conversation_take(c, &exchange)) {
+		telling->check(result, &exchange);
+		mix_exchange(&result->digest, &exchange);
+	}
+}
+
+static struct result tell(const struct tape *tape, bool from_start, struct telling telling)
 {
 	struct result result = {};
 	struct conversation c;
-	struct exchange exchange;
 
 	conversation_init(&c, false, SIDE_CLIENT, from_start);
 	for (unsigned i = 0; from_start && i < 2; i++)
 		conversation_begin(&c, i, 0);
 	for (size_t i = 0; i < tape->n; i++) {
-		const struct event *event = &tape->events[i];
+		const struct event *event = &tape->events[telling.order ? telling.order[i] : i];
 		char *bytes;
 
 		if (event->is_lost)
@@ -175,14 +216,14 @@ static struct result play(const struct tape *tape, bool from_start)
 						  (struct span){(uint8_t *)bytes, event->captured},
 						  event->moved, event->ns),
 				 0);
-		while (conversation_take(&c, &exchange))
-			check(&result, &exchange);
+		if (telling.until)
+			conversation_until(&c, telling.until[i]);
+		take_all(&c, &result, &telling);
 		free(bytes); /* borrowed no longer */
 	}
 	for (unsigned i = 0; i < 2; i++)
 		conversation_close(&c, i, tape->ns + 1);
-	while (conversation_take(&c, &exchange))
-		check(&result, &exchange);
+	take_all(&c, &result, &telling);
 	assert_true(pair_is_even(&c.pair));
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(stream_is_even(&c.streams[i]));
@@ -193,6 +234,11 @@ static struct result play(const struct tape *tape, bool from_start)
 	result.pairs = c.pair.counts;
 	conversation_done(&c);
 	return result;
+}
+
+static struct result play(const struct tape *tape, bool from_start)
+{
+	return tell(tape, from_start, (struct telling){.check = check});
 }
 
 static void tells_every_exchange_when_all_is_seen(void **state)
@@ -242,6 +288,218 @@ static void events_in_any_order_give_the_same(void **state)
 		assert_int_equal(result.wrong + result.assumed + result.counts.bad, 0);
 		tape_done(&tape);
 	}
+}
+
+/* Pipelines: request n of Redis gets n % 97 bytes, one of PostgreSQL inserts n rows into table tn. */
+
+static void add_text(struct tape *tape, unsigned direction, struct buf *text)
+{
+	add(tape, direction, text->at, text->len, 0);
+	buf_clear(text);
+}
+
+static void ask_redis(struct buf *text, uint64_t n)
+{
+	char key[32];
+	int len = snprintf(key, sizeof(key), "key%llu", (unsigned long long)n);
+
+	buf_f(text, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len, key);
+}
+
+static void answer_redis(struct buf *text, uint64_t n)
+{
+	static const char value[97];
+	int len = (int)(n % 97);
+
+	buf_f(text, "$%d\r\n", len);
+	buf_span(text, (struct span){(const uint8_t *)value, (size_t)len});
+	buf_str(text, "\r\n");
+}
+
+static void put_message(struct buf *text, char type, const void *payload, size_t len)
+{
+	const uint8_t head[5] = {(uint8_t)type, (uint8_t)((len + 4) >> 24),
+				 (uint8_t)((len + 4) >> 16), (uint8_t)((len + 4) >> 8),
+				 (uint8_t)(len + 4)};
+
+	buf_span(text, (struct span){head, sizeof(head)});
+	buf_span(text, (struct span){payload, len});
+}
+
+static void ask_pgsql(struct buf *text, uint64_t n)
+{
+	char parse[128];
+	int len = snprintf(parse + 1, sizeof(parse) - 1, "INSERT INTO t%llu VALUES ($1)",
+			   (unsigned long long)n);
+
+	parse[0] = '\0'; /* the unnamed statement */
+	memset(parse + len + 2, 0, 2); /* no types */
+	put_message(text, 'P', parse, (size_t)len + 4);
+	put_message(text, 'B', "\0\0\0\0\0\0\0\0", 8);
+	put_message(text, 'D', "P\0", 2);
+	put_message(text, 'E', "\0\0\0\0\0", 5);
+	put_message(text, 'S', "", 0);
+}
+
+static void answer_pgsql(struct buf *text, uint64_t n)
+{
+	char tag[32];
+	int len = snprintf(tag, sizeof(tag), "INSERT 0 %llu", (unsigned long long)n);
+
+	put_message(text, '1', "", 0);
+	put_message(text, '2', "", 0);
+	put_message(text, 'n', "", 0);
+	put_message(text, 'C', tag, (size_t)len + 1);
+	put_message(text, 'Z', "I", 1);
+}
+
+static void check_redis(struct result *result, const struct exchange *exchange)
+{
+	unsigned long long n = 0;
+	char key[32] = "", head[32];
+
+	memcpy(key, exchange->request.key.at, exchange->request.key.len);
+	assert_int_equal(sscanf(key, "key%llu", &n), 1);
+	assert_true(exchange->has_response && exchange->proof == PROOF_ORDER);
+	assert_int_equal(exchange->response.bytes,
+			 n % 97 + 2 + (size_t)snprintf(head, sizeof(head), "$%llu\r\n", n % 97));
+	result->right++;
+}
+
+static void check_pgsql(struct result *result, const struct exchange *exchange)
+{
+	unsigned long long n = 0;
+	char table[32] = "";
+
+	memcpy(table, exchange->request.resource.at, exchange->request.resource.len);
+	assert_int_equal(sscanf(table, "t%llu", &n), 1);
+	assert_true(exchange->has_response && exchange->proof == PROOF_ORDER);
+	assert_int_equal(exchange->response.items, n);
+	result->right++;
+}
+
+static const struct dialect {
+	const char *name;
+	unsigned depth; /* requests open at once, at most */
+	void (*ask)(struct buf *, uint64_t), (*answer)(struct buf *, uint64_t);
+	void (*check)(struct result *, const struct exchange *);
+} dialects[] = {
+	{"redis", 1000, ask_redis, answer_redis, check_redis},
+	{"postgresql", 60, ask_pgsql, answer_pgsql, check_pgsql},
+};
+
+/* Bursts of requests, in as many writes as it happens; then the answers, likewise. */
+static void make_pipeline(struct tape *tape, const struct dialect *dialect, size_t requests)
+{
+	uint64_t asked = 0, answered = 0;
+	struct buf text;
+
+	*tape = (struct tape){};
+	buf_init(&text, 1 << 22);
+	while (answered < requests) {
+		bool is_full = asked == requests || asked - answered >= dialect->depth;
+		bool asks = !is_full && (asked == answered || rand() % 3);
+		uint64_t n = 1 + (uint64_t)rand() % 20;
+
+		for (; n && asks && asked < requests && asked - answered < dialect->depth; n--)
+			dialect->ask(&text, ++asked);
+		for (; n && !asks && answered < asked; n--)
+			dialect->answer(&text, ++answered);
+		add_text(tape, !asks, &text);
+	}
+	buf_done(&text);
+}
+
+/*
+ * Each event is told by some CPU, each CPU tells its own in order, and nobody is more than `lag` events
+ * behind. What is told as the time up to which all is there is just before the oldest one missing.
+ */
+static void mix_cpus(const struct tape *tape, size_t lag, size_t *order, uint64_t *until)
+{
+	enum { CPUS = 6 };
+	static uint8_t cpu[EVENTS];
+	static bool is_told[EVENTS];
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < tape->n; i++) {
+		cpu[i] = (uint8_t)(rand() % CPUS);
+		is_told[i] = false;
+	}
+	for (size_t told = 0; told < tape->n;) {
+		uint8_t of = (uint8_t)(rand() % CPUS);
+		size_t i = oldest;
+
+		while (i < tape->n && i < oldest + lag && (is_told[i] || cpu[i] != of))
+			i++;
+		if (i == tape->n || i == oldest + lag)
+			continue;
+		is_told[i] = true;
+		order[told] = i;
+		while (oldest < tape->n && is_told[oldest])
+			oldest++;
+		until[told++] = oldest < tape->n ? tape->events[oldest].ns - 1 : UINT64_MAX;
+	}
+}
+
+static void check_every_order(const struct tape *tape, size_t requests, const char *name,
+			      void (*check_one)(struct result *, const struct exchange *))
+{
+	static size_t order[EVENTS];
+	static uint64_t until[EVENTS];
+	struct result in_order = tell(tape, true, (struct telling){.check = check_one});
+
+	assert_int_equal(in_order.right, requests);
+	assert_int_equal(in_order.wrong + in_order.assumed + in_order.without + in_order.counts.bad,
+			 0);
+	for (int round = 0; round < 10; round++) {
+		struct result mixed;
+
+		mix_cpus(tape, 2 + (size_t)rand() % 20, order, until);
+		mixed = tell(tape, true, (struct telling){order, until, check_one});
+		if (mixed.digest != in_order.digest)
+			fail_msg("%s: %zu of %zu exchanges, other than in order", name, mixed.right,
+				 requests);
+	}
+}
+
+static void pipelines_are_the_same_whichever_cpu_tells_first(void **state)
+{
+	seed_of_today();
+	for (size_t round = 0; round < 5; round++) {
+		struct tape tape;
+
+		for (size_t i = 0; i < sizeof(dialects) / sizeof(*dialects); i++) {
+			make_pipeline(&tape, &dialects[i], 3000);
+			check_every_order(&tape, 3000, dialects[i].name, dialects[i].check);
+			tape_done(&tape);
+		}
+		make_tape(&tape, 32, 300, round % 2 ? 128 : 1024);
+		check_every_order(&tape, 300, "http", check);
+		tape_done(&tape);
+	}
+}
+
+/* A whole pipeline in one write: the most there can be at once. */
+static void a_thousand_requests_of_redis_in_one_write(void **state)
+{
+	struct tape tape = {};
+	struct result result;
+	struct buf text;
+
+	buf_init(&text, 1 << 22);
+	for (size_t round = 0; round < 10; round++) {
+		for (uint64_t n = 1; n <= 1000; n++)
+			ask_redis(&text, n);
+		add_text(&tape, 0, &text);
+		for (uint64_t n = 1; n <= 1000; n++)
+			answer_redis(&text, n);
+		add_text(&tape, 1, &text);
+	}
+	result = tell(&tape, true, (struct telling){.check = check_redis});
+	assert_int_equal(result.right, 10000);
+	assert_int_equal(result.pairs.overflows, 0);
+	buf_done(&text);
+	tape_done(&tape);
 }
 
 static void lose_some(struct tape *tape, int percent)
@@ -431,6 +689,8 @@ int main(void)
 		cmocka_unit_test(tells_every_exchange_when_all_is_seen),
 		cmocka_unit_test(needs_no_more_than_heads),
 		cmocka_unit_test(events_in_any_order_give_the_same),
+		cmocka_unit_test(pipelines_are_the_same_whichever_cpu_tells_first),
+		cmocka_unit_test(a_thousand_requests_of_redis_in_one_write),
 		cmocka_unit_test(nothing_wrong_when_events_are_lost),
 		cmocka_unit_test(joins_late),
 		cmocka_unit_test(times_and_places_are_those_of_the_bytes),

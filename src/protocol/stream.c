@@ -110,6 +110,32 @@ const struct stream_event *stream_peek(const struct stream *stream)
 	return NULL;
 }
 
+static uint64_t end_of(const struct stream_event *event)
+{
+	return event->position + event->moved;
+}
+
+const struct stream_event *stream_look(const struct stream *stream, uint64_t position)
+{
+	uint64_t reached = stream->next;
+
+	if (stream->now.moved && position < end_of(&stream->now))
+		return &stream->now;
+	if (stream->now.moved)
+		reached = end_of(&stream->now);
+	for (size_t i = 0; i < stream->ahead_len; i++) {
+		const struct stream_event *event = &stream->ahead[i];
+
+		if (event->position > reached)
+			return NULL;
+		if (position < end_of(event))
+			return event;
+		if (end_of(event) > reached)
+			reached = end_of(event);
+	}
+	return NULL;
+}
+
 /* Keeps what the parser left of the last piece, and lets go of what nobody needs any more. */
 static void settle_last(struct stream *stream)
 {
