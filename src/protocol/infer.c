@@ -73,6 +73,8 @@ static void settle(struct infer *infer, size_t i)
 		first = other(second);
 	if (first == SIDE_UNKNOWN)
 		first = infer->hint;
+	if (first == SIDE_UNKNOWN && protocols[i]->is_opaque)
+		first = SIDE_CLIENT;
 	if (first == SIDE_UNKNOWN)
 		return; /* who asks is not known: wait for a message that tells */
 	infer->settled = protocols[i];

@@ -202,31 +202,73 @@ static void is_never_of_another_class_with_heads_only(void **state)
 	each_capture(check_torn);
 }
 
-/* Where each write is a message: two of them, wherever one joins. */
+/* Where more than two writes may be needed, or nothing can be known any more. All others settle with the second
+ * write, wherever one joins. */
+static const struct exception {
+	const char *name;
+	size_t from, to; /* joined at these writes */
+	size_t limit; /* writes until it is settled; 0: never */
+	const char *why;
+} exceptions[] = {
+	{"http1-expect", 1, 1, 0, "a 1xx, a body, and that was all"},
+	{"memcached-meta", 1, 1, 3, "EN is in nobody else's language, but short"},
+	{"memcached-meta", 4, 9, 4, "mn, EN and MN are short words of any protocol"},
+	{"memcached-text", 26, 30, 0, "STAT, bogus, ERROR, OK: others say so as well"},
+	{"mysql-compressed", 2, 7, 0, "compressed: known by the handshake only"},
+	{"mysql-infile", 4, 13, 5, "in the contents of a file"},
+	{"mysql-infile", 14, 14, 0, "an answer and a goodbye: no message left that is sure"},
+	{"mysql-prepared", 104, 104, 0, "likewise"},
+	{"mysql-pymysql", 22, 22, 0, "likewise"},
+	{"mysql-multi", 4, 9, 4, "in the rows of a result"},
+	{"mysql-pymysql", 17, 19, 5, "in the rows of a result"},
+	{"mysql-simple", 13, 13, 3, "in the rows of a result"},
+	{"mysql-tls", 1, 1, 3, "in the handshake, before encryption"},
+	{"pgsql", 11, 11, 3, "in the rows of a result"},
+	{"pgsql-asyncpg", 40, 41, 4, "in the rows of a result"},
+	{"pgsql-replication", 10, 13, 0, "a stream of changes, which is handed over"},
+	{"pgsql-simple", 7, 7, 3, "in the rows of a result"},
+	{"redis-inline", 0, 4, 6, "a word and a line end"},
+	{"redis-subscribe", 1, 1, 3, "two pushes before the next command"},
+};
+
+static size_t writes_allowed(const char *name, size_t first)
+{
+	for (size_t i = 0; i < sizeof(exceptions) / sizeof(*exceptions); i++)
+		if (!strcmp(name, exceptions[i].name) && first >= exceptions[i].from &&
+		    first <= exceptions[i].to)
+			return exceptions[i].limit;
+	return 2;
+}
+
+static struct {
+	size_t joins, in_two;
+} settled;
+
+static void check_settles(const struct capture *capture)
+{
+	if (!expected(capture))
+		return;
+	for (size_t first = 0; first + 2 <= capture->n; first++) {
+		struct result result = play(capture, first, (struct manner){}, "joined at write");
+		size_t allowed = writes_allowed(capture->name, first);
+		size_t left = capture->n - first;
+
+		settled.joins++;
+		settled.in_two += result.settled_after && result.settled_after <= 2;
+		if (allowed > left)
+			continue;
+		if ((allowed && !result.settled_after) || result.settled_after > allowed)
+			fail_msg("%s, joined at write %zu: settled after %zu", capture->name, first,
+				 result.settled_after);
+	}
+}
+
 static void settles_within_two_messages(void **state)
 {
-	static const char *const names[] = {
-		"redis-commands", "redis-resp3", "redis-transaction", "memcached-text",
-		"http1-head",     "http1-post",  "dns.udp",           "memcached-binary"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		struct capture capture;
-
-		assert_true(capture_load(&capture, TESTDATA, names[i]));
-		for (size_t first = 0; first + 8 <= capture.n; first++) {
-			struct result result =
-				play(&capture, first, (struct manner){}, "joined at write");
-
-			if (!result.settled_after || result.settled_after > 4)
-				fail_msg("%s, joined at write %zu: settled after %zu", names[i],
-					 first, result.settled_after);
-			/* two messages, but for those that others could send as well ("+OK", "ERROR") */
-			if (result.settled_after > 2)
-				print_message("%s, joined at write %zu: settled after %zu\n",
-					      names[i], first, result.settled_after);
-		}
-		capture_done(&capture);
-	}
+	each_capture(check_settles);
+	print_message("%zu of %zu joins are settled after two writes\n", settled.in_two,
+		      settled.joins);
+	assert_true(settled.in_two * 100 >= settled.joins * 90);
 }
 
 static void random_bytes_are_nothing(void **state)

@@ -154,6 +154,8 @@ struct protocol {
 	size_t state_size; /* bytes per connection, both sides; all zero at the start */
 	bool is_datagram; /* cut() is given exactly one datagram, and takes all of it */
 
+	bool is_opaque; /* most of it is encrypted: then it does not matter who speaks */
+
 	/* What the first bytes of a write (not: of the connection) look like. Reads as much of `in` as
 	 * makes it sure, the start of the next message too where it is there. Keeps nothing. */
 	struct guess (*classify)(struct span in);

@@ -510,6 +510,7 @@ static uint64_t tls_passes(const void *at, enum side from)
 const struct protocol tls = {
 	.name = "tls",
 	.state_size = sizeof(struct tls_state),
+	.is_opaque = true,
 	.classify = tls_classify,
 	.cut = tls_cut,
 	.gap = tls_gap,
