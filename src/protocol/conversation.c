@@ -412,6 +412,7 @@ static void hand_over(struct conversation *c)
 	const struct protocol *next =
 		protocol_named(!strcmp(c->handover, "h2c") ? "http2" : c->handover, false);
 
+	c->became = c->handover;
 	c->handover = NULL;
 	if (next && !start(c, next)) {
 		c->infer.settled = next;

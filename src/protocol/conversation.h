@@ -66,7 +66,9 @@ struct conversation {
 	bool has_piece, is_datagram;
 	bool is_by_id; /* messages find each other by id */
 	bool is_over; /* it has become something nobody reads */
-	const char *handover; /* the protocol it changed to, or NULL */
+	const char *handover; /* the protocol it is about to change to, or NULL */
+	const char *
+		became; /* the last one it changed to (static: "tls", "mysql-compressed"), or NULL */
 };
 
 /* `sender`: who speaks in direction 0, if known. `from_start`: its first bytes are known to be seen. */

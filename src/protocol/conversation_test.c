@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/map.h"
+#include "protocol/capture.h"
 #include "protocol/conversation.h"
 
 #include <stdio.h>
@@ -683,6 +684,70 @@ static void datagrams_are_paired_too(void **state)
 	conversation_done(&c);
 }
 
+/* Bytes of one direction, all captured, as the next event. */
+static size_t say(struct conversation *c, unsigned direction, const char *bytes, size_t len)
+{
+	struct exchange exchange;
+	struct stream *stream = &c->streams[direction];
+	size_t exchanges = 0;
+
+	assert_int_equal(conversation_put(c, direction, stream->end,
+					  (struct span){(const uint8_t *)bytes, len}, len,
+					  c->streams[0].end + c->streams[1].end + 1),
+			 0);
+	while (conversation_take(c, &exchange)) {
+		assert_true(exchange.has_response);
+		exchanges++;
+	}
+	return exchanges;
+}
+#define SAY(c, direction, bytes) say(c, direction, bytes, sizeof(bytes) - 1)
+
+/* Over TCP: the length may come in a write of its own, several questions may be open, and answers come in
+ * any order (RFC 7766 6.2.1.1, 8). */
+static void dns_over_tcp_is_paired_by_id(void **state)
+{
+#define QUERY(id, flags, name) id flags "\0\1\0\0\0\0\0\0\4" name "\0\0\1\0\1"
+#define ASKED                  "\1\0"
+#define GIVEN                  "\x81\x80"
+	struct conversation c;
+
+	conversation_init(&c, false, SIDE_UNKNOWN, true);
+	assert_int_equal(SAY(&c, 0, "\0\26"), 0);
+	assert_int_equal(SAY(&c, 0, QUERY("\0\1", ASKED, "shop")), 0);
+	assert_int_equal(SAY(&c, 1, "\0\26" QUERY("\0\1", GIVEN, "shop")), 1);
+	assert_string_equal(c.protocol->name, "dns");
+	assert_int_equal(
+		SAY(&c, 0,
+		    "\0\26" QUERY("\0\2", ASKED, "cart") "\0\26" QUERY("\0\3", ASKED, "news")),
+		0);
+	assert_int_equal(SAY(&c, 1, "\0\26" QUERY("\0\3", GIVEN, "news")), 1);
+	assert_int_equal(SAY(&c, 1, "\0\26"), 0);
+	assert_int_equal(SAY(&c, 1, QUERY("\0\2", GIVEN, "cart")), 1);
+	assert_int_equal(c.counts.bad, 0);
+	conversation_done(&c);
+}
+
+static void a_compressed_session_is_marked(void **state)
+{
+	struct conversation c;
+	struct capture capture;
+	size_t exchanges = 0;
+
+	assert_true(capture_load(&capture, TESTDATA, "mysql-compressed"));
+	conversation_init(&c, false, SIDE_UNKNOWN, true);
+	for (size_t i = 0; i < capture.n; i++)
+		exchanges +=
+			say(&c, capture.steps[i].from == SIDE_SERVER,
+			    (const char *)capture.steps[i].bytes.at, capture.steps[i].bytes.len);
+	assert_int_equal(exchanges, 1); /* the login */
+	assert_string_equal(c.became, "mysql-compressed");
+	assert_int_equal(c.counts.bad, 0);
+	assert_int_equal(conversation_passes(&c, 0), UINT64_MAX);
+	conversation_done(&c);
+	capture_done(&capture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -697,6 +762,8 @@ int main(void)
 		cmocka_unit_test(lets_go_of_what_nobody_reads),
 		cmocka_unit_test(a_verdict_can_be_taken_back),
 		cmocka_unit_test(datagrams_are_paired_too),
+		cmocka_unit_test(dns_over_tcp_is_paired_by_id),
+		cmocka_unit_test(a_compressed_session_is_marked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
