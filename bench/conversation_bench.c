@@ -3,7 +3,7 @@
  * conversation_bench - what the user half pays for one exchange: two events put, parsed and paired.
  *
  * Connections that live long, without losses: HTTP as a browser would ask nginx, kept alive and 16 at a time;
- * Redis one by one and 100 at a time; PostgreSQL, a simple query with ten rows. In all of them requests and
+ * Redis one by one and 1000 at a time; PostgreSQL, a simple query with ten rows. In all of them requests and
  * responses are captured whole. Baseline of the same run: copying the same bytes. CPU seconds of this
  * process; rounds alternate; medians are printed.
  */
@@ -51,7 +51,7 @@ static const struct mix mixes[] = {
 	MIX("http, one by one", 1, get, ok),
 	MIX("http, 16 at once", 16, get, ok),
 	MIX("redis, one by one", 1, redis_get, redis_value),
-	MIX("redis, 100 at once", 100, redis_get, redis_value),
+	MIX("redis, 1000 at once", 1000, redis_get, redis_value),
 	MIX("postgresql, 10 rows", 1, query, result),
 };
 

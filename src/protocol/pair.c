@@ -135,10 +135,12 @@ static void change(struct pair *pair, struct entry *entry, enum state state)
 	pair->open -= entry->state == STATE_OPEN;
 	pair->due -= entry->state == STATE_OPEN && !is_quiet(entry);
 	pair->early -= entry->state == STATE_EARLY;
+	pair->ready -= entry->state == STATE_READY;
 	entry->state = state;
 	pair->open += state == STATE_OPEN;
 	pair->due += state == STATE_OPEN && !is_quiet(entry);
 	pair->early += state == STATE_EARLY;
+	pair->ready += state == STATE_READY;
 }
 
 static bool push_message(struct pair *pair, enum state state, const struct message *message,
@@ -323,7 +325,8 @@ static void match_early(struct pair *pair, struct entry *entry, enum proof proof
 
 static struct entry *find_id(const struct pair *pair, enum state state, uint64_t id)
 {
-	struct entry *entry = find(pair, pair->first, state, state);
+	struct entry *entry =
+		state != STATE_EARLY || pair->early ? find(pair, pair->first, state, state) : NULL;
 
 	while (entry && entry->message.id != id)
 		entry = next_of(pair, entry, state, state);
@@ -581,7 +584,7 @@ bool pair_take(struct pair *pair, struct exchange *ret_exchange)
 		pair->has_one_way = false;
 		return true;
 	}
-	entry = find(pair, pair->first, STATE_READY, STATE_READY);
+	entry = pair->ready ? find(pair, pair->first, STATE_READY, STATE_READY) : NULL;
 	if (entry) {
 		fill(pair, entry, ret_exchange);
 		return true;

@@ -67,7 +67,7 @@ struct pair {
 	uint8_t *room; /* owned */
 	size_t first, end, size; /* of what is in it, in bytes; of it */
 	size_t cap;
-	uint32_t open, early; /* entries of either sort */
+	uint32_t open, early, ready; /* entries of each sort */
 	uint32_t due; /* of the open ones: those that must be answered */
 	uint32_t deepest; /* most requests due at once when one of them was answered */
 	uint32_t asked_in_row,
