@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/help.h"
 #include "cli/items.h"
+#include "cli/top.h"
 #include "cli/watch.h"
 #include "items/registry.h"
 #include "main/run.h"
@@ -62,6 +63,16 @@ static const struct option_help json_options[] = {
 	{NULL, NULL},
 };
 
+static const struct option_help top_options[] = {
+	{"-i, --interval 1s", "how often it is looked at"},
+	{"-d, --duration 10s", "end by itself"},
+	{"-n, --rows N", "rows of a printed table"},
+	{"--sort COLUMN", "largest first"},
+	{"--json", "one JSON object a line"},
+	{"--socket PATH", "the agent's socket ($SONDE_SOCKET, " SOCKET_PATH_DEFAULT ")"},
+	{NULL, NULL},
+};
+
 const struct command commands[] = {
 	{"run", "run [-c FILE] [--set KEY=VALUE]...", "the agent in the foreground",
 	 "Prints `ready` with its addresses on stderr once data flows. Ctrl-C ends it and leaves nothing behind: no\n"
@@ -80,6 +91,10 @@ const struct command commands[] = {
 	 "sonde items upgrade NAME FILE    replace it while it runs; counters continue\n"
 	 "sonde items remove NAME          take it out",
 	 json_options, items_command},
+	{"top", "top [processes|containers|connections|devices|items] [-i 1s] [--json]", "the machine in a terminal",
+	 "Keys: 1-5 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. When the output is no\n"
+	 "terminal, the view named (processes) is printed at every interval; -d 10s ends it, --sort COLUMN, -n ROWS.",
+	 top_options, top_command},
 	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL, json_options, about_self},
 	{"config", "config [show|check FILE|reload|reference] [--json]",
 	 "effective configuration with the origin of each value", NULL, json_options, about_config},

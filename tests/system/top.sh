@@ -1,0 +1,44 @@
+#!/bin/sh
+# `sonde top`: printed for scripts, and on a terminal (tmux), where keys do what the help says.
+. "$(dirname "$0")/lib.sh"
+start_agent
+cp /bin/dash "$WORK/topspinner"
+"$WORK/topspinner" -c 'while :; do :; done' & spinner=$!
+at_end "kill $spinner; tmux -L sonde-top kill-server"
+
+"$SONDE" top -d 4 -i 2 --json -n 5000 >"$WORK/rows"
+share=$(jq -s "[.[] | select(.pid == $spinner).cpu] | last" "$WORK/rows")
+ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' /proc/$spinner/stat; }
+within "a busy loop's share of a CPU" "$share" 0.2 1.1
+truth=$(ticks); sleep 2; truth=$(awk -v a="$truth" -v b="$(ticks)" 'BEGIN { print (b - a) / 200 }')
+echo "# the kernel's ticks said $truth over the next two seconds"
+equal "its name" topspinner "$(jq -rs "[.[] | select(.pid == $spinner).process] | last" "$WORK/rows")"
+"$SONDE" top items -d 1 -i 1 >"$WORK/out"
+equal "all items are listed" "$("$SONDE" items --json | wc -l)" "$(awk '/^ITEM/{ on = 1; next } on && NF' "$WORK/out" | wc -l)"
+"$SONDE" top devices -d 1 -i 1 >"$WORK/out"
+check "the root file system" grep -qE '^/ ' "$WORK/out"
+"$SONDE" top nothing -d 1 >/dev/null 2>"$WORK/err"; equal "an unknown view is wrong usage" 2 $?
+
+# on a terminal
+screen() { tmux -L sonde-top capture-pane -p -t top; }
+shows() { screen | grep -q "$1"; }
+key() { tmux -L sonde-top send-keys -t top "$@"; }
+tmux -L sonde-top -f /dev/null new-session -d -s top -x 120 -y 30 "SONDE_SOCKET=$SONDE_SOCKET $SONDE top -i 1"
+check "the process is on the screen" wait_for 10 shows topspinner
+key /; key t o p s p; key Enter
+check "search leaves its rows only" wait_for 5 shows '1 rows'
+key Enter
+check "Enter shows all of it" wait_for 5 shows 'exe .*topspinner'
+key Enter; key Escape
+key 4
+check "view 4 is devices" wait_for 5 shows 'DEVICE .*KIND'
+key '?'
+check "the help" wait_for 5 shows 'sort by another column'
+key '?'; key 1; key '>'
+check "sorted by the next column" wait_for 5 shows 'MEMORYv'
+key q
+ended() { ! tmux -L sonde-top has-session -t top 2>/dev/null; }
+check "q ends it" wait_for 5 ended
+# a terminal that nobody has described
+env TERM=no-such-terminal script -qec "$SONDE top" /dev/null </dev/null >"$WORK/out" 2>&1
+check "an unknown terminal gets one sentence" grep -q "no description of 'no-such-terminal'" "$WORK/out"
