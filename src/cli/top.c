@@ -154,6 +154,14 @@ static int show_screen(struct top_data *data, const struct options *options)
 	return status;
 }
 
+/* Without an agent one of our own, with the items that are on by default. */
+static int open_agent(struct client *client, const char *socket)
+{
+	if (socket || getenv("SONDE_SOCKET"))
+		return client_open(client, socket, NULL, NULL);
+	return client_open_quietly(client) ? client_open_private(client, NULL, NULL) : EXIT_DONE;
+}
+
 int top_command(int argc, char **argv)
 {
 	const struct top_view *view = &top_views[0];

@@ -2,8 +2,9 @@
 /*
  * top - `sonde top`: the machine in a terminal.
  *
- * At every interval the agent is asked for the rows of its items (data.c: one struct per process, rates out of
- * counters); a view makes a grid of texts and numbers of them (view.c); the grid is drawn with ncurses, or printed when the
+ * At every interval the agent is asked for the rows of its items (top_data.c: one struct per process, rates out of
+ * counters). It is the columns that are known here, not the items: who says user_ns of a pid says what that process uses.
+ *  a view makes a grid of texts and numbers of them (view.c); the grid is drawn with ncurses, or printed when the
  * output is no terminal (screen.c, top.c). Nothing is computed in the agent for it.
  */
 #pragma once
@@ -26,7 +27,7 @@ enum top_field {
 	TOP_FIELDS,
 };
 
-enum { TOP_TEXT = 64, TOP_PROCESSES = 65536 };
+enum { TOP_TEXT = 64, TOP_PROCESSES = 65536, TOP_ITEMS = 16 };
 
 struct top_process {
 	uint32_t pid;
@@ -52,8 +53,11 @@ struct top_data {
 	uint64_t round, now_ns, before_ns;
 	struct map process; /* pid -> struct top_process */
 	struct top_host host;
-	/* Answers of this round; NULL where the item is off. */
-	const struct json_node *tcp, *disk, *nic, *items, *requests;
+	char item[TOP_ITEMS][TOP_TEXT]; /* that have rows with columns we know */
+	size_t items;
+	/* Answers of this round. */
+	const struct json_node *list,
+		*rows[TOP_ITEMS]; /* all items; rows of those above, NULL where one is off */
 	struct map counter; /* hash of a row and column -> what it was (double, round) */
 	struct err why;
 };

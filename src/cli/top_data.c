@@ -103,38 +103,80 @@ static struct top_process *process_of(struct top_data *data, const struct json_n
 	return process;
 }
 
-/* Which columns of which item's rows make a field. */
+/* Columns of a process's rows, and what they add to. */
 static const struct source {
-	const char *item, *kind, *column;
+	const char *column;
 	enum top_field field;
 } sources[] = {
-	{"cpu", "cpu", "user_ns", TOP_CPU_NS},
-	{"cpu", "cpu", "system_ns", TOP_CPU_NS},
-	{"cpu", "cpu", "threads", TOP_THREADS},
-	{"mem", "mem", "anon_bytes", TOP_MEMORY},
-	{"mem", "mem", "file_bytes", TOP_MEMORY},
-	{"mem", "mem", "shmem_bytes", TOP_MEMORY},
-	{"disk", "process_io", "read_bytes", TOP_READ_BYTES},
-	{"disk", "process_io", "write_bytes", TOP_WRITE_BYTES},
-	{"files", "files", "open", TOP_FILES},
-	{"tcp_state", "connections", "connections", TOP_CONNECTIONS},
+	{"user_ns", TOP_CPU_NS},
+	{"system_ns", TOP_CPU_NS},
+	{"threads", TOP_THREADS},
+	{"anon_bytes", TOP_MEMORY},
+	{"file_bytes", TOP_MEMORY},
+	{"shmem_bytes", TOP_MEMORY},
+	{"read_bytes", TOP_READ_BYTES},
+	{"write_bytes", TOP_WRITE_BYTES},
+	{"open", TOP_FILES},
+	{"connections", TOP_CONNECTIONS},
 };
 
-static void add_fields(struct top_data *data, const char *item, const struct json_node *rows)
+/* Columns of rows that are no process's. */
+static const char *const others[] = {"interface", "mount", "busy_ns", "opened"};
+
+static bool is_known(const char *column)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+		if (!strcmp(sources[i].column, column))
+			return true;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (!strcmp(others[i], column))
+			return true;
+	return false;
+}
+
+/* Has the item rows with a column that is known here? */
+static bool is_wanted(struct top_data *data, const char *item)
+{
+	const struct json_node *rows;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/v1/items/%s", item);
+	rows = json_get(ask(data, path), "rows");
+	for (const struct json_node *kind = rows ? rows->child : NULL; kind; kind = kind->next) {
+		const struct json_node *columns = json_get(kind, "columns");
+
+		for (const struct json_node *node = columns ? columns->child : NULL; node;
+		     node = node->next)
+			if (json_get_text(node, "name") && is_known(json_get_text(node, "name")))
+				return true;
+	}
+	return false;
+}
+
+static void choose_items(struct top_data *data)
+{
+	data->items = 0;
+	for (const struct json_node *node = data->list ? data->list->child : NULL; node;
+	     node = node->next) {
+		const char *name = json_get_text(node, "name");
+
+		if (name && data->items < TOP_ITEMS && is_wanted(data, name))
+			snprintf(data->item[data->items++], TOP_TEXT, "%s", name);
+	}
+}
+
+static void add_fields(struct top_data *data, const struct json_node *rows)
 {
 	for (const struct json_node *row = rows ? rows->child : NULL; row; row = row->next) {
-		const char *kind = json_get_text(row, "kind");
 		struct top_process *process = NULL;
 
 		for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
-			const struct source *source = &sources[i];
-
-			if (!kind || strcmp(source->item, item) != 0 ||
-			    strcmp(source->kind, kind) != 0)
+			if (!json_get(row, sources[i].column))
 				continue;
 			process = process ? process : process_of(data, row);
 			if (process)
-				process->now[source->field] += top_number(row, source->column);
+				process->now[sources[i].field] +=
+					top_number(row, sources[i].column);
 		}
 	}
 }
@@ -223,26 +265,23 @@ static void read_host(struct top_data *data)
 
 int top_data_refresh(struct top_data *data)
 {
-	static const char *const items[] = {"cpu", "mem", "files"};
-	const struct json_node *status;
+	enum { LOOK_AGAIN = 16 }; /* rounds: items may have come */
+	const struct json_node *answer;
 
 	arena_clear(&data->arena);
 	data->why = (struct err){};
-	data->round++;
 	data->before_ns = data->now_ns;
 	data->now_ns = clock_monotonic_ns();
-	status = ask(data, "/v1/items");
-	if (!status)
-		return data->why.code ? EXIT_FAILURE : EXIT_SUCCESS;
-	data->items = json_get(status, "items");
-	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
-		add_fields(data, items[i], rows_of(data, items[i]));
-	data->tcp = rows_of(data, "tcp_state");
-	data->disk = rows_of(data, "disk");
-	data->nic = rows_of(data, "nic");
-	data->requests = rows_of(data, "requests");
-	add_fields(data, "tcp_state", data->tcp);
-	add_fields(data, "disk", data->disk);
+	answer = ask(data, "/v1/items");
+	if (!answer)
+		return EXIT_FAILURE;
+	data->list = json_get(answer, "items");
+	if (data->round++ % LOOK_AGAIN == 0)
+		choose_items(data);
+	for (size_t i = 0; i < data->items; i++) {
+		data->rows[i] = rows_of(data, data->item[i]);
+		add_fields(data, data->rows[i]);
+	}
 	read_host(data);
 	map_remove(&data->process, is_gone, data);
 	map_remove(&data->counter, is_forgotten, data);

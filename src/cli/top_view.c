@@ -171,14 +171,34 @@ static void fill_owners(struct top_data *data, struct top_grid *grid)
 
 /* ---- connections, devices, items ---- */
 
+/* Walks the rows of all items. */
+static const struct json_node *next_row(const struct top_data *data, size_t *item,
+					const struct json_node *row)
+{
+	row = row ? row->next : NULL;
+	while (!row && *item < data->items) {
+		const struct json_node *rows = data->rows[(*item)++];
+
+		row = rows ? rows->child : NULL;
+	}
+	return row;
+}
+
+static const struct json_node *first_row(const struct top_data *data, size_t *ret_item)
+{
+	*ret_item = 0;
+	return next_row(data, ret_item, NULL);
+}
+
 static void fill_connections(struct top_data *data, struct top_grid *grid)
 {
 	static const char *const names[] = {"PID",         "PROCESS", "STATE",  "DIRECTION",
 					    "CONNECTIONS", "OPENED",  "CLOSED", "RESETS"};
+	size_t item;
 
 	columns(grid, names, sizeof(names) / sizeof(*names), 4, 4);
-	for (const struct json_node *node = data->tcp ? data->tcp->child : NULL; node;
-	     node = node->next) {
+	for (const struct json_node *node = first_row(data, &item); node;
+	     node = next_row(data, &item, node)) {
 		double opened = top_rate(data, node, "opened"),
 		       closed = top_rate(data, node, "closed");
 		bool is_count = json_get(node, "connections") != NULL;
@@ -239,19 +259,18 @@ static void fill_devices(struct top_data *data, struct top_grid *grid)
 	static const char *const of_nic[] = {"received_bytes", "sent_bytes", "received_packets",
 					     "sent_packets"};
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 2, 3);
-	for (const struct json_node *node = data->disk ? data->disk->child : NULL; node;
-	     node = node->next) {
-		const char *kind = json_get_text(node, "kind");
+	size_t item;
 
-		if (kind && !strcmp(kind, "device"))
+	columns(grid, names, sizeof(names) / sizeof(*names), 2, 3);
+	for (const struct json_node *node = first_row(data, &item); node;
+	     node = next_row(data, &item, node)) {
+		if (json_get(node, "busy_ns"))
 			device_row(data, grid, node, "device", "disk", of_disk, "busy_ns");
-		else if (kind && !strcmp(kind, "filesystem"))
+		else if (json_get(node, "mount"))
 			filesystem_row(grid, node);
+		else if (json_get(node, "interface"))
+			device_row(data, grid, node, "interface", "network", of_nic, NULL);
 	}
-	for (const struct json_node *node = data->nic ? data->nic->child : NULL; node;
-	     node = node->next)
-		device_row(data, grid, node, "interface", "network", of_nic, NULL);
 }
 
 static void fill_items(struct top_data *data, struct top_grid *grid)
@@ -260,7 +279,7 @@ static void fill_items(struct top_data *data, struct top_grid *grid)
 					    "LOST", "SERIES", "NS/RUN"};
 
 	columns(grid, names, sizeof(names) / sizeof(*names), 3, 3);
-	for (const struct json_node *node = data->items ? data->items->child : NULL; node;
+	for (const struct json_node *node = data->list ? data->list->child : NULL; node;
 	     node = node->next) {
 		const struct json_node *events = json_get(node, "events");
 		struct top_cell *row = add_row(grid);
