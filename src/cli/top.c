@@ -181,8 +181,7 @@ int top_command(int argc, char **argv)
 	if (options.interval_s <= 0)
 		options.interval_s = 2;
 	if (status == EXIT_DONE) {
-		status = client_open(&client, options.socket, "cpu,mem,disk,nic,files,tcp_state",
-				     NULL);
+		status = open_agent(&client, options.socket);
 		if (status == EXIT_DONE) {
 			top_data_init(&data, &client);
 			if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !options.json)
