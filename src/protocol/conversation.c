@@ -123,11 +123,11 @@ static bool is_crowded(const struct stream *stream)
 	       stream->ahead_bytes > CONVERSATION_HELD_BYTES;
 }
 
-/* Holds what came, within limits; after the end, there is nothing to wait for. Always false. */
+/* Holds what came, within limits, until its protocol is known; if it never will be, lets go. Always false. */
 static bool wait_for_verdict(struct conversation *c)
 {
-	bool is_over =
-		infer_is_hopeless(&c->infer) || (c->side[0].is_closed && c->side[1].is_closed);
+	bool is_over = c->is_over || infer_is_hopeless(&c->infer) ||
+		       (c->side[0].is_closed && c->side[1].is_closed);
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct stream *stream = &c->streams[i];
@@ -138,6 +138,8 @@ static bool wait_for_verdict(struct conversation *c)
 				stream_give_up(stream);
 			if (!let_go(c, i))
 				break;
+			if (!c->is_over) /* whatever was in it */
+				pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
 		}
 	}
 	return false;
@@ -371,12 +373,6 @@ static bool wait_for_more(struct conversation *c)
 	return false;
 }
 
-/* Something is missing in front of what came. */
-static bool is_stalled(const struct stream *stream)
-{
-	return !stream_peek(stream) && stream->ahead_len;
-}
-
 /*
  * The older of the two directions' next pieces. While one direction waits for what is missing, the other
  * waits as well, or requests would be told long after their responses.
@@ -390,7 +386,7 @@ static bool take_piece(struct conversation *c)
 
 	if (is_full)
 		conversation_give_up(c);
-	if (is_stalled(&c->streams[0]) || is_stalled(&c->streams[1]))
+	if (stream_is_stalled(&c->streams[0]) || stream_is_stalled(&c->streams[1]))
 		return wait_for_more(c);
 	first = stream_peek(&c->streams[0]);
 	second = stream_peek(&c->streams[1]);
@@ -398,7 +394,7 @@ static bool take_piece(struct conversation *c)
 	if (!is_full && (first || second) && (direction ? second : first)->ns > c->until)
 		return wait_for_more(c);
 	if (!stream_take(&c->streams[direction], &c->piece))
-		return false;
+		return wait_for_more(c);
 	c->direction = (uint8_t)direction;
 	c->used = 0;
 	c->passed = 0;
@@ -448,9 +444,7 @@ static bool step(struct conversation *c)
 	}
 	if (c->has_piece)
 		finish_piece(c);
-	if (c->is_over)
-		return let_go(c, 0) || let_go(c, 1);
-	if (!c->protocol && !c->is_datagram && find_verdict(c))
+	if (!c->protocol && !c->is_datagram && !c->is_over && find_verdict(c))
 		return true;
 	if (!c->protocol)
 		return wait_for_verdict(c);

@@ -598,6 +598,32 @@ static void times_and_places_are_those_of_the_bytes(void **state)
 	conversation_done(&c);
 }
 
+/* A head in two writes, each gone when it was taken. */
+static void keeps_what_the_parser_left_over(void **state)
+{
+	static const char *const writes[] = {"GET / HT", "TP/1.1\r\nHost: shop.example\r\n\r\n"};
+	struct conversation c;
+	struct exchange exchange;
+
+	conversation_init(&c, false, SIDE_CLIENT, true);
+	for (uint64_t round = 0; round < 4; round++) {
+		for (size_t i = 0; i < 3; i++) {
+			char *bytes = strdup(i < 2 ? writes[i] : "HTTP/1.1 204 x\r\n\r\n");
+			struct stream *stream = &c.streams[i == 2];
+			size_t len = strlen(bytes);
+
+			conversation_put(&c, i == 2, stream->end,
+					 (struct span){(uint8_t *)bytes, len}, len,
+					 1 + round * 10 + i);
+			assert_int_equal(conversation_take(&c, &exchange), i == 2);
+			assert_false(i == 2 && conversation_take(&c, &exchange));
+			free(bytes);
+		}
+	}
+	assert_int_equal(c.counts.bad, 0);
+	conversation_done(&c);
+}
+
 static void lets_go_of_what_nobody_reads(void **state)
 {
 	struct conversation c;
@@ -759,6 +785,7 @@ int main(void)
 		cmocka_unit_test(nothing_wrong_when_events_are_lost),
 		cmocka_unit_test(joins_late),
 		cmocka_unit_test(times_and_places_are_those_of_the_bytes),
+		cmocka_unit_test(keeps_what_the_parser_left_over),
 		cmocka_unit_test(lets_go_of_what_nobody_reads),
 		cmocka_unit_test(a_verdict_can_be_taken_back),
 		cmocka_unit_test(datagrams_are_paired_too),

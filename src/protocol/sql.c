@@ -677,6 +677,9 @@ void sql_shape(struct span statement, struct sql_how how, struct sql_shape *ret_
 			       ? how.dialect == SQL_MYSQL
 			       : how.backslash == SQL_BACKSLASH_ESCAPES;
 
+	if (!statement
+		     .len) /* an empty span may have no bytes at all, and NULL + 0 is undefined in C */
+		statement.at = (const uint8_t *)"";
 	if (try_shape(statement, how, escapes, false, ret_shape))
 		return;
 	try_shape(statement, how, !escapes, true, ret_shape);

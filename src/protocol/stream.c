@@ -85,34 +85,33 @@ static int hold(struct stream *stream, struct stream_event event)
 	return 0;
 }
 
-int stream_hold(struct stream *stream)
+static uint64_t end_of(const struct stream_event *event)
 {
-	struct stream_event *now = &stream->now;
+	return event->position + event->moved;
+}
 
-	if (!now->moved || now->owned || !now->bytes.len)
-		return 0;
-	now->owned = malloc(now->bytes.len);
-	if (!now->owned) {
-		now->bytes.len = 0;
-		return -ENOMEM;
-	}
-	memcpy(now->owned, now->bytes.at, now->bytes.len);
-	now->bytes.at = now->owned;
-	return 0;
+/* The first event held that is not wholly given out by now (by others that overlap it). */
+static const struct stream_event *first_ahead(const struct stream *stream)
+{
+	for (size_t i = 0; i < stream->ahead_len; i++)
+		if (end_of(&stream->ahead[i]) > stream->next)
+			return &stream->ahead[i];
+	return NULL;
 }
 
 const struct stream_event *stream_peek(const struct stream *stream)
 {
+	const struct stream_event *ahead;
+
 	if (stream->now.moved)
 		return &stream->now;
-	if (stream->ahead_len && stream->ahead[0].position <= stream->next)
-		return &stream->ahead[0];
-	return NULL;
+	ahead = first_ahead(stream);
+	return ahead && ahead->position <= stream->next ? ahead : NULL;
 }
 
-static uint64_t end_of(const struct stream_event *event)
+bool stream_is_stalled(const struct stream *stream)
 {
-	return event->position + event->moved;
+	return !stream_peek(stream) && first_ahead(stream);
 }
 
 const struct stream_event *stream_look(const struct stream *stream, uint64_t position)
@@ -154,14 +153,31 @@ static void settle_last(struct stream *stream)
 	stream->last_kind = LAST_NONE;
 }
 
+int stream_hold(struct stream *stream)
+{
+	struct stream_event *now = &stream->now;
+
+	settle_last(stream);
+	if (!now->moved || now->owned || !now->bytes.len)
+		return 0;
+	now->owned = malloc(now->bytes.len);
+	if (!now->owned) {
+		now->bytes.len = 0;
+		return -ENOMEM;
+	}
+	memcpy(now->owned, now->bytes.at, now->bytes.len);
+	now->bytes.at = now->owned;
+	return 0;
+}
+
 bool stream_give_up(struct stream *stream)
 {
 	settle_last(stream);
-	if (stream->now.moved || !stream->ahead_len || stream->ahead[0].position <= stream->next)
+	if (!stream_is_stalled(stream))
 		return false;
 	stream->now = (struct stream_event){
 		.position = stream->next,
-		.moved = stream->ahead[0].position - stream->next,
+		.moved = first_ahead(stream)->position - stream->next,
 		.ns = stream->last_ns,
 		.is_lost = true,
 	};

@@ -88,6 +88,9 @@ int stream_hold(struct stream *stream);
 /* The event that stream_take() would give out next, as far as it is there; NULL: none. */
 const struct stream_event *stream_peek(const struct stream *stream);
 
+/* Something is missing in front of what came. */
+bool stream_is_stalled(const struct stream *stream);
+
 /* The event there that holds the byte at `position`, with all between here and there being there, too. */
 const struct stream_event *stream_look(const struct stream *stream, uint64_t position);
 

@@ -188,12 +188,41 @@ static void joins_what_was_left_with_a_large_event(void **state)
 	free(bytes);
 }
 
+/* Told twice, in other pieces: what is covered by then neither hides the hole behind it nor is given again. */
+static void an_event_that_others_cover_does_not_hide_a_hole(void **state)
+{
+	struct stream stream;
+	struct stream_piece piece;
+
+	stream_init(&stream);
+	stream_begin(&stream, 0);
+	stream_put(&stream, 0, span_of("abcdef"), 6, 1);
+	stream_put(&stream, 4, span_of("e"), 1, 2); /* waits, for the first is not taken yet */
+	stream_put(&stream, 8, span_of("ij"), 2, 3);
+	assert_true(stream_take(&stream, &piece));
+	assert_true(span_is(piece.bytes, "abcdef"));
+	stream_used(&stream, 6);
+	assert_null(stream_peek(&stream));
+	assert_true(stream_is_stalled(&stream));
+	assert_true(stream_give_up(&stream));
+	assert_true(stream_take(&stream, &piece));
+	assert_true(piece.is_lost && piece.gap == 2);
+	assert_true(stream_take(&stream, &piece));
+	assert_true(span_is(piece.bytes, "ij"));
+	stream_used(&stream, 2);
+	assert_false(stream_take(&stream, &piece));
+	assert_int_equal(stream.late, 1);
+	assert_true(stream_is_even(&stream));
+	stream_done(&stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_out_every_byte_once),
 		cmocka_unit_test(gives_up_by_itself_when_too_much_waits),
 		cmocka_unit_test(refuses_an_impossible_position),
+		cmocka_unit_test(an_event_that_others_cover_does_not_hide_a_hole),
 		cmocka_unit_test(joins_what_was_left_with_a_large_event),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
