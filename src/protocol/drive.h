@@ -30,6 +30,8 @@ struct drive {
 	bool stops_at_bad; /* ignore everything after it */
 	bool shows_position; /* where in the stream each message ends */
 	bool shows_whole_id; /* not only the lower bits */
+	bool shows_times; /* when messages began and ended */
+	uint64_t clock; /* told with the bytes; 0: time stands still */
 };
 
 #define drive_promise(truth)                                                                       \
@@ -49,6 +51,8 @@ static inline void drive_init(struct drive *drive, const struct protocol *protoc
 
 static inline void drive_done(struct drive *drive)
 {
+	if (drive->protocol->done)
+		drive->protocol->done(drive->state);
 	free(drive->state);
 	free(drive->side[0].kept);
 	free(drive->side[1].kept);
@@ -72,9 +76,12 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 	static const char *const kinds[] = {"request", "response", "interim", "push"};
 	static const char *const answers[] = {"", " no-answer", " maybe-answer", " error-answer"};
 	static const char *const chosen[] = {"host",  "traceparent", "request-id",
-					     "agent", "type",        "user"};
+					     "agent", "type",        "user", "grpc-status"};
+	static const char *const namings[] = {"", " seeded", " opaque", " lost"};
 	struct message bounded = *m;
 
+	if (drive->protocol->moment) /* whoever spoke when it was whole */
+		from = m->kind == MESSAGE_REQUEST ? SIDE_CLIENT : SIDE_SERVER;
 	drive_promise(m->bytes <= drive->side[from].position);
 	drive_promise(m->header_bytes <= m->bytes);
 	message_bound(&bounded, PACKED_MAX);
@@ -99,6 +106,15 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 	if (m->id)
 		buf_f(&drive->out, " id=%llx", /* the rest may be a hash */
 		      (unsigned long long)m->id & (drive->shows_whole_id ? ~0ull : 0xffff));
+	if (m->dialect)
+		buf_f(&drive->out, " %s", m->dialect);
+	if (m->interims)
+		buf_f(&drive->out, " interims=%u", m->interims);
+	buf_f(&drive->out, "%s", namings[m->naming]);
+	if (m->opaque)
+		buf_f(&drive->out, "#%u", m->opaque);
+	if (m->blocked_ns)
+		buf_f(&drive->out, " blocked=%llu", (unsigned long long)m->blocked_ns);
 	buf_f(&drive->out, "%s%s%s%s", m->is_error ? " error" : "",
 	      m->is_complete ? "" : " incomplete", m->is_unasked ? " unasked" : "",
 	      m->ends_stream ? " last" : "");
@@ -106,6 +122,9 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 		buf_f(&drive->out, " then=%s", m->handover);
 	if (drive->shows_position)
 		buf_f(&drive->out, " at=%llu", (unsigned long long)drive->side[from].position);
+	if (drive->shows_times)
+		buf_f(&drive->out, " time=%llu-%llu", (unsigned long long)m->began,
+		      (unsigned long long)m->ended);
 	buf_char(&drive->out, '\n');
 	drive->messages++;
 }
@@ -143,7 +162,9 @@ static inline struct span drive_cut(struct drive *drive, enum side from, struct 
 	const struct protocol *protocol = drive->protocol;
 	size_t idle = 0; /* messages that used nothing, in a row */
 
-	while (in.len && !drive_is_over(drive)) {
+	bool has_more = false;
+
+	while ((in.len || has_more) && !drive_is_over(drive)) {
 		struct message message;
 		const char *why = NULL;
 		size_t used = SIZE_MAX;
@@ -160,10 +181,14 @@ static inline struct span drive_cut(struct drive *drive, enum side from, struct 
 			drive->side[from].is_lost = false;
 			continue;
 		}
+		if (protocol->moment)
+			protocol->moment(drive->state, from, drive->clock, drive->side[from].position);
 		cut = protocol->cut(drive->state, from, in, &message, &used, &why);
 		drive_promise(used <= in.len);
 		drive_promise(used || cut != CUT_BAD);
-		drive_promise(used || cut != CUT_MESSAGE || idle++ == 0);
+		drive_promise(used || cut != CUT_MESSAGE || has_more || idle++ == 0);
+		drive_promise(!has_more || cut == CUT_MESSAGE);
+		has_more = cut == CUT_MESSAGE && message.has_more;
 		if (used)
 			idle = 0;
 		drive->side[from].position += used;
@@ -196,6 +221,21 @@ static inline void drive_bytes(struct drive *drive, enum side from, struct span 
 	free(joined);
 }
 
+/* Messages that were there already. */
+static inline void drive_more(struct drive *drive, enum side from)
+{
+	struct message message = {.has_more = true};
+	const char *why;
+	size_t used;
+
+	while (message.has_more) {
+		drive_promise(drive->protocol->cut(drive->state, from, (struct span){}, &message, &used,
+						   &why) == CUT_MESSAGE &&
+			      !used);
+		drive_write_down(drive, from, &message);
+	}
+}
+
 static inline void drive_gap(struct drive *drive, enum side from, uint64_t bytes)
 {
 	struct span kept = {drive->side[from].kept, drive->side[from].len};
@@ -210,6 +250,9 @@ static inline void drive_gap(struct drive *drive, enum side from, uint64_t bytes
 			drive->side[from].position += kept.len + bytes;
 			break;
 		}
+		if (drive->protocol->moment)
+			drive->protocol->moment(drive->state, from, drive->clock,
+						drive->side[from].position);
 		cut = drive->protocol->gap(drive->state, from, kept, bytes, &message, &used, &why);
 		drive_promise(used <= bytes);
 		drive_promise(used == bytes || cut == CUT_MESSAGE);
@@ -218,6 +261,8 @@ static inline void drive_gap(struct drive *drive, enum side from, uint64_t bytes
 		bytes -= used;
 		if (cut == CUT_MESSAGE)
 			drive_write_down(drive, from, &message);
+		if (cut == CUT_MESSAGE && message.has_more)
+			drive_more(drive, from);
 		if (cut == CUT_BAD)
 			drive_note_bad(drive, from, why);
 	}
@@ -232,9 +277,12 @@ static inline void drive_close(struct drive *drive, enum side from)
 	if (drive_is_over(drive))
 		return;
 	drive->side[from].position += kept.len;
-	if (!drive->side[from].is_lost &&
-	    drive->protocol->close(drive->state, from, kept, &message) == CUT_MESSAGE)
-		drive_write_down(drive, from, &message);
+	for (bool has_more = !drive->side[from].is_lost || drive->protocol->moment; has_more; kept = (struct span){}) {
+		has_more = drive->protocol->close(drive->state, from, kept, &message) == CUT_MESSAGE;
+		if (has_more)
+			drive_write_down(drive, from, &message);
+		has_more = has_more && message.has_more;
+	}
 	drive_keep(drive, from, (struct span){});
 }
 

@@ -118,6 +118,9 @@ void hpack_lose(struct hpack *hpack);
 
 void hpack_done(struct hpack *hpack);
 
+/* Bytes of memory it holds beside itself. */
+size_t hpack_bytes(const struct hpack *hpack);
+
 /* `block`: whole, its fragments put together. */
 void hpack_begin(struct hpack *hpack, struct span block, struct hpack_reader *ret_reader);
 enum hpack_step hpack_next(struct hpack_reader *reader, struct hpack_field *ret_field,

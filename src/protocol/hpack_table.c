@@ -294,3 +294,8 @@ void hpack_table_fill(struct hpack *hpack, int64_t ordinal, const struct hpack_e
 	*slot(hpack, ordinal) = *entry;
 	write_texts(hpack, ordinal, name, value);
 }
+
+size_t hpack_bytes(const struct hpack *hpack)
+{
+	return hpack->entries_room * sizeof(*hpack->entries) + hpack->text_room;
+}

@@ -21,6 +21,7 @@ static const uint16_t text_max[PACKED_TEXTS] = {
 	128, /* user agent */
 	96, /* content type */
 	96, /* user */
+	16, /* grpc-status */
 };
 
 static struct span *text_of(struct message *message, size_t i)
@@ -71,7 +72,16 @@ void message_pack(const struct message *message, struct packed *room)
 		.items = message->items,
 		.header_bytes = message->header_bytes,
 		.bytes = message->bytes,
+		.began = message->began,
+		.ended = message->ended,
+		.position = message->position,
+		.blocked_ns = message->blocked_ns,
 		.handover = message->handover,
+		.dialect = message->dialect,
+		.opaque = message->opaque,
+		.interims = message->interims,
+		.naming = message->naming,
+		.has_more = message->has_more,
 		.kind = message->kind,
 		.answer = message->answer,
 		.correlation = message->correlation,
@@ -101,7 +111,16 @@ void message_unpack(const struct packed *packed, struct message *ret_message)
 		.items = packed->items,
 		.header_bytes = packed->header_bytes,
 		.bytes = packed->bytes,
+		.began = packed->began,
+		.ended = packed->ended,
+		.position = packed->position,
+		.blocked_ns = packed->blocked_ns,
 		.handover = packed->handover,
+		.dialect = packed->dialect,
+		.opaque = packed->opaque,
+		.interims = packed->interims,
+		.naming = packed->naming,
+		.has_more = packed->has_more,
 		.kind = packed->kind,
 		.answer = packed->answer,
 		.correlation = packed->correlation,

@@ -18,10 +18,12 @@ enum {
 
 struct packed {
 	uint64_t id, shape, items, header_bytes, bytes;
-	const char *handover; /* static */
+	uint64_t began, ended, position, blocked_ns;
+	const char *handover, *dialect; /* static */
+	uint32_t opaque, interims;
 	uint16_t len[PACKED_TEXTS];
-	uint8_t kind, answer, correlation, target_mask;
-	bool is_error, is_complete, is_unasked, ends_stream;
+	uint8_t kind, answer, correlation, target_mask, naming;
+	bool is_error, is_complete, is_unasked, ends_stream, has_more;
 	uint8_t text[]; /* the texts, one behind the other */
 };
 

@@ -4,7 +4,8 @@
  *
  * A parser is a `struct protocol` of pure functions over a state of fixed size that the caller owns
  * (one per connection, all zero = nothing seen yet). It never sees a socket, a file or a clock, keeps
- * no global, allocates nothing and logs nothing.
+ * no global, allocates nothing (but for http2, whose streams need room that grows up to a cap) and logs
+ * nothing.
  *
  * Streams are captured with holes on purpose: heads are copied, bodies are only counted. So what the
  * caller feeds, for each side of a connection and in order of stream position, is
@@ -25,8 +26,8 @@
  * its response. Where a response is fed first all the same, its parser takes the usual shape.
  *
  * What all parsers promise (and x_fuzz.c checks): they read inside the given bytes only; used <= given;
- * CUT_BAD uses at least one byte, and so does one of two CUT_MESSAGEs in a row, so there is always
- * progress; cutting the input elsewhere cuts the same messages, with the same texts (message_bound() of
+ * CUT_BAD uses at least one byte, and so does one of two CUT_MESSAGEs in a row unless the first has_more,
+ * so there is always progress; cutting the input elsewhere cuts the same messages, with the same texts (message_bound() of
  * pack.h).
  */
 #pragma once
@@ -95,7 +96,16 @@ enum chosen {
 	CHOSEN_USER_AGENT, /* User-Agent; application_name, client library */
 	CHOSEN_CONTENT_TYPE, /* Content-Type; ALPN of TLS */
 	CHOSEN_USER, /* user and database of a session, "user@database"; never a password */
+	CHOSEN_GRPC_STATUS, /* grpc-status of a response: "0" is success */
 	CHOSEN_COUNT,
+};
+
+/* How the names of a message are known, where they are sent once and then referred to: HTTP/2. */
+enum naming {
+	NAMING_KNOWN,
+	NAMING_SEEDED, /* from a table that was read in a program's memory */
+	NAMING_OPAQUE, /* they were sent before we came; `opaque` tells them apart */
+	NAMING_LOST, /* they were sent in bytes that were not captured */
 };
 
 /* What must still be done to `target` before it may leave: see mask.h. */
@@ -134,7 +144,7 @@ struct message {
 		key; /* the first key, raw: data of a user, never into a record unless asked for */
 	struct span chosen[CHOSEN_COUNT];
 
-	uint64_t items; /* rows, keys, answers, where the protocol tells; else 0 */
+	uint64_t items; /* rows, keys, answers, messages of gRPC, where the protocol tells; else 0 */
 	uint64_t header_bytes; /* of `bytes`: head, frame headers; 0 where there is no such thing */
 	uint64_t bytes; /* whole message on the wire, gaps included: it began that many bytes before
 				* the end of what is used now */
@@ -142,6 +152,21 @@ struct message {
 	bool is_complete; /* false: a gap or the end swallowed part of it and the rest is guessed or cut */
 	bool is_unasked; /* a response whose request the parser has not seen, where that matters */
 	bool ends_stream; /* nothing more of this protocol follows on this side */
+	bool has_more; /* there is another message already: call cut() again, if only with no bytes; after
+			* close(), close() */
+	uint8_t naming; /* enum naming */
+
+	/* Of a protocol whose messages overlap, when it was told when bytes moved (moment() below); all 0
+	 * otherwise: the caller knows. */
+	uint64_t began, ended; /* of its first and last byte */
+	uint64_t position; /* of its first byte */
+	uint64_t blocked_ns; /* for so long its sender had to wait for permission to send */
+
+	/* NAMING_OPAQUE: the same number for messages of one connection whose names are the same, and for no
+	 * others; 0: no number is left */
+	uint32_t opaque;
+	uint32_t interims; /* responses: answers before the answer, not told as messages */
+	const char *dialect; /* static: what is spoken inside the protocol: "grpc", "grpc-web"; or NULL */
 
 	/* Not NULL: with this message both sides change to another protocol (its name, static:
 	 * "websocket", "h2c", "tls", or "unknown" as after CONNECT). The bytes after it are not ours. */
@@ -181,11 +206,21 @@ struct protocol {
 	bool (*resync)(void *state, enum side from, struct span in, size_t *ret_used);
 
 	/* `kept` as in gap(). CUT_MESSAGE (a body that ends with the connection, or a message cut short) or
-	 * CUT_MORE: nothing was open. */
+	 * CUT_MORE: nothing was open. Where messages overlap, also if the place was lost. */
 	enum cut (*close)(void *state, enum side from, struct span kept,
 			  struct message *ret_message);
 
 	/* How many bytes from here on this side will only be counted, as far as is known now; so the
 	 * capture need not copy them. May be NULL: 0. */
 	uint64_t (*passes)(const void *state, enum side from);
+
+	/* Told before cut() and gap(): the bytes given next stand at `position` of their side and moved at
+	 * `ns`, in the caller's clock. May be NULL: only where messages overlap. */
+	void (*moment)(void *state, enum side from, uint64_t ns, uint64_t position);
+
+	/* Lets go of what the state owns. May be NULL: it owns nothing. */
+	void (*done)(void *state);
+
+	/* Bytes of the beginning of each call that should be captured. 0: the usual. */
+	uint32_t call_bytes;
 };
