@@ -17,6 +17,8 @@
 
 #include "protocol/protocols.h"
 
+enum { H2C_STREAM = 1 /* the request that asked for it goes on as that: RFC 7540 3.2 */ };
+
 struct conversation_datagram {
 	uint64_t ns, moved;
 	size_t len;
@@ -33,12 +35,21 @@ void conversation_init(struct conversation *c, bool is_datagram, enum side sende
 	pair_init(&c->pair, from_start, PAIR_ROOM);
 }
 
+static void drop_state(struct conversation *c)
+{
+	if (c->state && c->protocol->done)
+		c->protocol->done(c->state);
+	free(c->state);
+	c->state = NULL;
+	c->has_more = false;
+}
+
 void conversation_done(struct conversation *c)
 {
+	drop_state(c);
 	for (size_t i = 0; i < 2; i++)
 		stream_done(&c->streams[i]);
 	pair_done(&c->pair);
-	free(c->state);
 	free(c->datagrams);
 	*c = (struct conversation){};
 }
@@ -87,7 +98,7 @@ static int start(struct conversation *c, const struct protocol *protocol)
 {
 	bool has_skipped = false;
 
-	free(c->state);
+	drop_state(c);
 	c->state = calloc(1, protocol->state_size);
 	if (!c->state)
 		return -ENOMEM;
@@ -105,9 +116,8 @@ static int start(struct conversation *c, const struct protocol *protocol)
 /* The parser was wrong: back to the start, with what is still to come. */
 static void stop(struct conversation *c)
 {
+	drop_state(c);
 	c->protocol = NULL;
-	free(c->state);
-	c->state = NULL;
 	if (!c->is_by_id)
 		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
 	for (size_t i = 0; i < 2; i++) {
@@ -233,6 +243,15 @@ static void note_loss(struct conversation *c, enum loss loss)
 		pair_lost(&c->pair, speaker(c, direction), loss);
 }
 
+/* Where messages overlap the parser knows when each began. One without any bytes (a call that was broken
+ * off) is nowhere in the stream. */
+static struct pair_moment moment_of(const struct conversation *c, const struct message *message)
+{
+	if (!message->bytes)
+		return (struct pair_moment){c->piece.ns, c->piece.ns, UINT64_MAX};
+	return (struct pair_moment){message->began, message->ended, message->position};
+}
+
 static void note_message(struct conversation *c, const struct message *message, uint64_t end)
 {
 	__typeof__(c->side[0]) *side = &c->side[c->direction];
@@ -242,6 +261,9 @@ static void note_message(struct conversation *c, const struct message *message, 
 		.position = end - message->bytes,
 	};
 
+	if (c->protocol->moment)
+		moment = moment_of(c, message);
+	c->has_more = message->has_more;
 	c->counts.messages++;
 	c->counts.torn += !message->is_complete;
 	c->is_by_id = message->correlation == CORRELATION_ID;
@@ -288,6 +310,25 @@ static void note_bad(struct conversation *c)
 	}
 }
 
+static void tell_moment(struct conversation *c, uint64_t position)
+{
+	if (c->protocol->moment)
+		c->protocol->moment(c->state, speaker(c, c->direction), c->piece.ns, position);
+}
+
+/* A message that became whole together with the last one. */
+static void take_another(struct conversation *c)
+{
+	struct message message;
+	const char *why;
+	size_t used;
+
+	c->has_more = false;
+	if (c->protocol->cut(c->state, speaker(c, c->direction), (struct span){}, &message, &used,
+			     &why) == CUT_MESSAGE)
+		note_message(c, &message, c->piece.position + c->used);
+}
+
 static void cut_bytes(struct conversation *c)
 {
 	__typeof__(c->side[0]) *side = &c->side[c->direction];
@@ -307,6 +348,7 @@ static void cut_bytes(struct conversation *c)
 	}
 	if (!side->begun)
 		side->begun = c->piece.ns;
+	tell_moment(c, c->piece.position + c->used);
 	cut = c->protocol->cut(c->state, speaker(c, c->direction), in, &message, &used, &why);
 	c->used += used;
 	if (cut == CUT_MESSAGE && c->is_datagram)
@@ -336,6 +378,7 @@ static void pass_gap(struct conversation *c)
 	}
 	if (!side->begun)
 		side->begun = c->piece.ns;
+	tell_moment(c, c->piece.position + c->piece.bytes.len - kept.len + c->passed);
 	cut = c->protocol->gap(c->state, speaker(c, c->direction), kept, c->piece.gap - c->passed,
 			       &message, &used, &why);
 	c->passed += used;
@@ -408,12 +451,15 @@ static void hand_over(struct conversation *c)
 	const struct protocol *next =
 		protocol_named(!strcmp(c->handover, "h2c") ? "http2" : c->handover, false);
 
+	if (!strcmp(c->handover, "h2c"))
+		pair_go_on(&c->pair, H2C_STREAM);
 	c->became = c->handover;
 	c->handover = NULL;
 	if (next && !start(c, next)) {
 		c->infer.settled = next;
 		c->infer.messages = 0;
-		pair_settle(&c->pair);
+		if (strcmp(c->became, "h2c"))
+			pair_settle(&c->pair);
 		return;
 	}
 	stop(c);
@@ -427,7 +473,7 @@ static void end_direction(struct conversation *c, unsigned direction)
 
 	side->is_ended = true;
 	c->direction = (uint8_t)direction;
-	if (c->protocol && !side->is_lost && !c->is_datagram &&
+	if (c->protocol && (!side->is_lost || c->protocol->moment) && !c->is_datagram &&
 	    c->protocol->close(c->state, speaker(c, direction), stream_kept(&c->streams[direction]),
 			       &message) == CUT_MESSAGE)
 		note_message(c, &message, c->streams[direction].next);
@@ -435,6 +481,10 @@ static void end_direction(struct conversation *c, unsigned direction)
 
 static bool step(struct conversation *c)
 {
+	if (c->has_more && c->protocol) {
+		take_another(c);
+		return true;
+	}
 	if (c->has_piece && c->protocol) {
 		if (c->piece.gap)
 			pass_gap(c);
@@ -494,6 +544,19 @@ void conversation_close(struct conversation *c, unsigned direction, uint64_t ns)
 		c->until = UINT64_MAX;
 	c->piece.ns = ns;
 	stream_give_up(&c->streams[direction]);
+}
+
+bool conversation_open(struct conversation *c, size_t *at, struct exchange *ret_exchange)
+{
+	*ret_exchange = (struct exchange){.proof = PROOF_ID};
+	if (!c->protocol || !c->protocol->open || c->is_over ||
+	    !c->protocol->open(c->state, at, &ret_exchange->request, &ret_exchange->response,
+			       &ret_exchange->has_response))
+		return false;
+	ret_exchange->asked = moment_of(c, &ret_exchange->request);
+	ret_exchange->answered = moment_of(c, &ret_exchange->response);
+	ret_exchange->interims = ret_exchange->response.interims;
+	return true;
 }
 
 uint64_t conversation_passes(const struct conversation *c, unsigned direction)

@@ -63,6 +63,7 @@ struct conversation {
 	uint8_t direction; /* its direction */
 	size_t used; /* bytes of it */
 	uint64_t passed; /* bytes of its gap */
+	bool has_more; /* the parser has another message already */
 	bool has_piece, is_datagram;
 	bool is_by_id; /* messages find each other by id */
 	bool is_over; /* it has become something nobody reads */
@@ -88,6 +89,10 @@ bool conversation_take(struct conversation *c, struct exchange *ret_exchange);
 /* All events up to `ns` were put: younger ones wait, within limits, for a later `ns` (then take). From the
  * start nothing waits. UINT64_MAX: nothing waits any more. */
 void conversation_until(struct conversation *c, uint64_t ns);
+
+/* What is open now, of a protocol whose messages overlap: *at = 0 at first, then left alone. False: no more.
+ * Valid until the next call of the others. */
+bool conversation_open(struct conversation *c, size_t *at, struct exchange *ret_exchange);
 
 /* Waits no longer for events that are missing in front of others (then take). */
 void conversation_give_up(struct conversation *c);

@@ -75,8 +75,8 @@ static inline void drive_write_down(struct drive *drive, enum side from, const s
 {
 	static const char *const kinds[] = {"request", "response", "interim", "push"};
 	static const char *const answers[] = {"", " no-answer", " maybe-answer", " error-answer"};
-	static const char *const chosen[] = {"host",  "traceparent", "request-id",
-					     "agent", "type",        "user", "grpc-status"};
+	static const char *const chosen[] = {"host", "traceparent", "request-id", "agent",
+					     "type", "user",        "grpc-status"};
 	static const char *const namings[] = {"", " seeded", " opaque", " lost"};
 	struct message bounded = *m;
 
@@ -182,7 +182,8 @@ static inline struct span drive_cut(struct drive *drive, enum side from, struct 
 			continue;
 		}
 		if (protocol->moment)
-			protocol->moment(drive->state, from, drive->clock, drive->side[from].position);
+			protocol->moment(drive->state, from, drive->clock,
+					 drive->side[from].position);
 		cut = protocol->cut(drive->state, from, in, &message, &used, &why);
 		drive_promise(used <= in.len);
 		drive_promise(used || cut != CUT_BAD);
@@ -229,8 +230,8 @@ static inline void drive_more(struct drive *drive, enum side from)
 	size_t used;
 
 	while (message.has_more) {
-		drive_promise(drive->protocol->cut(drive->state, from, (struct span){}, &message, &used,
-						   &why) == CUT_MESSAGE &&
+		drive_promise(drive->protocol->cut(drive->state, from, (struct span){}, &message,
+						   &used, &why) == CUT_MESSAGE &&
 			      !used);
 		drive_write_down(drive, from, &message);
 	}
@@ -277,8 +278,10 @@ static inline void drive_close(struct drive *drive, enum side from)
 	if (drive_is_over(drive))
 		return;
 	drive->side[from].position += kept.len;
-	for (bool has_more = !drive->side[from].is_lost || drive->protocol->moment; has_more; kept = (struct span){}) {
-		has_more = drive->protocol->close(drive->state, from, kept, &message) == CUT_MESSAGE;
+	for (bool has_more = !drive->side[from].is_lost || drive->protocol->moment; has_more;
+	     kept = (struct span){}) {
+		has_more =
+			drive->protocol->close(drive->state, from, kept, &message) == CUT_MESSAGE;
 		if (has_more)
 			drive_write_down(drive, from, &message);
 		has_more = has_more && message.has_more;

@@ -295,6 +295,8 @@ static void finish_response(struct reader *reader, struct http_head *head)
 	if (head->status == 101 || (shape == SHAPE_CONNECT && head->status / 100 == 2)) {
 		message->handover =
 			head->status == 101 ? http_upgrade_name(head->upgrade) : "unknown";
+		if (!strcmp(message->handover, "h2c")) /* the answer comes in HTTP/2 */
+			message->kind = MESSAGE_INTERIM;
 		message->ends_stream = true;
 		reader->state->is_handed_over = true;
 		return;

@@ -190,6 +190,19 @@ bool http2_open(struct http2_state *state, size_t *at, struct http2_view *ret_vi
 	return true;
 }
 
+static bool http2_view(void *at, size_t *place, struct message *ret_request,
+		       struct message *ret_response, bool *ret_has_response)
+{
+	struct http2_view view;
+
+	if (!http2_open(at, place, &view))
+		return false;
+	*ret_request = view.request;
+	*ret_response = view.response;
+	*ret_has_response = view.has_response;
+	return true;
+}
+
 size_t http2_bytes(const struct http2_state *state)
 {
 	size_t bytes = state->room * sizeof(*state->streams) +
@@ -210,6 +223,7 @@ const struct protocol http2 = {
 	.close = http2_close,
 	.passes = http2_passes,
 	.moment = http2_moment,
+	.open = http2_view,
 	.done = http2_done,
 	.call_bytes = HTTP2_FRAME_MIN_MAX,
 };

@@ -80,7 +80,8 @@ struct http2_half {
 	bool has_begun;
 	bool is_closed;
 	uint32_t losses; /* times the place was lost */
-	uint32_t last_stream; /* highest number that this side opened */
+	uint32_t first_stream,
+		last_stream; /* lowest and highest number that this side opened; 0: none */
 	uint32_t frame_max; /* bytes of a payload that it may send; 0: not known */
 	int64_t window, initial_window; /* what it may send: of the connection, of a new stream */
 	uint64_t blocked_since, waited_ns; /* for the connection's window */
@@ -98,6 +99,7 @@ struct http2_state {
 	bool is_from_start;
 	bool is_flow_lost; /* what may be sent is not known any more */
 	bool has_tunnel; /* CONNECT */
+	bool has_upgraded; /* the answer to the request of HTTP/1 that asked for HTTP/2 has come */
 	uint32_t resets[HTTP2_RESETS]; /* ring */
 	uint32_t reset_next;
 	uint32_t goaway[2]; /* last stream that each side will look at + 1; 0: no GOAWAY */

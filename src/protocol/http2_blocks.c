@@ -209,6 +209,16 @@ static void take_server_head(struct http2_reader *reader, struct http2_stream *s
 		note_opaque_answer(reader, stream, head);
 }
 
+/* Stream 1 without a client that opened it: the answer to a request of HTTP/1 (RFC 7540 3.2). */
+static bool is_upgrade(struct http2_state *state, uint32_t id)
+{
+	bool is_first =
+		!state->has_upgraded && id == 1 && state->half[SIDE_CLIENT].first_stream != 1;
+
+	state->has_upgraded |= is_first;
+	return is_first;
+}
+
 /* The stream that a block is about. NULL: nobody's. */
 static struct http2_stream *stream_of_block(struct http2_reader *reader)
 {
@@ -223,11 +233,13 @@ static struct http2_stream *stream_of_block(struct http2_reader *reader)
 	if (reader->from == SIDE_CLIENT || half->block_promised)
 		is_new = id > half->last_stream;
 	else
-		is_new = may_be_unseen(state, id);
+		is_new = may_be_unseen(state, id) || is_upgrade(state, id);
 	if (!is_new) {
 		state->counts.stray++;
 		return NULL;
 	}
+	if (!half->first_stream)
+		half->first_stream = id;
 	if (id > half->last_stream && (reader->from == SIDE_CLIENT || half->block_promised))
 		half->last_stream = id;
 	stream = http2_add(state, id);

@@ -45,8 +45,9 @@ static void note(struct infer *infer, size_t i, unsigned direction, struct guess
 	}
 	infer->candidates[i].is_repeated[direction] =
 		*verdict == VERDICT_YES && guess.verdict == VERDICT_YES && agree(*from, guess.from);
+	if (guess.from != SIDE_UNKNOWN || !*verdict) /* who spoke last still does */
+		*from = (uint8_t)guess.from;
 	*verdict = (uint8_t)guess.verdict;
-	*from = (uint8_t)guess.from;
 }
 
 /* How well a candidate stands: 0 = not enough to settle. */

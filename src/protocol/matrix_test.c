@@ -211,6 +211,8 @@ static const struct exception {
 	const char *why;
 } exceptions[] = {
 	{"http1-expect", 1, 1, 0, "a 1xx, a body, and that was all"},
+	{"http2-prior", 1, 1, 3, "one side speaks twice"},
+	{"http2-prior", 2, 2, 0, "data and an acknowledgement: nobody knows whose"},
 	{"memcached-meta", 1, 1, 3, "EN is in nobody else's language, but short"},
 	{"memcached-meta", 4, 9, 4, "mn, EN and MN are short words of any protocol"},
 	{"memcached-text", 26, 30, 0, "STAT, bogus, ERROR, OK: others say so as well"},

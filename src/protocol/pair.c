@@ -266,6 +266,19 @@ void pair_settle(struct pair *pair)
 	pair->order = ORDER_SURE;
 }
 
+void pair_go_on(struct pair *pair, uint64_t id)
+{
+	struct entry *entry = find(pair, pair->first, STATE_OPEN, STATE_OPEN);
+
+	if (pair->open == 1) {
+		entry->message.correlation = CORRELATION_ID;
+		entry->message.id = id;
+	} else {
+		drop_all(pair);
+	}
+	pair->order = ORDER_SURE;
+}
+
 /* Pairing. */
 
 static void match(struct pair *pair, struct entry *entry, const struct message *response,
@@ -601,6 +614,7 @@ bool pair_take(struct pair *pair, struct exchange *ret_exchange)
 	ret_exchange->response = pair->response;
 	ret_exchange->answered = pair->answered;
 	ret_exchange->has_response = true;
+	ret_exchange->interims += pair->response.interims;
 	ret_exchange->proof = pair->proof;
 	return true;
 }

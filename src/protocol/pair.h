@@ -103,6 +103,9 @@ enum loss {
 /* Bytes of that side were lost. Of a protocol with ids nothing is lost but those messages: not needed. */
 void pair_lost(struct pair *pair, enum side from, enum loss loss);
 
+/* The protocol changes to one with ids; the request that is open goes on there, as `id`. */
+void pair_go_on(struct pair *pair, uint64_t id);
+
 /* The caller knows that nothing is open on this connection: the order is certain again. */
 void pair_settle(struct pair *pair);
 

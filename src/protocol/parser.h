@@ -152,8 +152,7 @@ struct message {
 	bool is_complete; /* false: a gap or the end swallowed part of it and the rest is guessed or cut */
 	bool is_unasked; /* a response whose request the parser has not seen, where that matters */
 	bool ends_stream; /* nothing more of this protocol follows on this side */
-	bool has_more; /* there is another message already: call cut() again, if only with no bytes; after
-			* close(), close() */
+	bool has_more; /* there is another message already: call cut() again, if only with no bytes */
 	uint8_t naming; /* enum naming */
 
 	/* Of a protocol whose messages overlap, when it was told when bytes moved (moment() below); all 0
@@ -217,6 +216,11 @@ struct protocol {
 	/* Told before cut() and gap(): the bytes given next stand at `position` of their side and moved at
 	 * `ns`, in the caller's clock. May be NULL: only where messages overlap. */
 	void (*moment)(void *state, enum side from, uint64_t ns, uint64_t position);
+
+	/* What is open now, oldest first; *at = 0 at first, then left alone. False: no more. Valid until the
+	 * next call of the others. ret_has_response: it has begun. May be NULL. */
+	bool (*open)(void *state, size_t *at, struct message *ret_request,
+		     struct message *ret_response, bool *ret_has_response);
 
 	/* Lets go of what the state owns. May be NULL: it owns nothing. */
 	void (*done)(void *state);

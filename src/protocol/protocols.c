@@ -5,6 +5,7 @@
 extern const struct protocol dns;
 extern const struct protocol dns_stream;
 extern const struct protocol http1;
+extern const struct protocol http2;
 extern const struct protocol memcached;
 extern const struct protocol mysql;
 extern const struct protocol pgsql;
@@ -15,6 +16,7 @@ const struct protocol *const protocols[] = {
 	&dns,
 	&dns_stream,
 	&http1,
+	&http2,
 	&memcached,
 	&mysql,
 	&pgsql,
