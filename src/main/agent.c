@@ -226,8 +226,10 @@ int agent_run(const struct agent_options *options, struct err *why)
 	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
 	if (!error)
 		error = keep_start(&agent, why);
-	if (!error)
+	if (!error) {
+		brought_load(&agent);
 		error = agent_check_items(&agent, agent.config, &problems, why);
+	}
 	if (!error) {
 		/* what libevent puts back at the end: the impatient must not cut it short */
 		signal(SIGTERM, SIG_IGN);

@@ -71,3 +71,13 @@ void keep_status(struct agent *agent, struct json *out); /* the member "store" *
 void agent_configure_items(struct agent *agent);
 int agent_check_items(struct agent *agent, struct config *config, struct buf *problems, struct err *why);
 int agent_reload(struct agent *agent, struct json *out, struct err *why);
+
+/* brought.c: items of others over a restart */
+/* "runqlat.bpf.o" -> "runqlat"; false for other files. */
+bool brought_name(const char *file, char name[ITEM_NAME_BYTES]);
+/* Adds what lies in the folders and is not there yet. */
+void brought_load(struct agent *agent);
+void brought_keep(struct agent *agent, const char *name, struct span bytes);
+void brought_forget(struct agent *agent, const char *name);
+/* The item's file as it is now. */
+int brought_read(struct agent *agent, const char *name, struct buf *out, struct err *why);

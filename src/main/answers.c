@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "main/agent_private.h"
 
-enum { OBJECT_SUFFIX = 6 /* ".bpf.o" */ };
 
 static struct item *find(struct agent *agent, const char *name, struct err *why)
 {
@@ -437,19 +436,6 @@ static int answer_change(void *ctx, const char *name, const struct api_change *c
 	return error;
 }
 
-/* "runqlat.bpf.o" -> "runqlat" */
-static bool name_of_file(const char *file, char name[ITEM_NAME_BYTES])
-{
-	size_t len = strlen(file);
-
-	if (len <= OBJECT_SUFFIX || strcmp(file + len - OBJECT_SUFFIX, ".bpf.o") != 0 ||
-	    len - OBJECT_SUFFIX >= ITEM_NAME_BYTES)
-		return false;
-	memcpy(name, file, len - OBJECT_SUFFIX);
-	name[len - OBJECT_SUFFIX] = 0;
-	return true;
-}
-
 static int answer_add(void *ctx, const struct api_file *files, size_t count, bool check,
 		      struct json *out, struct err *why)
 {
@@ -458,7 +444,7 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 	struct item *item;
 	int error;
 
-	if (count != 1 || !name_of_file(files[0].name, name))
+	if (count != 1 || !brought_name(files[0].name, name))
 		return err_set(why, -EINVAL, "an item is one file NAME.bpf.o; build it as docs/writing-items.md says");
 	error = registry_add(agent->registry, name, files[0].bytes, &item, why);
 	if (error)
@@ -466,7 +452,24 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 	item_json(item, true, out);
 	if (check)
 		registry_remove(agent->registry, item, NULL);
+	else
+		brought_keep(agent, name, files[0].bytes);
 	return 0;
+}
+
+static int upgrade_from_file(struct agent *agent, struct item *item, struct err *why)
+{
+	struct buf bytes;
+	int error;
+
+	buf_init(&bytes, 32 << 20);
+	error = item_is_builtin(item) ? err_set(why, -EPERM, "'%s' belongs to sonde: it comes with the program",
+						item_name(item))
+				      : brought_read(agent, item_name(item), &bytes, why);
+	if (!error)
+		error = item_upgrade(item, buf_as_span(&bytes), why);
+	buf_done(&bytes);
+	return error;
 }
 
 static int answer_upgrade(void *ctx, const char *name, const struct api_file *files, size_t count,
@@ -478,9 +481,11 @@ static int answer_upgrade(void *ctx, const char *name, const struct api_file *fi
 
 	if (!item)
 		return -ENOENT;
-	if (count != 1)
-		return err_set(why, -EINVAL, "an upgrade needs the new file %s.bpf.o", name);
-	error = item_upgrade(item, files[0].bytes, why);
+	if (count > 1)
+		return err_set(why, -EINVAL, "an upgrade takes one file, %s.bpf.o", name);
+	error = count ? item_upgrade(item, files[0].bytes, why) : upgrade_from_file(agent, item, why);
+	if (!error && count && !item_is_builtin(item))
+		brought_keep(agent, name, files[0].bytes);
 	kernel_forget_btf(agent->options.kernel);
 	return error;
 }
@@ -489,8 +494,11 @@ static int answer_remove(void *ctx, const char *name, struct err *why)
 {
 	struct agent *agent = ctx;
 	struct item *item = find(agent, name, why);
+	int error = item ? registry_remove(agent->registry, item, why) : -ENOENT;
 
-	return item ? registry_remove(agent->registry, item, why) : -ENOENT;
+	if (!error)
+		brought_forget(agent, name);
+	return error;
 }
 
 static int answer_verb(void *ctx, const char *name, const char *verb, int argc, char **argv,

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BACKLOG = 128 };
@@ -38,10 +39,32 @@ static int make_parents(const char *path)
 static bool is_served(const struct sockaddr_un *address)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool served = sock >= 0 && !connect(sock, (const struct sockaddr *)address, sizeof(*address));
+	bool served =
+		sock >= 0 && !connect(sock, (const struct sockaddr *)address, sizeof(*address));
 
 	if (sock >= 0)
 		close(sock);
+	return served;
+}
+
+/* The worker of an agent that was killed a moment ago has its sockets until the kernel has taken it apart: looks again
+ * for a second before somebody else is said to be there. */
+static bool look_again(int *looks)
+{
+	enum { LOOKS = 20, LOOK_MS = 50 };
+
+	nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+	return ++*looks < LOOKS;
+}
+
+static bool stays_served(const struct sockaddr_un *address)
+{
+	int looks = 0;
+	bool served;
+
+	do
+		served = is_served(address);
+	while (served && look_again(&looks));
 	return served;
 }
 
@@ -56,15 +79,17 @@ static int listen_unix(const char *path, struct err *why)
 		error = -ENAMETOOLONG;
 	if (error)
 		return err_set(why, error, "cannot listen on '%s': %s", path, err_name(error));
-	if (is_served(&address))
-		return err_set(why, -EADDRINUSE,
-			       "another agent serves '%s'; stop it, or give this one another address with "
-			       "--set listen=[unix:/path]",
-			       path);
+	if (stays_served(&address))
+		return err_set(
+			why, -EADDRINUSE,
+			"another agent serves '%s'; stop it, or give this one another address with "
+			"--set listen=[unix:/path]",
+			path);
 	unlink(path);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(0117);
-	if (sock < 0 || bind(sock, (struct sockaddr *)&address, sizeof(address)) || listen(sock, BACKLOG)) {
+	if (sock < 0 || bind(sock, (struct sockaddr *)&address, sizeof(address)) ||
+	    listen(sock, BACKLOG)) {
 		error = -errno;
 		if (sock >= 0)
 			close(sock);
@@ -130,23 +155,28 @@ static int listen_tcp(const char *text, struct err *why)
 {
 	union address address;
 	socklen_t size;
-	int sock, error, one = 1;
+	int sock, error, one = 1, looks = 0;
 
 	if (parse(text, &address, &size))
 		return err_set(why, -EINVAL,
-			       "cannot listen on '%s': an address is unix:/path, 127.0.0.1:8470, [::1]:8470 or "
+			       "cannot listen on '%s': an address is unix:/path, 127.0.0.1:8470, "
+			       "[::1]:8470 or "
 			       ":8470",
 			       text);
 	sock = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock >= 0)
 		setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (sock < 0 || bind(sock, &address.any, size) || listen(sock, BACKLOG)) {
-		error = -errno;
+	do
+		error = sock < 0 || bind(sock, &address.any, size) || listen(sock, BACKLOG) ? -errno
+											    : 0;
+	while (error == -EADDRINUSE && look_again(&looks));
+	if (error) {
 		if (sock >= 0)
 			close(sock);
 		if (error == -EADDRINUSE)
 			return err_set(why, error,
-				       "cannot listen on '%s': another program does; give this agent another "
+				       "cannot listen on '%s': another program does; give this "
+				       "agent another "
 				       "address with --set listen=[...]",
 				       text);
 		return err_set(why, error, "cannot listen on '%s': %s", text, err_name(error));

@@ -98,7 +98,7 @@ static bool is_empty(const char *path)
 }
 
 /*
- * The worker writes the history, but may not make a folder where only root may. A folder that is there keeps its
+ * The worker writes the history and keeps items of others, but may not make a folder where only root may. A folder that is there keeps its
  * owner, unless it is root's and empty: package managers make such.
  */
 static void make_state_folder(const struct start *start)
@@ -107,8 +107,7 @@ static void make_state_folder(const struct start *start)
 	uint32_t uid, gid;
 	struct stat is;
 
-	if (!config_bool(start->config, "store.on") || !config_number(start->config, "store.size") ||
-	    !path || start->options->only)
+	if (!path || start->options->only)
 		return;
 	if (mkdir(path, 0700) &&
 	    (lstat(path, &is) || !S_ISDIR(is.st_mode) || is.st_uid || !is_empty(path)))

@@ -160,8 +160,10 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 	}
 	if (!error)
 		error = config_load(&sources, &config, &problems, why);
-	if (!error)
+	if (!error) {
+		brought_load(agent);
 		error = agent_check_items(agent, config, &problems, why);
+	}
 	if (!error) {
 		struct config *old = agent->config;
 
