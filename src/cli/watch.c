@@ -128,6 +128,10 @@ static int ask_rows(struct watch *watch)
 
 	buf_init(&path, 128 * 1024);
 	buf_f(&path, "/v1/records/%s?source=rows&limit=10000", watch->item);
+	if (watch->options.by) {
+		buf_str(&path, "&by=");
+		url_encode(&path, watch->options.by);
+	}
 	if (watch->options.filter.len) {
 		buf_str(&path, "&filter=");
 		url_encode(&path, buf_text(&watch->options.filter));
@@ -211,8 +215,6 @@ static int open_agent(struct watch *watch)
 	size_t sets = 0;
 
 	buf_init(&watch->sets_text, 64 * 1024);
-	if (watch->options.by)
-		buf_f(&watch->sets_text, "items.%s.by=%s%c", watch->item, watch->options.by, 0);
 	for (size_t i = 0; i < watch->options.params; i++)
 		buf_f(&watch->sets_text, "items.%s.%s%c", watch->item, watch->options.param[i], 0);
 	for (size_t at = 0; at < watch->sets_text.len; at += strlen(watch->sets_text.at + at) + 1)

@@ -19,6 +19,7 @@
 #include "base/cpus.h"
 
 enum { POLL_NS = 20000000, DELETE_KEYS = 4096, SWEEP_KEY_BYTES = 16 << 20 };
+enum { RETIRED = 8192 }; /* sums of the dead of a map, by container and what else is in its keys */
 enum { CROWDED = 8 }; /* a map that is full to an eighth is swept at every tick */
 
 /* The entry at hand: key and value, or a row, side by side. */
@@ -97,6 +98,7 @@ static void done_sources(struct item *item)
 	for (uint32_t i = 0; i < ITEM_MAPS; i++) {
 		map_done(&item->source[i].last);
 		map_done(&item->source[i].dying);
+		map_done(&item->source[i].retired);
 	}
 }
 
@@ -138,6 +140,8 @@ int item_make_families(struct item *item, struct err *why)
 		choose_labels(item, i);
 		map_init(&item->source[i].last, item_label_bytes(map), 8 + map->row.size, 65536);
 		map_init(&item->source[i].dying, map->key_size ? map->key_size : 1, 0, 65536);
+		map_init(&item->source[i].retired, map->key_size ? map->key_size : 1, map->row.size,
+			 RETIRED);
 	}
 	return 0;
 }
@@ -460,6 +464,32 @@ static const struct column *pid_column(const struct item_map *map)
 	return NULL;
 }
 
+/* What a dead process had is still part of its container's and the host's rows. */
+static void add_to_retired(const struct walk *walk, const uint8_t *row)
+{
+	const struct item_map *map = map_of(walk);
+	uint8_t key[ITEM_KEY_BYTES], *sum;
+	bool is_new;
+
+	memcpy(key, row, map->key_size);
+	for (uint32_t i = 0; i < map->key.count; i++) {
+		const struct column *column = &map->key.column[i];
+
+		if (column->type == COLUMN_PID || column->type == COLUMN_TID ||
+		    column->type == COLUMN_COMM || column->type == COLUMN_UID)
+			memset(key + column->offset, 0, column->size);
+	}
+	sum = map_put(&walk->item->source[walk->map].retired, key, &is_new);
+	if (!sum)
+		return; /* counted as refused: it is missing in those rows, not in the metrics */
+	if (is_new) {
+		memcpy(sum, row, map->row.size);
+		memcpy(sum, key, map->key_size);
+	} else {
+		item_add_row(walk->item->desc, map, sum, row);
+	}
+}
+
 /* Dead now and at the last sweep: nothing adds to it any more. Dead only now: look again. */
 static bool sweep_entry(void *ctx, const void *key, const void *value)
 {
@@ -478,6 +508,7 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 	if (walk->keys->len + map->key_size > SWEEP_KEY_BYTES)
 		return true; /* the rest at the next sweep */
 	give(walk, side_by_side(walk, key, value), true);
+	add_to_retired(walk, (const uint8_t *)walk->row->at);
 	buf_add(walk->keys, key, map->key_size);
 	return true;
 }

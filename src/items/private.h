@@ -45,6 +45,7 @@ struct item_tally {
 struct source {
 	struct map last;  /* tables with gone=keep: labels' bytes -> poll number, row */
 	struct map dying; /* keys whose process was dead at the last sweep */
+	struct map retired; /* key without process -> entry: what the dead had together (rows by container, host) */
 	uint16_t label[METRIC_LABELS]; /* columns of the layout that are labels */
 	uint32_t labels;
 };
@@ -114,6 +115,9 @@ void item_label_key(const struct item_map *map, const uint8_t *row, struct buf *
 bool item_is_overflow(const struct item_map *map, const uint8_t *row);
 
 /* rows.c */
+/* Adds the numbers of an entry (key and value side by side) to a sum of the same form. */
+void item_add_row(const struct item_desc *desc, const struct item_map *map, uint8_t *sum,
+		  const uint8_t *part);
 void item_rows_json(const struct item *item, struct json *json);
 
 /* registry.c */

@@ -94,9 +94,14 @@ int item_upgrade(struct item *item, struct span elf, struct err *why);
 void item_poll(struct item *item, uint64_t now_ns);
 struct family *const *item_families(const struct item *item, size_t *ret_count);
 
+/* How finely rows are told apart: each process, or summed up. */
+enum rows_by { ROWS_PROCESS, ROWS_CONTAINER, ROWS_POD, ROWS_SERVICE, ROWS_HOST };
+/* "pod" -> ROWS_POD; NULL -> ROWS_PROCESS; -EINVAL for another word. */
+int rows_by_name(const char *name);
+
 /* The same as rows, one record each. False from `each` = no more. */
-int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *row), void *ctx,
-	      struct err *why);
+int item_rows(struct item *item, enum rows_by by, bool (*each)(void *ctx, const struct record *row),
+	      void *ctx, struct err *why);
 bool item_has_rows(const struct item *item);
 bool item_has_events(const struct item *item);
 const struct layout *item_layout(const struct item *item, size_t i); /* i from 0 until NULL */

@@ -2,8 +2,9 @@
 /*
  * rows - what an item's maps and tables hold now, as records: `sonde ITEM`, GET /v1/records/ITEM.
  *
- * A table's iterator says one row for each process (or socket, or file); with an item `by` container or host several
- * of them have the same columns and are one row with their sums, as they are one series of its metrics.
+ * A table's iterator says one row for each process (or socket, or file). Rows whose columns are the same are one row with
+ * their sums, as they are one series of the metrics: when the item is `by` container or host, and when somebody asks for
+ * it: then what is finer is taken out of the keys first, before anything has a name.
  */
 #include "items/private.h"
 
@@ -16,33 +17,117 @@ enum { ROW_BYTES = 1 << 20, MERGED_ROWS = 65536 };
 struct rows {
 	struct item *item;
 	const struct item_map *map;
-	struct buf *row; /* an entry's key and value side by side; a row's labels */
-	struct map merged; /* tables: labels' bytes -> row */
+	struct buf *labels, *entry; /* of a row; an entry's key and value side by side */
+	uint8_t *raw; /* a copy of a row, to be made alike */
+	struct map merged; /* labels' bytes -> row */
 	bool (*each)(void *ctx, const struct record *row);
 	void *ctx;
+	enum rows_by by;
+	struct map
+		alike; /* what a group is called at this level -> the id of the first such group */
 	bool are_gone; /* what is merged now comes from a map of what is gone */
 	bool enough;
 };
+
+/* ---- coarser than a process ---- */
+
+static const char *const by_name[] = {
+	[ROWS_PROCESS] = "process", [ROWS_CONTAINER] = "container", [ROWS_POD] = "pod",
+	[ROWS_SERVICE] = "service", [ROWS_HOST] = "host",
+};
+
+int rows_by_name(const char *name)
+{
+	for (int i = 0; name && i <= ROWS_HOST; i++)
+		if (!strcmp(name, by_name[i]))
+			return i;
+	return name ? -EINVAL : ROWS_PROCESS;
+}
+
+static const unsigned who_of[] = {
+	[ROWS_PROCESS] = ~0u,
+	[ROWS_CONTAINER] = WHO_OF_CGROUP,
+	[ROWS_POD] = 1 << WHO_POD | 1 << WHO_NAMESPACE,
+	[ROWS_SERVICE] = 1 << WHO_SERVICE,
+	[ROWS_HOST] = 0,
+};
+
+/* The sum of several has only what they have in common. */
+static void leave_out_the_finer(const struct rows *rows, struct record *record)
+{
+	for (int i = 0; i < WHO_COLUMNS; i++) {
+		uint16_t at = record->layout->who[i];
+
+		if (at != NO_COLUMN && !(who_of[rows->by] & 1u << i))
+			record->value[at] = (struct value){};
+	}
+}
+
+/* One control group stands for all that are the same pod or service; 0 for all that are none. */
+static uint64_t group_alike(struct rows *rows, uint64_t id)
+{
+	const struct resolver *resolver = item_resolver(rows->item);
+	struct who who = {};
+	struct span name;
+	uint64_t hash, *first;
+	bool is_new;
+
+	if (rows->by == ROWS_CONTAINER)
+		return id;
+	if (rows->by == ROWS_HOST || !resolver->cgroup ||
+	    !resolver->cgroup(resolver->ctx, id, &who))
+		return 0;
+	name = rows->by == ROWS_POD ? who.pod : who.service;
+	if (!name.len)
+		return 0;
+	hash = hash_bytes(name.at, name.len, 1);
+	if (rows->by == ROWS_POD)
+		hash = hash_bytes(who.namespace.at, who.namespace.len, hash);
+	first = map_put(&rows->alike, &hash, &is_new);
+	if (first && is_new)
+		*first = id;
+	return first ? *first : id;
+}
+
+/* Makes rows that are one at this level equal in their keys. False: this map can't tell whose a row is. */
+static bool make_alike(struct rows *rows, uint8_t *row)
+{
+	const struct schema *key = &rows->map->key;
+	bool has_cgroup = rows->by == ROWS_HOST;
+
+	for (uint32_t i = 0; i < key->count; i++)
+		has_cgroup |= key->column[i].type == COLUMN_CGROUP_ID;
+	for (uint32_t i = 0; has_cgroup && i < key->count; i++) {
+		const struct column *column = &key->column[i];
+		uint64_t id;
+
+		switch (column->type) {
+		case COLUMN_PID:
+		case COLUMN_TID:
+		case COLUMN_UID:
+		case COLUMN_COMM: memset(row + column->offset, 0, column->size); break;
+		case COLUMN_CGROUP_ID:
+			memcpy(&id, row + column->offset, sizeof(id));
+			id = group_alike(rows, id);
+			memcpy(row + column->offset, &id, sizeof(id));
+			break;
+		default: break;
+		}
+	}
+	return has_cgroup;
+}
+
+/* ---- showing and merging ---- */
 
 static bool show(struct rows *rows, const void *row)
 {
 	struct record record;
 
-	if (item_is_overflow(rows->map, row))
-		return true; /* nobody's: seen in the metrics */
-	if (!item_fill_row(rows->item, rows->map, row, &record))
+	if (!item_fill_row(rows->item, rows->map, row, &record)) {
+		leave_out_the_finer(rows, &record);
 		rows->enough = !rows->each(rows->ctx, &record);
+	}
 	return !rows->enough;
-}
-
-static bool show_entry(void *ctx, const void *key, const void *value)
-{
-	struct rows *rows = ctx;
-
-	buf_clear(rows->row);
-	buf_add(rows->row, key, rows->map->key_size);
-	buf_add(rows->row, value, rows->map->value_size);
-	return show(rows, rows->row->at);
 }
 
 static void add_number(uint8_t *sum, const uint8_t *part, uint32_t bytes)
@@ -63,12 +148,11 @@ static void add_number(uint8_t *sum, const uint8_t *part, uint32_t bytes)
 	memcpy(sum, wide, 8);
 }
 
-static void add_row(const struct rows *rows, uint8_t *sum, const uint8_t *part)
+void item_add_row(const struct item_desc *desc, const struct item_map *map, uint8_t *sum,
+		  const uint8_t *part)
 {
-	const struct item_map *map = rows->map;
-
 	for (uint32_t i = 0; i < map->metrics; i++) {
-		const struct metric *metric = &rows->item->desc->metric[map->first_metric + i];
+		const struct metric *metric = &desc->metric[map->first_metric + i];
 		uint32_t at = map->key_size + metric->offset;
 
 		if (metric->type != METRIC_HISTOGRAM)
@@ -97,15 +181,33 @@ static bool merge_row(void *ctx, const void *row)
 	uint8_t *sum;
 	bool is_new;
 
-	item_label_key(rows->map, row, rows->row);
-	sum = rows->merged.key_size ? map_put(&rows->merged, rows->row->at, &is_new) : NULL;
+	if (rows->by != ROWS_PROCESS) {
+		memcpy(rows->raw, row, rows->map->row.size);
+		if (make_alike(rows, rows->raw))
+			row = rows->raw;
+	}
+	item_label_key(rows->map, row, rows->labels);
+	sum = rows->merged.key_size ? map_put(&rows->merged, rows->labels->at, &is_new) : NULL;
 	if (!sum)
 		return show(rows, row); /* too many, or without labels: as it is */
 	if (is_new || (rows->are_gone && is_of_one_process(rows->map, row)))
 		memcpy(sum, row, rows->map->row.size); /* it ended between the two readings */
 	else
-		add_row(rows, sum, row);
+		item_add_row(rows->item->desc, rows->map, sum, row);
 	return true;
+}
+
+static bool show_entry(void *ctx, const void *key, const void *value)
+{
+	struct rows *rows = ctx;
+
+	if (item_is_overflow(rows->map, key))
+		return true; /* nobody's: seen in the metrics */
+	buf_clear(rows->entry);
+	buf_add(rows->entry, key, rows->map->key_size);
+	buf_add(rows->entry, value, rows->map->value_size);
+	return rows->by == ROWS_PROCESS ? show(rows, rows->entry->at)
+					: merge_row(rows, rows->entry->at);
 }
 
 static void show_merged(struct rows *rows)
@@ -184,6 +286,20 @@ static bool merge_gone(void *ctx, const void *key, const void *value)
 	return merge_row(gone->rows, gone->row);
 }
 
+/* What the dead had whose entries are deleted by now: part of the coarser rows. */
+static void each_retired(const struct rows *rows, const struct item_map *map, map_entry each,
+			 void *ctx)
+{
+	const struct item *item = rows->item;
+	const struct map *retired = &item->source[map - item->desc->map].retired;
+	const void *key;
+	void *row;
+	size_t at = 0;
+
+	while (rows->by != ROWS_PROCESS && map_next(retired, &at, &key, &row))
+		each(ctx, key, (const uint8_t *)row + map->key_size);
+}
+
 static int add_the_gone(struct rows *rows)
 {
 	const struct item_desc *desc = rows->item->desc;
@@ -193,8 +309,11 @@ static int add_the_gone(struct rows *rows)
 	rows->are_gone = true;
 	for (uint32_t i = 0; result >= 0 && i < desc->maps; i++) {
 		gone.map = &desc->map[i];
-		if (table_of_the_gone(desc, gone.map) == rows->map)
-			result = object_read(rows->item->object, gone.map->name, merge_gone, &gone);
+		if (table_of_the_gone(desc, gone.map) != rows->map)
+			continue;
+		result = object_read(rows->item->object, gone.map->name, merge_gone, &gone);
+		if (result >= 0)
+			each_retired(rows, gone.map, merge_gone, &gone);
 	}
 	rows->are_gone = false;
 	free(gone.row);
@@ -205,35 +324,50 @@ static int show_source(struct rows *rows)
 {
 	int result;
 
+	rows->raw = malloc(rows->map->row.size);
+	if (!rows->raw)
+		return -ENOMEM;
 	map_init(&rows->merged, item_label_bytes(rows->map), rows->map->row.size, MERGED_ROWS);
+	map_init(&rows->alike, sizeof(uint64_t), sizeof(uint64_t), MERGED_ROWS);
 	result = item_read_source(rows->item, rows->map, show_entry, merge_row, rows);
 	if (result >= 0 && rows->map->is_table)
 		result = add_the_gone(rows);
+	else if (result >= 0)
+		each_retired(rows, rows->map, show_entry, rows);
 	if (result >= 0)
 		show_merged(rows);
+	map_done(&rows->alike);
 	map_done(&rows->merged);
+	free(rows->raw);
 	return result;
 }
 
-int item_rows(struct item *item, bool (*each)(void *ctx, const struct record *row), void *ctx,
-	      struct err *why)
+int item_rows(struct item *item, enum rows_by by, bool (*each)(void *ctx, const struct record *row),
+	      void *ctx, struct err *why)
 {
-	struct buf row;
-	struct rows rows = {.item = item, .row = &row, .each = each, .ctx = ctx};
+	struct buf labels, entry;
+	struct rows rows = {.item = item,
+			    .by = by,
+			    .labels = &labels,
+			    .entry = &entry,
+			    .each = each,
+			    .ctx = ctx};
 	int result = 0;
 
 	if (!item->started)
 		return err_set(why, -EBUSY,
 			       "item '%s' is off; switch it on with 'sonde items on %s'",
 			       item->name, item->name);
-	buf_init(&row, ROW_BYTES);
+	buf_init(&labels, ROW_BYTES);
+	buf_init(&entry, ROW_BYTES);
 	for (uint32_t i = 0; result >= 0 && !rows.enough && item->desc && i < item->desc->maps;
 	     i++) {
 		rows.map = &item->desc->map[i];
 		if (!table_of_the_gone(item->desc, rows.map))
 			result = show_source(&rows);
 	}
-	buf_done(&row);
+	buf_done(&labels);
+	buf_done(&entry);
 	if (result < 0)
 		return err_set(why, result, "cannot read the maps of '%s': %s", item->name,
 			       err_name(result));

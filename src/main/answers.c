@@ -531,8 +531,11 @@ static int answer_rows(void *ctx, const char *name, const char *by, api_row each
 		       struct err *why)
 {
 	struct item *item = find(ctx, name, why);
+	int level = rows_by_name(by);
 
-	return item ? item_rows(item, each, each_ctx, why) : -ENOENT;
+	if (level < 0)
+		return err_set(why, level, "'by' is process, container, pod, service or host, not '%s'", by);
+	return item ? item_rows(item, (enum rows_by)level, each, each_ctx, why) : -ENOENT;
 }
 
 void agent_answers(struct agent *agent)

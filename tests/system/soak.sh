@@ -7,7 +7,7 @@ gcc -O1 -o "$WORK/tcp_case" "$(dirname "$0")/tcp_case.c" || exit 1
 start_agent --set items.syscalls.on=true
 status=$("$SONDE" status --json)
 broker=$(echo "$status" | jq .broker.pid) worker=$(echo "$status" | jq .worker.pid)
-fds() { ls /proc/$broker/fd /proc/$worker/fd | wc -l; }
+fds() { ls -l /proc/$broker/fd /proc/$worker/fd | grep -c anon_inode; } # programs, maps, links; not the history's files
 rss() { awk '/^VmRSS/{ print $2 }' /proc/$worker/status; }
 keys() { python3 "$(dirname "$0")/map_keys.py" "$1" $broker $worker | sort; }
 

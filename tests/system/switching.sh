@@ -14,7 +14,7 @@ start_agent --set items.syscalls.on=false
 cp /bin/dash "$WORK/opener"
 cp "$WORK/opens.bpf.o" "$WORK/steady.bpf.o"
 worker=$("$SONDE" status --json | jq .worker.pid)
-fds() { ls /proc/$worker/fd | wc -l; }
+fds() { ls -l /proc/$worker/fd | grep -c anon_inode; } # programs, maps, links; not the history's files
 maps() { "$SONDE" self --json | jq '[.items[].maps | length] | add'; }
 programs() { "$SONDE" self --json | jq '[.items[].programs | length] | add'; }
 
