@@ -11,6 +11,7 @@ struct arch_register {
 };
 
 #if defined(__x86_64__)
+#define ARCH_NAME "x86_64"
 enum { ARCH_ARGS = 6, ARCH_RETVAL = 80, ARCH_STACK = 152, ARCH_IP = 128 };
 static const int arch_args[] = {112, 104, 96, 88, 72, 64};
 static const struct arch_register arch_registers[] = {
@@ -20,6 +21,7 @@ static const struct arch_register arch_registers[] = {
 	{"flags", 144}, {"sp", 152}, {"ss", 160},
 };
 #elif defined(__aarch64__)
+#define ARCH_NAME "arm64"
 enum { ARCH_ARGS = 8, ARCH_RETVAL = 0, ARCH_STACK = 248, ARCH_IP = 256 };
 static const int arch_args[] = {0, 8, 16, 24, 32, 40, 48, 56};
 static const struct arch_register arch_registers[] = {

@@ -145,6 +145,7 @@ struct variable {
 	bool has_fixed_type; /* let $x: type */
 	bool is_shared; /* with a callback (for over a map): lives in the frame */
 	uint32_t callback_depth; /* of its declaration */
+	bool is_addressed; /* &$x: lives in memory */
 	bool is_in_loop; /* written in a loop, or shared with a callback: lives in memory */
 	uint32_t loop_depth; /* of its declaration */
 	/* lowering */

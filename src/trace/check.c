@@ -68,6 +68,26 @@ static bool fold(struct expr *expr, const struct expr *a, const struct expr *b)
 	return true;
 }
 
+static void fold_comparison(struct expr *expr)
+{
+	const struct expr *a = expr->a, *b = expr->b;
+	bool is_unsigned = !a->is_negative && !b->is_negative;
+	int64_t x = (int64_t)a->number, y = (int64_t)b->number;
+	bool is_less = is_unsigned ? a->number < b->number : x < y;
+
+	switch (expr->op) {
+	case OP_EQ: expr->number = x == y; break;
+	case OP_NE: expr->number = x != y; break;
+	case OP_LT: expr->number = is_less; break;
+	case OP_GE: expr->number = !is_less; break;
+	case OP_LE: expr->number = is_less || x == y; break;
+	case OP_GT: expr->number = !is_less && x != y; break;
+	case OP_LOGIC_AND: expr->number = x && y; break;
+	default: expr->number = x || y; break;
+	}
+	expr->is_constant = true;
+}
+
 static const struct type *check_integers(struct checker *checker, struct expr *expr,
 					 const struct type *left, const struct type *right)
 {
@@ -76,8 +96,12 @@ static const struct type *check_integers(struct checker *checker, struct expr *e
 	bool is_unsigned = (!left->is_signed || (is_left_free && !right->is_signed)) &&
 			   (!right->is_signed || (is_right_free && !left->is_signed));
 
-	if (is_comparison(expr->op) || expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR)
+	if (is_comparison(expr->op) || expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR) {
+		if (left->is_literal && right->is_literal && expr->a->is_constant &&
+		    expr->b->is_constant)
+			fold_comparison(expr);
 		return &type_bool;
+	}
 	if (left->is_literal && right->is_literal && expr->a->is_constant && expr->b->is_constant) {
 		if (fold(expr, expr->a, expr->b))
 			return type_of_literal(expr->number, expr->is_negative);
@@ -115,6 +139,24 @@ static const struct type *check_pointers(struct checker *checker, struct expr *e
 	return &type_none;
 }
 
+/* "a" "b" and "a" + "b", of constants only: put together while compiling. */
+static bool join_texts(struct checker *checker, struct expr *expr)
+{
+	struct span a = expr->a->text, b = expr->b->text;
+	uint8_t *text;
+
+	if (!expr->a->is_constant || !expr->b->is_constant)
+		return false;
+	text = arena_new(&checker->script->arena, a.len + b.len + 1);
+	if (!text)
+		return false;
+	memcpy(text, a.at, a.len);
+	memcpy(text + a.len, b.at, b.len);
+	expr->text = (struct span){text, a.len + b.len};
+	expr->is_constant = true;
+	return true;
+}
+
 static bool is_comparable(const struct type *left, const struct type *right)
 {
 	if (left->kind == TYPE_STRING && right->kind == TYPE_STRING)
@@ -145,6 +187,10 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 	const struct type *left = check_expr(checker, expr->a);
 	const struct type *right = check_expr(checker, expr->b);
 
+	/* str($1 + 2) */
+	if (expr->op == OP_ADD && expr->a->kind == EXPR_POSITIONAL && left->kind == TYPE_STRING &&
+	    right->kind == TYPE_INT && expr->b->is_constant)
+		return left;
 	if (left->kind == TYPE_NONE || right->kind == TYPE_NONE)
 		return is_comparison(expr->op)   ? &type_bool
 		       : left->kind == TYPE_NONE ? &type_none
@@ -160,6 +206,10 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 	if (is_comparable(left, right)) {
 		if (expr->op == OP_EQ || expr->op == OP_NE)
 			return &type_bool;
+		if (left->kind == TYPE_STRING && is_comparison(expr->op))
+			return &type_bool;
+		if (left->kind == TYPE_STRING && expr->op == OP_ADD && join_texts(checker, expr))
+			return type_string(&checker->script->arena, (uint32_t)expr->text.len + 1);
 		check_error(checker, expr->place,
 			    "The %s operator can not be used on expressions of types '%s', '%s'",
 			    op_text(expr->op), check_text(checker, left),
@@ -176,16 +226,18 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 	return &type_none;
 }
 
-void check_condition(struct checker *checker, struct expr *expr)
+void check_condition(struct checker *checker, struct expr *expr, struct place place)
 {
 	const struct type *type = check_expr(checker, expr);
 
 	if (type->kind == TYPE_NONE || type_is_scalar(type) || type_is_castable_aggregate(type))
 		return;
-	/* bpftrace takes text as true when it is not empty */
-	if (type->kind == TYPE_STRING)
+	if (type->kind == TYPE_STRING && expr->is_constant)
 		return;
-	check_error(checker, expr->place, "Invalid condition: '%s'", check_text(checker, type));
+	check_error(checker, place, "Invalid condition: %s",
+		    type->kind == TYPE_TUPLE    ? "tuple"
+		    : type->kind == TYPE_STRING ? "string"
+						: check_text(checker, type));
 }
 
 /* --- statements --- */
@@ -225,6 +277,12 @@ void check_map_value(struct checker *checker, struct map_decl *map, const struct
 	if (map->value->kind == TYPE_HIST && type->kind == TYPE_HIST &&
 	    map->value->step != type->step) {
 		check_error(checker, place, "Different bits in a single hist unsupported");
+		return;
+	}
+	if (map->value->kind == type->kind && type_has_buckets(type) &&
+	    !type_same(map->value, type)) {
+		check_error(checker, place, "Different %s bounds in a single map unsupported",
+			    type->kind == TYPE_LHIST ? "lhist" : "tseries");
 		return;
 	}
 	joined = type_is_aggregate(map->value) != type_is_aggregate(stored)
@@ -280,8 +338,23 @@ static struct variable *lookup(struct checker *checker, const char *name)
 	return NULL;
 }
 
+/* 256 is no uint8; what is not known before it happens is cut. */
+static bool fits_literal(const struct type *fixed, const struct type *type,
+			 const struct expr *value)
+{
+	uint32_t bits = fixed->size * 8 - fixed->is_signed;
+	uint64_t magnitude;
+
+	if (!value || !value->is_constant || !type->is_literal || fixed->kind != TYPE_INT)
+		return true;
+	if (value->is_negative && !fixed->is_signed)
+		return false;
+	magnitude = value->is_negative ? -value->number - 1 : value->number;
+	return bits >= 64 || magnitude >> bits == 0;
+}
+
 static void assign_variable(struct checker *checker, struct variable *variable,
-			    const struct type *type, struct place place)
+			    const struct type *type, struct place place, const struct expr *value)
 {
 	const struct type *joined;
 
@@ -295,11 +368,13 @@ static void assign_variable(struct checker *checker, struct variable *variable,
 		check_error(checker, place, "Invalid expression for assignment");
 		return;
 	}
-	joined = variable->has_fixed_type
-			 ? (type_is_integer(variable->type) && type_is_integer(type)
-				    ? variable->type
-				    : type_join(&checker->script->arena, variable->type, type))
-			 : type_join(&checker->script->arena, variable->type, type);
+	joined =
+		variable->has_fixed_type && type_is_integer(variable->type) && type_is_integer(type)
+			? variable->type
+			: type_join(&checker->script->arena, variable->type, type);
+	if (joined && variable->has_fixed_type &&
+	    (!type_same(joined, variable->type) || !fits_literal(variable->type, type, value)))
+		joined = NULL;
 	if (!joined) {
 		check_error(checker, place,
 			    "Type mismatch for %s: trying to assign value of type '%s' when "
@@ -319,7 +394,7 @@ void check_written(struct checker *checker, struct expr *expr, const struct type
 {
 	expr->variable = lookup(checker, expr->name);
 	if (expr->variable)
-		assign_variable(checker, expr->variable, type, expr->place);
+		assign_variable(checker, expr->variable, type, expr->place, NULL);
 	else
 		check_error(checker, expr->place, "Undefined or undeclared variable: %s",
 			    expr->name);
@@ -336,6 +411,35 @@ static const struct type *compound_type(struct checker *checker, struct stmt *st
 	const struct type *type = check_binary(checker, &sum);
 
 	return type->is_literal ? type_int(type->size, type->is_signed) : type;
+}
+
+static void refuse_aggregate(struct checker *checker, const struct stmt *stmt,
+			     const struct type *type)
+{
+	static const char *const calls[] = {
+		[TYPE_COUNT] = "count()",
+		[TYPE_SUM] = "sum(retval)",
+		[TYPE_MIN] = "min(retval)",
+		[TYPE_MAX] = "max(retval)",
+		[TYPE_AVG] = "avg(retval)",
+		[TYPE_STATS] = "stats(arg2)",
+		[TYPE_HIST] = "hist(retval)",
+		[TYPE_LHIST] = "lhist(rand %10, 0, 10, 1)",
+		[TYPE_TSERIES] = "tseries(rand %10, 10s, 1)",
+	};
+
+	if (!checker->is_final)
+		return;
+	check_error(checker, stmt->place,
+		    "Map value '%s' cannot be assigned from one map to another. The function that "
+		    "returns this type must be called directly e.g. `%s = %s;`.",
+		    check_text(checker, type), stmt->target->name, calls[type->kind]);
+	if (type_is_castable_aggregate(type))
+		diag_hint(
+			&checker->script->diag,
+			"Add a cast to integer if you want the value of the aggregate, e.g. `%s = "
+			"(int64)%s;`.",
+			stmt->target->name, stmt->value->name ? stmt->value->name : "@");
 }
 
 static void check_map_assignment(struct checker *checker, struct stmt *stmt)
@@ -362,14 +466,8 @@ static void check_map_assignment(struct checker *checker, struct stmt *stmt)
 		check_error(checker, stmt->place, "Invalid expression for assignment");
 		return;
 	}
-	if (type_is_castable_aggregate(type) && stmt->value->kind != EXPR_CALL)
-		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
-	else if (type_is_aggregate(type) && stmt->value->kind != EXPR_CALL) {
-		check_error(checker, stmt->place,
-			    "Map value '%s' cannot be assigned from one map "
-			    "to another. The function that returns this type must be called "
-			    "directly e.g. `%s = %s;`.",
-			    check_text(checker, type), target->name, "hist(retval)");
+	if (type_is_aggregate(type) && stmt->value->kind != EXPR_CALL) {
+		refuse_aggregate(checker, stmt, type);
 		return;
 	}
 	check_map_value(checker, target->map, type,
@@ -396,7 +494,8 @@ static void check_assignment(struct checker *checker, struct stmt *stmt)
 		stmt->target->variable = variable;
 	}
 	if (variable)
-		assign_variable(checker, variable, type, stmt->place);
+		assign_variable(checker, variable, type, stmt->place,
+				stmt->op ? NULL : stmt->value);
 }
 
 static void check_let(struct checker *checker, struct stmt *stmt)
@@ -427,7 +526,7 @@ static void check_let(struct checker *checker, struct stmt *stmt)
 		}
 	}
 	if (stmt->value)
-		assign_variable(checker, variable, type, stmt->place);
+		assign_variable(checker, variable, type, stmt->place, stmt->value);
 }
 
 static void check_body_of(struct checker *checker, struct stmt *stmts)
@@ -440,12 +539,25 @@ static void check_body_of(struct checker *checker, struct stmt *stmts)
 	checker->bindings = outer;
 }
 
+static void check_shadow(struct checker *checker, const struct stmt *stmt)
+{
+	const struct variable *earlier = lookup(checker, stmt->target->name);
+
+	if (!earlier || earlier == stmt->variable)
+		return;
+	check_error(checker, stmt->target->place, "Loop declaration shadows existing variable: %s",
+		    stmt->target->name);
+	check_error(checker, earlier->place, "This is the initial assignment.");
+}
+
 static void check_for_map(struct checker *checker, struct stmt *stmt)
 {
 	struct map_decl *map = script_map(checker->script, stmt->value->name, stmt->value->place);
 	struct field *fields = arena_new(&checker->script->arena, 3 * sizeof(*fields));
-	struct variable *variable = declare(checker, stmt, stmt->target);
+	struct variable *variable;
 
+	check_shadow(checker, stmt);
+	variable = declare(checker, stmt, stmt->target);
 	stmt->value->map = map;
 	if (!map || !fields || !variable)
 		return;
@@ -477,10 +589,13 @@ static void check_loop(struct checker *checker, struct stmt *stmt)
 		const struct type *to = check_expr(checker, stmt->end);
 		struct variable *variable;
 
-		if ((from->kind != TYPE_NONE && !type_is_integer(from)) ||
-		    (to->kind != TYPE_NONE && !type_is_integer(to)))
-			check_error(checker, stmt->value->place,
-				    "Loop range requires an integer for its bounds");
+		if (from->kind != TYPE_NONE && !type_is_integer(from))
+			check_error(checker, stmt->place,
+				    "Loop range requires an integer for the start value");
+		if (to->kind != TYPE_NONE && !type_is_integer(to))
+			check_error(checker, stmt->place,
+				    "Loop range requires an integer for the end value");
+		check_shadow(checker, stmt);
 		variable = declare(checker, stmt, stmt->target);
 		if (variable) {
 			variable->type = &type_int64;
@@ -501,7 +616,7 @@ static void check_loop(struct checker *checker, struct stmt *stmt)
 	if (stmt->kind == STMT_FOR_MAP && stmt->variable)
 		stmt->variable->is_shared = true;
 	if (stmt->kind == STMT_WHILE)
-		check_condition(checker, stmt->value);
+		check_condition(checker, stmt->value, stmt->place);
 	check_body_of(checker, stmt->body);
 	checker->callback_depth -= stmt->kind == STMT_FOR_MAP;
 	checker->loop_depth--;
@@ -514,21 +629,62 @@ static void check_unroll(struct checker *checker, struct stmt *stmt)
 
 	if (type->kind != TYPE_NONE && (!stmt->value->is_constant || type->kind != TYPE_INT))
 		check_error(checker, stmt->place, "invalid unroll value");
-	else if (stmt->value->is_negative || stmt->value->number < 1)
+	else if (stmt->value->is_negative)
+		check_error(checker, stmt->place, "invalid unroll value");
+	else if (stmt->value->number < 1)
 		check_error(checker, stmt->place, "unroll minimum value is 1");
 	else if (stmt->value->number > 100)
 		check_error(checker, stmt->place, "unroll maximum value is 100");
 	check_body_of(checker, stmt->body);
 }
 
+static void check_return(struct checker *checker, struct stmt *stmt)
+{
+	const struct type *type = check_expr(checker, stmt->value);
+
+	if (type->kind != TYPE_NONE && !type_is_integer(type))
+		check_error(checker, stmt->place,
+			    "Probe return values can only be integers. Found %s",
+			    check_text(checker, type));
+}
+
+static void warn_of_discarded(struct checker *checker, const struct expr *expr);
+
+static void check_discarded(struct checker *checker, struct stmt *stmt)
+{
+	struct expr *value = stmt->value;
+
+	/* `@x;` may be all that is said of a map */
+	if (value->is_discarded && value->kind == EXPR_MAP && !value->args) {
+		check_map_key(checker, value);
+		value->type = value->map ? value->map->value : &type_none;
+	} else {
+		check_expr(checker, value);
+	}
+	if (value->is_discarded)
+		warn_of_discarded(checker, value);
+}
+
+/* What nobody wants to know: `1;`, `has_key(@, 1);`. */
+static void warn_of_discarded(struct checker *checker, const struct expr *expr)
+{
+	if (!checker->is_final || expr->type->kind == TYPE_VOID || expr->kind == EXPR_STEP ||
+	    expr->kind == EXPR_TERNARY || expr->kind == EXPR_IF || expr->kind == EXPR_BLOCK)
+		return;
+	if (expr->kind == EXPR_CALL && expr->function &&
+	    (expr->function->flags & (FUNCTION_NO_VALUE | FUNCTION_AGGREGATE)))
+		return;
+	diag_warn(&checker->script->diag, expr->place, "Return value discarded.");
+}
+
 static void check_stmt(struct checker *checker, struct stmt *stmt)
 {
 	switch (stmt->kind) {
-	case STMT_EXPR: check_expr(checker, stmt->value); break;
+	case STMT_EXPR: check_discarded(checker, stmt); break;
 	case STMT_ASSIGN: check_assignment(checker, stmt); break;
 	case STMT_LET: check_let(checker, stmt); break;
 	case STMT_IF:
-		check_condition(checker, stmt->value);
+		check_condition(checker, stmt->value, stmt->place);
 		check_body_of(checker, stmt->body);
 		if (stmt->otherwise)
 			check_body_of(checker, stmt->otherwise);
@@ -546,16 +702,32 @@ static void check_stmt(struct checker *checker, struct stmt *stmt)
 		break;
 	case STMT_RETURN:
 		if (stmt->value)
-			check_expr(checker, stmt->value);
+			check_return(checker, stmt);
 		break;
 	case STMT_BLOCK: check_body_of(checker, stmt->body); break;
 	}
 }
 
+static bool ends_here(const struct stmt *stmt)
+{
+	return stmt->kind == STMT_RETURN || stmt->kind == STMT_BREAK ||
+	       stmt->kind == STMT_CONTINUE ||
+	       (stmt->kind == STMT_EXPR && stmt->value->kind == EXPR_CALL &&
+		stmt->value->function && !strcmp(stmt->value->function->name, "exit"));
+}
+
 void check_stmts(struct checker *checker, struct stmt *stmts)
 {
-	for (struct stmt *stmt = stmts; stmt; stmt = stmt->next)
+	for (struct stmt *stmt = stmts; stmt; stmt = stmt->next) {
 		check_stmt(checker, stmt);
+		if (checker->is_final && stmt->next && ends_here(stmt)) {
+			struct place rest = stmt->next->place;
+
+			for (const struct stmt *s = stmt->next; s; s = s->next)
+				rest.to = s->place.to;
+			diag_warn(&checker->script->diag, rest, "Unreachable statement.");
+		}
+	}
 }
 
 static void check_probe(struct checker *checker, struct probe *probe)
@@ -565,7 +737,7 @@ static void check_probe(struct checker *checker, struct probe *probe)
 	checker->bindings = NULL;
 	checker->depth = checker->loop_depth = checker->callback_depth = 0;
 	if (probe->body->predicate)
-		check_condition(checker, probe->body->predicate);
+		check_condition(checker, probe->body->predicate, probe->body->predicate->place);
 	check_stmts(checker, probe->body->stmts);
 }
 
@@ -581,6 +753,40 @@ static void walk(struct checker *checker)
 	}
 }
 
+/* What a map is declared as must suit what is kept in it. */
+static void check_declaration(struct script *script, const struct map_decl *map)
+{
+	bool is_percpu = type_is_aggregate(map->value);
+
+	if (!map->declared_as)
+		return;
+	if (map->value->kind == TYPE_NONE)
+		diag_warn(&script->diag, map->place, "Unused map: %s", map->name);
+	else if (!map->key || map->key->kind == TYPE_NONE)
+		diag_error(&script->diag, map->place,
+			   "Incompatible map types. Type from declaration: %s. Type from value/key "
+			   "type: %s",
+			   map->declared_as, is_percpu ? "percpuarray" : "array");
+	else if (is_percpu != !strncmp(map->declared_as, "percpu", 6))
+		diag_error(&script->diag, map->place,
+			   "Incompatible map types. Type from declaration: %s. Type from value/key "
+			   "type: %s",
+			   map->declared_as, is_percpu ? "percpuhash" : "hash");
+}
+
+/* `@x = @x + 1` says nothing of its type: a number, then. */
+static bool settle_self_references(struct checker *checker)
+{
+	bool any = false;
+
+	for (struct map_decl *map = checker->script->maps; map; map = map->next)
+		if (map->is_written && map->value->kind == TYPE_NONE) {
+			map->value = &type_int64;
+			any = true;
+		}
+	return any;
+}
+
 int script_check(struct script *script)
 {
 	struct checker checker = {.script = script};
@@ -592,9 +798,18 @@ int script_check(struct script *script)
 		if (!checker.is_changed)
 			break;
 	}
+	if (settle_self_references(&checker))
+		for (int i = 0; i < WALKS_MAX; i++) {
+			checker.is_changed = false;
+			walk(&checker);
+			if (!checker.is_changed)
+				break;
+		}
 	script->diag.is_muted = false;
 	checker.is_final = true;
 	walk(&checker);
+	for (struct map_decl *map = script->maps; map; map = map->next)
+		check_declaration(script, map);
 	for (struct map_decl *map = script->maps; map; map = map->next)
 		if (map->value->kind == TYPE_INT && map->value->is_literal)
 			map->value = type_int(8, map->value->is_signed);

@@ -37,7 +37,8 @@ struct checker {
 
 const struct type *check_expr(struct checker *checker, struct expr *expr);
 void check_stmts(struct checker *checker, struct stmt *stmts);
-void check_condition(struct checker *checker, struct expr *expr);
+/* `place` is blamed: the whole statement. */
+void check_condition(struct checker *checker, struct expr *expr, struct place place);
 
 /* A variable that a function writes to (find): it becomes at least this wide. */
 void check_written(struct checker *checker, struct expr *variable, const struct type *type);

@@ -164,8 +164,14 @@ static const struct type *check_map(struct checker *checker, struct expr *expr)
 
 static const struct type *check_unary(struct checker *checker, struct expr *expr)
 {
-	const struct type *type = check_expr(checker, expr->a);
 	struct expr *a = expr->a;
+	const struct type *type;
+
+	if (expr->op == OP_ADDRESS && a->kind != EXPR_VARIABLE) {
+		check_error(checker, expr->place, "The & operator is for variables only");
+		return &type_none;
+	}
+	type = check_expr(checker, a);
 
 	if (type->kind == TYPE_NONE)
 		return &type_none;
@@ -205,8 +211,9 @@ static const struct type *check_unary(struct checker *checker, struct expr *expr
 			    check_text(checker, type));
 		return &type_none;
 	case OP_ADDRESS:
-		check_error(checker, expr->place, "The & operator is not supported yet");
-		return &type_none;
+		/* read back as kernel memory, which the stack and the frame are */
+		a->variable->is_addressed = true;
+		return type_pointer(arena_of(checker), type, SPACE_KERNEL);
 	default: break;
 	}
 	check_error(checker, expr->place,
@@ -215,11 +222,26 @@ static const struct type *check_unary(struct checker *checker, struct expr *expr
 	return &type_none;
 }
 
+/* The condition is a constant: the expression is one of its branches. */
+static const struct type *take_branch(struct expr *expr, struct expr *branch)
+{
+	*expr = (struct expr){.kind = EXPR_BLOCK,
+			      .place = expr->place,
+			      .text_from = expr->text_from,
+			      .next = expr->next,
+			      .is_constant = branch->is_constant,
+			      .number = branch->number,
+			      .is_negative = branch->is_negative,
+			      .text = branch->text,
+			      .a = branch};
+	return branch->type;
+}
+
 static const struct type *check_ternary(struct checker *checker, struct expr *expr)
 {
 	const struct type *left, *right, *joined;
 
-	check_condition(checker, expr->a);
+	check_condition(checker, expr->a, expr->place);
 	left = expr->b ? check_expr(checker, expr->b) : expr->a->type;
 	right = check_expr(checker, expr->c);
 	if (left->kind == TYPE_NONE || right->kind == TYPE_NONE)
@@ -229,6 +251,8 @@ static const struct type *check_ternary(struct checker *checker, struct expr *ex
 	if (type_is_castable_aggregate(right))
 		right = &type_int64;
 	joined = type_join(arena_of(checker), left, right);
+	if (!joined && expr->b && expr->a->is_constant && type_is_integer(expr->a->type))
+		return take_branch(expr, expr->a->number ? expr->b : expr->c);
 	if (!joined) {
 		check_error(checker, expr->place,
 			    "Ternary operator must return the same type: have '%s' and '%s'",
@@ -384,6 +408,12 @@ static const struct type *check_index(struct checker *checker, struct expr *expr
 			return &type_none;
 		}
 		return base->of;
+	}
+	if (base->kind == TYPE_STRING && expr->b->is_constant && expr->b->number >= base->count) {
+		check_error(checker, expr->place,
+			    "the index %lld is out of bounds for array of size %u",
+			    (long long)expr->b->number, base->count);
+		return &type_none;
 	}
 	if (base->kind == TYPE_STRING)
 		return &type_int8;
@@ -624,7 +654,7 @@ static const struct type *check_if_expr(struct checker *checker, struct expr *ex
 {
 	const struct type *left, *right, *joined;
 
-	check_condition(checker, expr->a);
+	check_condition(checker, expr->a, expr->place);
 	left = check_expr(checker, expr->b);
 	right = expr->c ? check_expr(checker, expr->c) : &type_void;
 	if (left->kind == TYPE_NONE || left->kind == TYPE_VOID)

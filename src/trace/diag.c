@@ -124,8 +124,14 @@ static void show_line(const struct diag *diag, struct place place, struct buf *o
 
 	diag_where(diag, place.from, &from_line, &from);
 	diag_where(diag, place.to, &to_line, &to);
-	if (from_line != to_line)
+	if (from_line != to_line) { /* all of them, and no marker */
+		end = diag->source.at + place.to;
+		stop = memchr(end, '\n', (size_t)(diag->source.at + diag->source.len - end));
+		buf_add(out, line,
+			(size_t)((stop ? stop : diag->source.at + diag->source.len) - line));
+		buf_char(out, '\n');
 		return;
+	}
 	stop = memchr(line, '\n', (size_t)(end - line));
 	buf_add(out, line, (size_t)((stop ? stop : end) - line));
 	buf_char(out, '\n');

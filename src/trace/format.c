@@ -152,6 +152,64 @@ static void format_buffer(const struct conversion *c, const struct type *type, c
 	buf_done(&text);
 }
 
+/* Flags of the page allocator, the compound ones first: include/linux/gfp_types.h of 6.12. */
+static const struct {
+	uint64_t bits;
+	const char *name;
+} gfp_names[] = {
+	{0x3d24ca, "GFP_TRANSHUGE"},
+	{0x3d20ca, "GFP_TRANSHUGE_LIGHT"},
+	{0x100cca, "GFP_HIGHUSER_MOVABLE"},
+	{0x100cc2, "GFP_HIGHUSER"},
+	{0x100cc0, "GFP_USER"},
+	{0x400cc0, "GFP_KERNEL_ACCOUNT"},
+	{0xcc0, "GFP_KERNEL"},
+	{0xc40, "GFP_NOFS"},
+	{0x820, "GFP_ATOMIC"},
+	{0xc00, "GFP_NOIO"},
+	{0x2800, "GFP_NOWAIT"},
+	{0x1, "GFP_DMA"},
+	{0x2, "__GFP_HIGHMEM"},
+	{0x4, "GFP_DMA32"},
+	{0x8, "__GFP_MOVABLE"},
+	{0x10, "__GFP_RECLAIMABLE"},
+	{0x20, "__GFP_HIGH"},
+	{0x40, "__GFP_IO"},
+	{0x80, "__GFP_FS"},
+	{0x100, "__GFP_ZERO"},
+	{0xc00, "__GFP_RECLAIM"},
+	{0x400, "__GFP_DIRECT_RECLAIM"},
+	{0x800, "__GFP_KSWAPD_RECLAIM"},
+	{0x1000, "__GFP_WRITE"},
+	{0x2000, "__GFP_NOWARN"},
+	{0x4000, "__GFP_RETRY_MAYFAIL"},
+	{0x8000, "__GFP_NOFAIL"},
+	{0x10000, "__GFP_NORETRY"},
+	{0x20000, "__GFP_MEMALLOC"},
+	{0x40000, "__GFP_COMP"},
+	{0x80000, "__GFP_NOMEMALLOC"},
+	{0x100000, "__GFP_HARDWALL"},
+	{0x200000, "__GFP_THISNODE"},
+	{0x400000, "__GFP_ACCOUNT"},
+	{0x800000, "__GFP_ZEROTAGS"},
+};
+
+static void gfp_flags(uint64_t flags, struct buf *out)
+{
+	bool is_first = true;
+
+	for (size_t i = 0; flags && i < sizeof(gfp_names) / sizeof(*gfp_names); i++) {
+		if ((flags & gfp_names[i].bits) != gfp_names[i].bits)
+			continue;
+		buf_f(out, "%s%s", is_first ? "" : "|", gfp_names[i].name);
+		flags &= ~gfp_names[i].bits;
+		is_first = false;
+	}
+	if (flags || is_first)
+		buf_f(out, is_first && !flags ? "%s0" : "%s0x%llx", is_first ? "" : "|",
+		      (unsigned long long)flags);
+}
+
 void format_value(struct output *output, const struct conversion *c, const struct type *type,
 		  const uint8_t *bytes, struct buf *out)
 {
@@ -166,14 +224,20 @@ void format_value(struct output *output, const struct conversion *c, const struc
 		return;
 	case 'p': {
 		char pointer[24];
-		int n = snprintf(pointer, sizeof(pointer), "0x%llx",
-				 (unsigned long long)integer_at(type, bytes));
+		uint64_t value = integer_at(type, bytes);
+		int n = snprintf(pointer, sizeof(pointer), value ? "0x%llx" : "%llx",
+				 (unsigned long long)value);
 
 		pad(c, (struct span){(const uint8_t *)pointer, (size_t)n}, out);
 		return;
 	}
-	case 's':
 	case 'g':
+		buf_init(&text, 4096);
+		gfp_flags(integer_at(type, bytes), &text);
+		pad(c, buf_as_span(&text), out);
+		buf_done(&text);
+		return;
+	case 's':
 		buf_init(&text, 1 << 20);
 		output_value(output, type, bytes, &text);
 		pad(c, buf_as_span(&text), out);

@@ -5,23 +5,108 @@
 #include <string.h>
 
 /* One line a function; what it does is in functions/. */
-#define ALL_FUNCTIONS(X)                                                                           \
-	X(arg)                                                                                     \
-	X(assert)                                                                                  \
-	X(find) X(usermode) X(args) X(avg) X(bswap) X(buf) X(cat) X(cgroup) X(cgroup_path) X(      \
-		cgroupid) X(clear) X(comm) X(count) X(cpid) X(cpu) X(ctx) X(curtask) X(delete)     \
-		X(elapsed) X(errorf) X(exit) X(func) X(getopt) X(gid) X(has_cpid) X(has_key) X(    \
-			hist) X(jiffies) X(join) X(kaddr) X(kptr) X(kstack) X(ksym) X(len)         \
-			X(lhist) X(macaddr) X(max) X(min) X(ncpus) X(nsecs) X(ntop) X(numaid)      \
-				X(pcomm) X(pid) X(ppid) X(print) X(printf) X(probe) X(probetype)   \
-					X(pton) X(rand) X(reg) X(retval) X(signal) X(signal_name)  \
-						X(signal_thread) X(stats) X(str) X(strcontains) X( \
-							strerror) X(strftime) X(strlen) X(strncmp) \
-							X(strstr) X(sum) X(syscall_name) X(system) \
-								X(tid) X(time) X(uid) X(uptr)      \
-									X(username) X(ustack)      \
-										X(usym) X(warnf)   \
-											X(zero)
+/* clang-format off */
+#define ALL_FUNCTIONS(X) \
+	X(arg) \
+	X(args) \
+	X(assert) \
+	X(avg) \
+	X(bswap) \
+	X(buf) \
+	X(cat) \
+	X(cgroup) \
+	X(cgroup_path) \
+	X(cgroupid) \
+	X(clear) \
+	X(comm) \
+	X(count) \
+	X(cpid) \
+	X(cpu) \
+	X(ctx) \
+	X(curtask) \
+	X(default_str_length) \
+	X(delete) \
+	X(elapsed) \
+	X(errorf) \
+	X(exit) \
+	X(fail) \
+	X(find) \
+	X(func) \
+	X(getopt) \
+	X(gid) \
+	X(has_cpid) \
+	X(has_key) \
+	X(hist) \
+	X(is_array) \
+	X(is_integer) \
+	X(is_literal) \
+	X(is_ptr) \
+	X(is_str) \
+	X(is_unsigned_integer) \
+	X(jiffies) \
+	X(join) \
+	X(kaddr) \
+	X(kfunc_allowed) \
+	X(kfunc_exist) \
+	X(kptr) \
+	X(kstack) \
+	X(ksym) \
+	X(len) \
+	X(lhist) \
+	X(macaddr) \
+	X(max) \
+	X(memcmp) \
+	X(min) \
+	X(ncpus) \
+	X(nsecs) \
+	X(ntop) \
+	X(numaid) \
+	X(override) \
+	X(path) \
+	X(pcomm) \
+	X(percpu_kaddr) \
+	X(pid) \
+	X(ppid) \
+	X(print) \
+	X(printf) \
+	X(probe) \
+	X(probetype) \
+	X(pton) \
+	X(rand) \
+	X(reg) \
+	X(retval) \
+	X(signal) \
+	X(signal_name) \
+	X(signal_thread) \
+	X(skboutput) \
+	X(socket_cookie) \
+	X(static_assert) \
+	X(stats) \
+	X(str) \
+	X(strcap) \
+	X(strcontains) \
+	X(strerror) \
+	X(strftime) \
+	X(strlen) \
+	X(strncmp) \
+	X(strstr) \
+	X(sum) \
+	X(syscall_name) \
+	X(system) \
+	X(tid) \
+	X(time) \
+	X(tseries) \
+	X(uaddr) \
+	X(uid) \
+	X(unwatch) \
+	X(uptr) \
+	X(usermode) \
+	X(username) \
+	X(ustack) \
+	X(usym) \
+	X(warnf) \
+	X(zero)
+/* clang-format on */
 
 #define DECLARE(name) extern const struct function function_##name;
 ALL_FUNCTIONS(DECLARE)

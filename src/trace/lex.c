@@ -155,14 +155,33 @@ bool lex_number(struct span text, uint64_t *ret_number, const char **ret_why)
 			is_too_big |= __builtin_mul_overflow(number, durations[i].factor, &number);
 			rest.len = 0;
 		}
-	if (!is_c_suffix(rest))
+	if (!is_c_suffix(rest)) {
+		*ret_why = "syntax: invalid integer suffix";
 		return false;
+	}
 	if (is_too_big) {
-		*ret_why = "syntax: integer is too large for 64 bits";
+		*ret_why = "syntax: overflow error, maximum value is 18446744073709551615";
 		return false;
 	}
 	*ret_number = number;
 	return true;
+}
+
+/* A wrong ending is shown alone: "invalid integer suffix 'xyz'". */
+static void say_bad_number(struct lexer *lexer, const struct token *token, const char *why)
+{
+	struct place place = token->place;
+	struct span text = token->text;
+	size_t at = 0;
+
+	if (!strstr(why, "suffix")) {
+		diag_error(lexer->diag, place, "%s: %.*s", why, (int)text.len, text.at);
+		return;
+	}
+	while (at < text.len && (isdigit(text.at[at]) || text.at[at] == '_'))
+		at++;
+	place.from += (uint32_t)at;
+	diag_error(lexer->diag, place, "%s '%.*s'", why, (int)(text.len - at), text.at + at);
 }
 
 static struct token lex_number_token(struct lexer *lexer)
@@ -177,8 +196,7 @@ static struct token lex_number_token(struct lexer *lexer)
 	token.place = (struct place){from, lexer->at};
 	token.text = (struct span){lexer->text.at + from, lexer->at - from};
 	if (!lex_number(token.text, &token.number, &why)) {
-		diag_error(lexer->diag, token.place, "%s: %.*s", why, (int)token.text.len,
-			   token.text.at);
+		say_bad_number(lexer, &token, why);
 		token.kind = TOKEN_BAD;
 	}
 	return token;
@@ -210,6 +228,17 @@ static bool lex_escape(struct lexer *lexer, uint8_t *ret_byte)
 	return digits && value < 256;
 }
 
+static void say_bad_escape(struct lexer *lexer, uint32_t escape_at)
+{
+	struct place place = {lexer->at, lexer->at + 1};
+
+	if (lexer->text.at[escape_at + 1] == 'x')
+		diag_error(lexer->diag, place, "syntax: invalid hex escape sequence");
+	else
+		diag_error(lexer->diag, place, "syntax: invalid escape character '\\%c'",
+			   peek(lexer, 0));
+}
+
 static struct token lex_string(struct lexer *lexer)
 {
 	uint32_t from = lexer->at++;
@@ -226,8 +255,7 @@ static struct token lex_string(struct lexer *lexer)
 		uint8_t byte = lexer->text.at[lexer->at++];
 
 		if (byte == '\\' && !lex_escape(lexer, &byte)) {
-			diag_error(lexer->diag, (struct place){escape_at, lexer->at + 1},
-				   "syntax: invalid escape character '\\%c'", peek(lexer, 0));
+			say_bad_escape(lexer, escape_at);
 			token.kind = TOKEN_BAD;
 		}
 		out[len++] = byte;

@@ -431,7 +431,8 @@ static void lower_body(struct lowering *l)
 		variable->reg = variable->slot = -1;
 		if (variable->type->kind == TYPE_NONE)
 			continue;
-		if (type_is_scalar(variable->type) && !variable->is_in_loop && !variable->is_shared)
+		if (type_is_scalar(variable->type) && !variable->is_in_loop &&
+		    !variable->is_shared && !variable->is_addressed)
 			variable->reg = ir_reg(l->ir);
 		else
 			variable->slot =

@@ -165,6 +165,8 @@ struct value lower_map_step(struct lowering *l, struct expr *expr);
 /* Address of the value in a register, made (zeroed) when it is new; the label is where to go when
  * the map is full. */
 int lower_map_slot(struct lowering *l, struct expr *map, int full_label);
+/* The same for the bucket of that number: hist(), lhist(), tseries(). */
+int lower_bucket(struct lowering *l, struct expr *map, int bucket, int full_label);
 int lower_map_lookup(struct lowering *l, const struct map_decl *map, struct memory key);
 /* Sum over all CPUs of the 8 bytes at `offset` of an aggregate. */
 struct operand lower_percpu_sum(struct lowering *l, const struct map_decl *map, struct memory key,
@@ -177,6 +179,10 @@ struct value lower_string_compare(struct lowering *l, struct expr *expr, bool is
 /* The first `limit` bytes. */
 struct value lower_text_compare(struct lowering *l, struct value a, struct value b, uint32_t limit,
 				bool is_equal);
+/* -1, 0, 1 in a register: which of both comes first in their first `size` bytes. */
+int lower_order(struct lowering *l, struct value a, struct value b, uint32_t size,
+		bool ends_at_zero);
+struct value lower_text_order(struct lowering *l, struct expr *expr, enum ir_cond cond);
 struct value lower_memory_compare(struct lowering *l, struct expr *expr, bool is_equal);
 
 /* --- events --- */

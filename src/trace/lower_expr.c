@@ -42,9 +42,14 @@ static enum op opposite(enum op op)
 	}
 }
 
+static bool is_comparison(enum op op)
+{
+	return op >= OP_EQ && op <= OP_GE;
+}
+
 static bool is_scalar_comparison(const struct expr *expr)
 {
-	return expr->kind == EXPR_BINARY && expr->op >= OP_EQ && expr->op <= OP_GE &&
+	return expr->kind == EXPR_BINARY && is_comparison(expr->op) &&
 	       (type_is_scalar(expr->a->type) || type_is_castable_aggregate(expr->a->type)) &&
 	       (type_is_scalar(expr->b->type) || type_is_castable_aggregate(expr->b->type));
 }
@@ -199,6 +204,8 @@ struct value lower_binary(struct lowering *l, struct expr *expr)
 	if (expr->op == OP_EQ || expr->op == OP_NE)
 		return left->kind == TYPE_STRING ? lower_string_compare(l, expr, expr->op == OP_EQ)
 						 : lower_memory_compare(l, expr, expr->op == OP_EQ);
+	if (left->kind == TYPE_STRING && is_comparison(expr->op))
+		return lower_text_order(l, expr, cond_of(expr->op, false));
 	a = lower_scalar(l, lower_expr(l, expr->a));
 	if (a.kind == OPERAND_REG) /* what comes next may change the variable behind it */
 		a = op_reg(ir_move(l->ir, a));
@@ -217,6 +224,11 @@ static struct value lower_unary(struct lowering *l, struct expr *expr)
 
 	if (expr->op == OP_NOT)
 		return lower_truth(l, expr);
+	if (expr->op == OP_ADDRESS) {
+		struct operand slot = op_slot(expr->a->variable->slot, 0);
+
+		return value_reg(expr->type, ir_move(l->ir, slot));
+	}
 	a = lower_scalar(l, lower_expr(l, expr->a));
 	if (expr->op == OP_DEREF) {
 		enum space space = expr->a->type->kind == TYPE_POINTER ? expr->a->type->space

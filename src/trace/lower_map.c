@@ -9,6 +9,7 @@
  *	@[k] = count() ...		PERCPU_HASH		k		the same
  *	@ = hist(), lhist()		PERCPU_ARRAY		bucket		8 bytes count
  *	@[k] = hist(), lhist()		PERCPU_HASH		k, bucket	8 bytes count
+ *	tseries()			as histograms		k, bucket	see functions/tseries.c
  *
  * Scalars are arrays because a look-up in those is inlined by the kernel. Counters are per CPU and
  * added to atomically all the same: another program may come between on the same CPU. Integers of
@@ -29,7 +30,7 @@ enum {
 
 static bool has_buckets(const struct map_decl *map)
 {
-	return map->value->kind == TYPE_HIST || map->value->kind == TYPE_LHIST;
+	return type_has_buckets(map->value);
 }
 
 static bool is_scalar_map(const struct map_decl *map)
@@ -40,14 +41,6 @@ static bool is_scalar_map(const struct map_decl *map)
 bool map_is_array(const struct map_decl *map)
 {
 	return is_scalar_map(map);
-}
-
-/* Buckets of hist(): negative, 0, then 2^k per power of two; of lhist(): below, steps, above. */
-static uint32_t bucket_count(const struct type *type)
-{
-	if (type->kind == TYPE_LHIST)
-		return (uint32_t)((type->max - type->min) / type->step) + 2;
-	return 2 + (64 << type->step);
 }
 
 static void set_kind(const struct map_decl *map, struct map_spec *spec)
@@ -95,9 +88,9 @@ struct map_decl *lower_decl(struct lowering *l, const struct expr *expr)
 	spec.key_size = is_scalar_map(map) ? 4 : map->key->size;
 	spec.value_size = map->value->size ? map->value->size : 8;
 	if (has_buckets(map)) {
-		spec.value_size = 8;
+		spec.value_size = map->value->size;
 		if (is_scalar_map(map))
-			spec.max_entries = bucket_count(map->value);
+			spec.max_entries = type_bucket_count(map->value);
 		else
 			spec.key_size = (map->key->size + 7) / 8 * 8 + 8;
 	} else if (is_scalar_map(map) && !type_is_aggregate(map->value)) {
@@ -143,11 +136,29 @@ int lower_map_lookup(struct lowering *l, const struct map_decl *map, struct memo
 		       NO_OPERAND, NO_OPERAND, NO_OPERAND);
 }
 
+extern const struct function function_map_full;
+
+/* Says in user space which update was refused, and why. */
+static void say_refused(struct lowering *l, int code)
+{
+	struct expr *call = arena_new(&l->script->arena, sizeof(*call));
+	struct memory event;
+
+	lower_lost(l, LOST_MAP_FULL);
+	if (!call)
+		return;
+	*call = (struct expr){
+		.kind = EXPR_CALL, .place = l->ir->place, .function = &function_map_full};
+	event = lower_event(l, call, &type_int64);
+	ir_store(l->ir, event.base, event.offset + EVENT_HEAD, 8, op_reg(code));
+	lower_send(l, event, &type_int64);
+}
+
 static int slot_at(struct lowering *l, const struct map_decl *map, struct memory key,
 		   int full_label)
 {
-	int pointer = ir_reg(l->ir), have = ir_label(l->ir);
-	uint32_t size = has_buckets(map) ? 8 : map->value->size;
+	int pointer = ir_reg(l->ir), have = ir_label(l->ir), code;
+	uint32_t size = map->value->size;
 	struct memory zero;
 
 	ir_set(l->ir, pointer, op_reg(lower_map_lookup(l, map, key)));
@@ -159,11 +170,11 @@ static int slot_at(struct lowering *l, const struct map_decl *map, struct memory
 	zero = lower_slot(l, size);
 	lower_zero(l, zero, size);
 	/* another CPU may be first: both look again */
-	ir_call(l->ir, HELPER_MAP_UPDATE, op_map(map->index), lower_address(l, key),
-		lower_address(l, zero), op_imm(KEEP_EXISTING), NO_OPERAND);
+	code = ir_call(l->ir, HELPER_MAP_UPDATE, op_map(map->index), lower_address(l, key),
+		       lower_address(l, zero), op_imm(KEEP_EXISTING), NO_OPERAND);
 	ir_set(l->ir, pointer, op_reg(lower_map_lookup(l, map, key)));
 	ir_branch(l->ir, COND_NE, op_reg(pointer), op_imm(0), have);
-	lower_lost(l, LOST_MAP_FULL);
+	say_refused(l, code);
 	ir_jump(l->ir, full_label);
 	ir_put_label(l->ir, have);
 	return pointer;
@@ -174,6 +185,20 @@ int lower_map_slot(struct lowering *l, struct expr *expr, int full_label)
 	struct map_decl *map = lower_decl(l, expr);
 	struct memory key = lower_key(l, map, expr->args, expr->arg_count);
 
+	return slot_at(l, map, key, full_label);
+}
+
+/* The key with the bucket in its last place. */
+int lower_bucket(struct lowering *l, struct expr *expr, int bucket, int full_label)
+{
+	struct map_decl *map = lower_decl(l, expr);
+	struct memory key = lower_key(l, map, expr->args, expr->arg_count);
+
+	if (map_is_array(map))
+		ir_store(l->ir, key.base, key.offset, 4, op_reg(bucket));
+	else
+		ir_store(l->ir, key.base, key.offset + (int32_t)((map->key->size + 7) / 8 * 8), 8,
+			 op_reg(bucket));
 	return slot_at(l, map, key, full_label);
 }
 
@@ -308,7 +333,7 @@ static void update(struct lowering *l, const struct map_decl *map, struct memory
 	code = ir_call(l->ir, HELPER_MAP_UPDATE, op_map(map->index), lower_address(l, key),
 		       lower_address(l, value), op_imm(0), NO_OPERAND);
 	ir_branch(l->ir, COND_EQ, op_reg(code), op_imm(0), done);
-	lower_lost(l, LOST_MAP_FULL);
+	say_refused(l, code);
 	ir_put_label(l->ir, done);
 }
 

@@ -83,6 +83,51 @@ static void compare_long(struct lowering *l, struct value a, struct value b, uin
 				 differs);
 }
 
+/*
+ * Which comes first: the difference's sign, -1, 0 or 1. `ends_at_zero`: texts, which end where both
+ * have a 0.
+ */
+int lower_order(struct lowering *l, struct value a, struct value b, uint32_t size,
+		bool ends_at_zero)
+{
+	int left = ir_move(l->ir, lower_address(l, in_frame(l, a, a.type->size)));
+	int right = ir_move(l->ir, lower_address(l, in_frame(l, b, b.type->size)));
+	int at = ir_reg(l->ir), result = ir_reg(l->ir), again = ir_label(l->ir);
+	int differs = ir_label(l->ir), end = ir_label(l->ir), x, y;
+
+	ir_set(l->ir, result, op_imm(0));
+	ir_set(l->ir, at, op_imm(0));
+	ir_put_label(l->ir, again);
+	ir_branch(l->ir, COND_GE, op_reg(at), op_imm(size), end);
+	x = ir_load(l->ir, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(left), op_reg(at))), 0, 1, false);
+	y = ir_load(l->ir, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(right), op_reg(at))), 0, 1, false);
+	ir_branch(l->ir, COND_NE, op_reg(x), op_reg(y), differs);
+	if (ends_at_zero)
+		ir_branch(l->ir, COND_EQ, op_reg(x), op_imm(0), end);
+	ir_set(l->ir, at, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(at), op_imm(1))));
+	ir_jump(l->ir, again);
+	ir_put_label(l->ir, differs);
+	ir_set(l->ir, result, op_imm(-1));
+	ir_branch(l->ir, COND_LT, op_reg(x), op_reg(y), end);
+	ir_set(l->ir, result, op_imm(1));
+	ir_put_label(l->ir, end);
+	return result;
+}
+
+struct value lower_text_order(struct lowering *l, struct expr *expr, enum ir_cond cond)
+{
+	struct value a = lower_expr(l, expr->a), b = lower_expr(l, expr->b);
+	uint32_t size = a.type->size < b.type->size ? a.type->size : b.type->size;
+	int order = lower_order(l, a, b, size, true), result = ir_reg(l->ir);
+	int end = ir_label(l->ir);
+
+	ir_set(l->ir, result, op_imm(1));
+	ir_branch(l->ir, cond, op_reg(order), op_imm(0), end);
+	ir_set(l->ir, result, op_imm(0));
+	ir_put_label(l->ir, end);
+	return value_reg(&type_bool, result);
+}
+
 static struct value truth(struct lowering *l, bool is_equal, int reg, int differs)
 {
 	int end = ir_label(l->ir);

@@ -180,18 +180,21 @@ static void username(uint64_t uid, struct buf *out)
 
 static void name_of_number(const struct type *type, uint64_t value, struct buf *out)
 {
-	const char *name = NULL;
+	const char *name = NULL, *unknown = "N/A";
 
 	switch (type->kind) {
-	case TYPE_STRERROR: name = strerrordesc_np((int)value); break;
-	case TYPE_SYSCALL_NAME: name = syscall_name(value); break;
+	case TYPE_STRERROR:
+		name = strerrordesc_np((int)value);
+		unknown = "Unknown error";
+		break;
+	case TYPE_SYSCALL_NAME:
+		name = syscall_name(value);
+		unknown = "Unknown syscall";
+		break;
 	case TYPE_SIGNAL_NAME: name = sigdescr_np((int)value); break;
 	default: break;
 	}
-	if (name)
-		buf_str(out, name);
-	else
-		buf_f(out, "%lld", (long long)value);
+	buf_str(out, name ? name : unknown);
 }
 
 static void enum_value(struct output *output, const struct type *type, uint64_t value,
@@ -379,7 +382,8 @@ static void json_fields(struct output *output, const struct type *type, const ui
 void output_json_number(uint64_t value, bool is_signed, struct buf *out)
 {
 	uint64_t magnitude = is_signed && (int64_t)value < 0 ? -value : value;
-	bool is_exact = magnitude <= 1ULL << 53 || (is_signed && (int64_t)value == INT64_MIN);
+	uint32_t zeroes = magnitude ? (uint32_t)__builtin_ctzll(magnitude) : 0;
+	bool is_exact = magnitude >> zeroes < 1ULL << 53;
 	const char *quote = is_exact ? "" : "\"";
 
 	if (is_signed)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "trace/output_tseries.h"
 #include "trace/run.h"
 
 enum { ENTRIES_MAX = 1 << 20, BAR = 52, MAP_TEXT_MAX = 64 << 20 };
@@ -19,7 +20,8 @@ struct entry {
 	const uint8_t *value; /* plain maps: its bytes */
 	int64_t total; /* aggregates: count, sum, min, max, total */
 	uint64_t count; /* avg, stats: times; histograms: all buckets */
-	uint64_t *buckets;
+	uint64_t *buckets; /* hist, lhist */
+	struct interval *intervals; /* tseries */
 };
 
 struct table {
@@ -30,16 +32,9 @@ struct table {
 	uint32_t buckets;
 };
 
-static uint32_t bucket_count(const struct type *type)
-{
-	if (type->kind == TYPE_LHIST)
-		return (uint32_t)((type->max - type->min) / type->step) + 2;
-	return 2 + (64 << type->step);
-}
-
 static bool has_buckets(const struct type *type)
 {
-	return type->kind == TYPE_HIST || type->kind == TYPE_LHIST;
+	return type_has_buckets(type);
 }
 
 static struct entry *new_entry(struct table *table, const uint8_t *key, uint32_t key_size)
@@ -79,9 +74,12 @@ static struct entry *entry_of(struct table *table, struct map *index, const uint
 		return &table->entries[*at];
 	*at = (uint32_t)table->count;
 	entry = new_entry(table, key, key_size);
-	if (entry)
+	if (entry && table->map->value->kind == TYPE_TSERIES)
+		entry->intervals =
+			arena_new(&table->arena, table->buckets * sizeof(*entry->intervals));
+	else if (entry)
 		entry->buckets = arena_new(&table->arena, table->buckets * sizeof(uint64_t));
-	return entry && entry->buckets ? entry : NULL;
+	return entry && (entry->buckets || entry->intervals) ? entry : NULL;
 }
 
 /* Puts the values of all CPUs together. Returns whether anything was counted. */
@@ -163,16 +161,28 @@ static void take_bucket(struct run *run, struct table *table, const struct map_u
 {
 	bool is_scalar = use->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY;
 	uint32_t key_size = is_scalar ? 0 : use->spec.key_size - 8;
-	uint64_t bucket = 0, count = add_cpus(value, run->loader->cpus);
+	bool is_series = table->map->value->kind == TYPE_TSERIES;
+	uint64_t bucket = 0, count = is_series ? 0 : add_cpus(value, run->loader->cpus);
+	struct interval one = {};
 	struct entry *entry;
 
 	memcpy(&bucket, key + key_size, is_scalar ? 4 : 8);
-	if (!count || bucket >= table->buckets)
+	for (uint32_t cpu = 0; is_series && cpu < run->loader->cpus; cpu++) {
+		struct interval other;
+
+		memcpy(&other, value + (size_t)cpu * sizeof(other), sizeof(other));
+		interval_add(table->map->value, &one, &other);
+	}
+	if ((!count && !one.number && !(is_series && use->is_zeroed)) || bucket >= table->buckets)
 		return;
 	entry = entry_of(table, index, is_scalar ? (const uint8_t *)"" : key,
 			 key_size ? key_size : 1);
 	if (!entry)
 		return;
+	if (is_series) {
+		entry->intervals[bucket] = one;
+		return;
+	}
 	entry->buckets[bucket] += count;
 	entry->count += count;
 }
@@ -277,7 +287,7 @@ static void read_table(struct run *run, struct map_use *use, struct table *table
 		uint32_t key_size =
 			use->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY ? 1 : use->spec.key_size - 8;
 
-		table->buckets = bucket_count(use->decl->value);
+		table->buckets = type_bucket_count(use->decl->value);
 		map_init(&index, key_size ? key_size : 1, sizeof(uint32_t), ENTRIES_MAX);
 		walk(run, use, table, take_bucket, &index);
 		map_done(&index);
@@ -441,6 +451,7 @@ static void entry_value(struct run *run, const struct table *table, const struct
 	int64_t number;
 
 	switch (type->kind) {
+	case TYPE_TSERIES: output_tseries(type, entry->intervals, is_json, out); break;
 	case TYPE_HIST:
 	case TYPE_LHIST:
 		if (is_json)
@@ -482,7 +493,19 @@ static void entry_key(struct run *run, const struct type *key, const uint8_t *by
 {
 	bool is_json = run->out->is_json;
 
-	if (key->kind == TYPE_TUPLE) {
+	if (key->kind == TYPE_TUPLE && key->field_count && key->fields[0].name) {
+		buf_str(out, is_json ? "{" : "{ ");
+		for (uint32_t i = 0; i < key->field_count; i++) {
+			buf_f(out, is_json ? "%s.%s=" : "%s.%s = ",
+			      i == 0    ? ""
+			      : is_json ? ","
+					: ", ",
+			      key->fields[i].name);
+			entry_key(run, key->fields[i].type, bytes + key->fields[i].offset, false,
+				  out);
+		}
+		buf_str(out, is_json ? "}" : " }");
+	} else if (key->kind == TYPE_TUPLE) {
 		if (!is_outermost)
 			buf_char(out, '(');
 		for (uint32_t i = 0; i < key->field_count; i++) {
@@ -531,7 +554,8 @@ static void table_text(struct run *run, const struct table *table, size_t from, 
 static void table_json(struct run *run, const struct table *table, size_t from, int64_t div)
 {
 	const struct type *value = table->map->value;
-	const char *type = has_buckets(value)                                     ? "hist"
+	const char *type = value->kind == TYPE_TSERIES                            ? "tseries"
+			   : has_buckets(value)                                   ? "hist"
 			   : value->kind == TYPE_STATS || value->kind == TYPE_AVG ? "stats"
 										  : "map";
 	struct buf data, key;

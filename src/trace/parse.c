@@ -167,7 +167,7 @@ static struct stmt *parse_let(struct parser *parser)
 
 	parser_advance(parser);
 	if (parser->token.kind != TOKEN_VARIABLE) {
-		parser_fail(parser, "syntax: expected variable");
+		parser_fail(parser, "syntax: expected variable after 'let'");
 		return NULL;
 	}
 	stmt = new_stmt(parser, STMT_LET, from);
@@ -237,7 +237,7 @@ static struct stmt *parse_for(struct parser *parser)
 	} else if (stmt->value->kind == EXPR_MAP && !stmt->value->args) {
 		stmt->kind = STMT_FOR_MAP;
 	} else {
-		parser_fail(parser, "syntax: expected '..'");
+		parser_fail(parser, "syntax: expected map or range in for loop");
 		return NULL;
 	}
 	if (has_parens && !parser_expect(parser, ')'))
@@ -288,10 +288,12 @@ static struct stmt *parse_simple(struct parser *parser)
 		   take_assignment(parser, &stmt->op)) {
 		parse_expr(parser);
 		if (!parser->is_failed)
-			diag_error(
-				&parser->script->diag, parser_since(parser, from),
-				"syntax: Tuples and records are immutable once created. Consider "
-				"creating a new value and assigning it instead.");
+			diag_error(&parser->script->diag, parser_since(parser, from), "%s",
+				   expr->kind == EXPR_INDEX
+					   ? "syntax: invalid assignment target"
+					   : "syntax: Tuples and records are immutable once "
+					     "created. Consider creating a new value and "
+					     "assigning it instead.");
 		parser->is_failed = true;
 		return NULL;
 	} else {
@@ -568,6 +570,16 @@ static void parse_config(struct parser *parser)
 	parser_expect(parser, '}');
 }
 
+static bool is_map_kind(const char *name)
+{
+	static const char *const kinds[] = {"hash", "lruhash", "percpuhash", "percpulruhash"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(kinds[i], name))
+			return true;
+	return false;
+}
+
 /* let @a = lruhash(100); */
 static void parse_map_declaration(struct parser *parser)
 {
@@ -590,14 +602,22 @@ static void parse_map_declaration(struct parser *parser)
 	if (!map->declared_as || !parser_expect(parser, '('))
 		return;
 	if (parser->token.kind != TOKEN_NUMBER || parser->token.number > UINT32_MAX) {
-		parser_fail(parser, "syntax: expected integer");
+		parser->token.place.to = parser->token.place.from + 1;
+		parser_fail(parser,
+			    "syntax: expected positive integer for map declaration max entries");
 		return;
 	}
 	map->max_entries = (uint32_t)parser->token.number;
 	parser_advance(parser);
 	parser_expect(parser, ')');
-	map->place = parser_since(parser, from);
 	parser_take(parser, ';');
+	map->place = parser_since(parser, from);
+	if (!is_map_kind(map->declared_as)) {
+		diag_error(&parser->script->diag, map->place, "Invalid bpf map type: %s",
+			   map->declared_as);
+		diag_hint(&parser->script->diag,
+			  "Valid map types: percpulruhash, percpuhash, lruhash, hash");
+	}
 }
 
 static void parse_macro(struct parser *parser)

@@ -474,7 +474,7 @@ static void report_lost(struct run *run)
 	} else if (ring + frame) {
 		fprintf(stderr, "WARNING: Lost %llu events\n", (unsigned long long)(ring + frame));
 	}
-	if (full && run->options->has_warnings)
+	if (full > run->refusals_said && run->options->has_warnings)
 		fprintf(stderr,
 			"WARNING: Map full; can't update element. Try increasing max_map_keys "
 			"config "

@@ -40,6 +40,7 @@ struct run {
 	bool is_ending;
 	uint64_t events; /* read */
 	uint32_t stack_entries;
+	uint32_t refusals_said; /* updates that maps refused, shown one by one */
 };
 
 /* Runs to the end. Returns the exit code, or -errno (why). */

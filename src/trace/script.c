@@ -138,17 +138,31 @@ static const struct {
 };
 
 /* Known to bpftrace; of no meaning here. */
-static const char *const ignored[] = {
-	"cache_user_symbols", "cpp_demangle",    "lazy_symbolication",      "log_size",
-	"max_bpf_progs",      "on_stack_limit",  "show_debug_info",         "unstable_map_decl",
-	"unstable_tseries",   "unstable_addr",   "unstable_typeinfo",       "use_blazesym",
-	"max_ast_nodes",      "unstable_import", "unstable_macro",          "debug_output",
-	"kernel_build",       "kernel_source",   "max_type_res_iterations", NULL};
+static const char *const ignored[] = {"cache_user_symbols",
+				      "cpp_demangle",
+				      "lazy_symbolication",
+				      "log_size",
+				      "max_bpf_progs",
+				      "on_stack_limit",
+				      "show_debug_info",
+				      "unstable_map_decl",
+				      "unstable_addr",
+				      "unstable_typeinfo",
+				      "use_blazesym",
+				      "max_ast_nodes",
+				      "unstable_import",
+				      "unstable_macro",
+				      "debug_output",
+				      "kernel_build",
+				      "kernel_source",
+				      "max_type_res_iterations",
+				      NULL};
 
 /* 0, -ENOENT: there is no such setting, -EINVAL: not with that value. */
 static int apply(struct config *config, const char *name, const char *value)
 {
 	static const char *const missing[] = {"error", "warn", "ignore", NULL};
+	static const char *const unstable[] = {"warn", "error", "enable", NULL};
 	static const char *const modes[] = {"bpftrace", "perf", "raw", NULL};
 	uint64_t number;
 	unsigned index;
@@ -179,6 +193,12 @@ static int apply(struct config *config, const char *name, const char *value)
 		config->missing_probes = index;
 		return 0;
 	}
+	if (!strcmp(name, "unstable_tseries")) {
+		if (!read_word(value, unstable, &index))
+			return -EINVAL;
+		config->unstable_tseries = index;
+		return 0;
+	}
 	if (!strcmp(name, "stack_mode")) {
 		if (!read_word(value, modes, &index))
 			return -EINVAL;
@@ -207,7 +227,7 @@ static void apply_environment(struct script *script)
 	static const char *const names[] = {
 		"max_map_keys",      "max_strlen", "max_probes",         "max_cat_bytes",
 		"perf_rb_pages",     "stack_mode", "print_maps_on_exit", "missing_probes",
-		"str_trunc_trailer", "license"};
+		"str_trunc_trailer", "license",    "unstable_tseries"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		char upper[64] = "BPFTRACE_";
@@ -230,6 +250,9 @@ void config_apply(struct script *script)
 
 		plain_name(setting->name, name, sizeof(name));
 		code = apply(&script->config, name, setting->value);
+		if (!code && (!strcmp(name, "unstable_map_decl") || !strcmp(name, "unstable_addr")))
+			diag_warn(&script->diag, setting->place,
+				  "%s is deprecated and has no effect", setting->name);
 		if (code == -ENOENT)
 			diag_error(&script->diag, setting->place,
 				   "%s: not a known configuration option", setting->name);

@@ -38,6 +38,7 @@ struct config {
 	uint32_t max_map_keys, max_strlen, max_probes, max_cat_bytes, perf_rb_pages;
 	enum stack_mode stack_mode;
 	bool print_maps_on_exit;
+	enum { UNSTABLE_WARN, UNSTABLE_ERROR, UNSTABLE_ENABLE } unstable_tseries;
 	enum { MISSING_ERROR, MISSING_WARN, MISSING_IGNORE } missing_probes;
 	const char *str_trunc_trailer, *license;
 };
@@ -60,6 +61,7 @@ struct script {
 	uint32_t probe_count, map_count, macro_serial;
 	struct btf *btf; /* opened when first needed; owned */
 	bool is_btf_missing;
+	bool is_tseries_said; /* the warning that it is unstable */
 	const char *texts[256]; /* formats and filters that values refer to by number */
 	uint32_t text_count;
 	struct compiled *compiled;

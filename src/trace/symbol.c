@@ -212,7 +212,7 @@ void symbol_kernel(struct symbols *symbols, uint64_t address, bool with_offset, 
 	if (at && (int64_t)address < 0)
 		write_name(&symbols->kernel, at, address, with_offset, out);
 	else
-		buf_f(out, "0x%llx", (unsigned long long)address);
+		buf_f(out, address ? "0x%llx" : "%llx", (unsigned long long)address);
 }
 
 /* --- processes --- */
@@ -320,7 +320,7 @@ void symbol_user(struct symbols *symbols, int pid, uint64_t address, bool with_o
 			}
 		}
 	}
-	buf_f(out, "0x%llx", (unsigned long long)address);
+	buf_f(out, address ? "0x%llx" : "%llx", (unsigned long long)address);
 }
 
 /* --- stacks --- */
@@ -376,7 +376,10 @@ void symbol_stack(struct run *run, const struct type *type, const uint8_t *bytes
 	if (run->loader->map_read(run->loader, fd, &key, frames))
 		return;
 	for (uint32_t i = 0; i < STACK_FRAMES && i < type->depth && frames[i]; i++) {
-		buf_fill(out, ' ', indent);
+		if (type->mode == STACK_BPFTRACE)
+			buf_fill(out, ' ', indent);
+		else if (type->mode == STACK_PERF)
+			buf_char(out, '\t');
 		write_frame(run, type, (int)pid, frames[i], out);
 		buf_char(out, '\n');
 	}

@@ -184,7 +184,8 @@ bool type_same(const struct type *a, const struct type *b)
 	case TYPE_KSTACK:
 	case TYPE_USTACK: return a->mode == b->mode && a->depth == b->depth;
 	case TYPE_HIST: return a->step == b->step;
-	case TYPE_LHIST: return a->min == b->min && a->max == b->max && a->step == b->step;
+	case TYPE_LHIST:
+	case TYPE_TSERIES: return a->min == b->min && a->max == b->max && a->step == b->step;
 	default: return true;
 	}
 }
@@ -274,6 +275,7 @@ static const char *simple_name(enum type_kind kind)
 	case TYPE_STATS: return "stats_t";
 	case TYPE_HIST: return "hist_t";
 	case TYPE_LHIST: return "lhist_t";
+	case TYPE_TSERIES: return "tseries_t";
 	default: return "?";
 	}
 }
@@ -349,6 +351,21 @@ bool type_is_scalar(const struct type *type)
 bool type_is_aggregate(const struct type *type)
 {
 	return type->kind >= TYPE_COUNT;
+}
+
+bool type_has_buckets(const struct type *type)
+{
+	return type->kind >= TYPE_HIST && type->kind <= TYPE_TSERIES;
+}
+
+/* Buckets of hist(): negative, 0, then 2^k per power of two; of lhist(): below, steps, above. */
+uint32_t type_bucket_count(const struct type *type)
+{
+	if (type->kind == TYPE_TSERIES)
+		return (uint32_t)type->min;
+	if (type->kind == TYPE_LHIST)
+		return (uint32_t)((type->max - type->min) / type->step) + 2;
+	return 2 + (64 << type->step);
 }
 
 bool type_is_castable_aggregate(const struct type *type)

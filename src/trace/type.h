@@ -59,7 +59,11 @@ enum type_kind {
 	TYPE_STATS,
 	TYPE_HIST,
 	TYPE_LHIST,
+	TYPE_TSERIES,
 };
+
+/* How the numbers of one interval of tseries() become one. */
+enum { TSERIES_LAST, TSERIES_AVG, TSERIES_MAX, TSERIES_MIN, TSERIES_SUM, TSERIES_BUCKET = 24 };
 
 enum space {
 	SPACE_NONE, /* not a pointer, or nobody knows: read as kernel memory */
@@ -100,7 +104,8 @@ struct type {
 	enum stack_mode mode; /* stacks */
 	uint32_t depth; /* stacks: frames at most */
 	bool is_literal; /* integers: a constant, whose sign fits in with its neighbour's */
-	/* hist: bits of precision; lhist: see there */
+	/* hist: step bits of precision; lhist: see there; tseries: min intervals of step ns, put
+	 * together as max says */
 	int64_t min, max, step;
 };
 
@@ -139,7 +144,10 @@ const char *type_text(struct arena *arena, const struct type *type);
 
 bool type_is_integer(const struct type *type); /* int, bool, enum */
 bool type_is_scalar(const struct type *type); /* lives in a register */
-bool type_is_aggregate(const struct type *type); /* count() ... lhist() */
+bool type_is_aggregate(const struct type *type); /* count() ... tseries() */
+/* hist, lhist, tseries: a key stands once for every bucket */
+bool type_has_buckets(const struct type *type);
+uint32_t type_bucket_count(const struct type *type);
 /* count, sum, min, max, avg: may stand where an integer is wanted */
 bool type_is_castable_aggregate(const struct type *type);
 

@@ -28,8 +28,11 @@ static const struct type *number_wanted(struct checker *checker, struct expr *ca
 		return &type_none;
 	if (!type_is_integer(arg) && !type_is_castable_aggregate(arg) &&
 	    arg->kind != TYPE_POINTER) {
-		check_error(checker, call->place, "%s() only supports int arguments (%s provided)",
-			    call->name, check_short(checker, arg));
+		bool is_hist = type == NULL;
+
+		check_error(checker, call->place, "%s() only supports %s arguments (%s provided)",
+			    call->name, is_hist ? "int" : "integer",
+			    is_hist ? check_short(checker, arg) : check_text(checker, arg));
 		return &type_none;
 	}
 	return type;
@@ -141,10 +144,15 @@ static const struct type *check_hist(struct checker *checker, struct expr *call)
 	const struct expr *bits = function_nth(call, 1);
 	struct type *type = arena_new(&checker->script->arena, sizeof(*type));
 
-	if (!type || number_wanted(checker, call, &type_count) == &type_none)
+	if (!type || number_wanted(checker, call, NULL) == &type_none)
 		return &type_none;
-	if (bits && (!bits->is_constant || bits->is_negative || bits->number > HIST_BITS_MAX)) {
-		check_error(checker, call->place, "hist: bits 0..5 must be given as a literal");
+	if (bits && (!bits->is_constant || bits->is_negative || bits->type->kind != TYPE_INT)) {
+		check_error(checker, call->place, "hist: invalid bits value, need integer literal");
+		return &type_none;
+	}
+	if (bits && bits->number > HIST_BITS_MAX) {
+		check_error(checker, call->place, "hist: bits %llu must be 0..5",
+			    (unsigned long long)bits->number);
 		return &type_none;
 	}
 	*type = (struct type){.kind = TYPE_HIST, .size = 8, .align = 8};
@@ -190,35 +198,11 @@ static int hist_bucket(struct lowering *l, struct operand n, bool is_signed, int
 	return bucket;
 }
 
-/* The key with its bucket in the last place, and one more in it. */
 static void count_bucket(struct lowering *l, struct expr *map, int bucket)
 {
-	struct map_decl *decl = lower_decl(l, map);
-	struct memory key = lower_key(l, decl, map->args, map->arg_count);
-	int full = ir_label(l->ir), have = ir_label(l->ir), slot = ir_reg(l->ir);
-	bool is_array = map_is_array(decl);
+	int full = ir_label(l->ir);
+	int slot = lower_bucket(l, map, bucket, full);
 
-	if (is_array)
-		ir_store(l->ir, key.base, key.offset, 4, op_reg(bucket));
-	else
-		ir_store(l->ir, key.base, key.offset + (int32_t)((decl->key->size + 7) / 8 * 8), 8,
-			 op_reg(bucket));
-	ir_set(l->ir, slot, op_reg(lower_map_lookup(l, decl, key)));
-	if (is_array) {
-		ir_branch(l->ir, COND_EQ, op_reg(slot), op_imm(0), full);
-	} else {
-		struct memory zero = lower_slot(l, 8);
-
-		ir_branch(l->ir, COND_NE, op_reg(slot), op_imm(0), have);
-		lower_zero(l, zero, 8);
-		ir_call(l->ir, 2 /* bpf_map_update_elem */, op_map(decl->index),
-			lower_address(l, key), lower_address(l, zero), op_imm(1), NO_OPERAND);
-		ir_set(l->ir, slot, op_reg(lower_map_lookup(l, decl, key)));
-		ir_branch(l->ir, COND_NE, op_reg(slot), op_imm(0), have);
-		lower_lost(l, LOST_MAP_FULL);
-		ir_jump(l->ir, full);
-		ir_put_label(l->ir, have);
-	}
 	ir_atomic_add(l->ir, op_reg(slot), 0, op_imm(1));
 	ir_put_label(l->ir, full);
 }
@@ -241,9 +225,14 @@ const struct function function_hist = {.name = "hist",
 				       .check = check_hist,
 				       .lower_update = update_hist};
 
-static bool is_literal_number(const struct expr *expr)
+static bool literal_wanted(struct checker *checker, struct expr *call, const struct expr *expr,
+			   const char *name)
 {
-	return expr->is_constant && type_is_integer(expr->type);
+	if (expr->is_constant && type_is_integer(expr->type) && !expr->is_negative)
+		return true;
+	check_error(checker, call->place, "lhist: invalid %s value (must be non-negative literal)",
+		    name);
+	return false;
 }
 
 static const struct type *check_lhist(struct checker *checker, struct expr *call)
@@ -252,15 +241,14 @@ static const struct type *check_lhist(struct checker *checker, struct expr *call
 	const struct expr *step = function_nth(call, 3);
 	struct type *type = arena_new(&checker->script->arena, sizeof(*type));
 
-	if (!type || number_wanted(checker, call, &type_count) == &type_none ||
+	if (!type || number_wanted(checker, call, NULL) == &type_none ||
 	    min->type->kind == TYPE_NONE || max->type->kind == TYPE_NONE ||
 	    step->type->kind == TYPE_NONE)
 		return &type_none;
-	if (!is_literal_number(min) || !is_literal_number(max) || !is_literal_number(step)) {
-		check_error(checker, call->place,
-			    "lhist() min, max and step must be literal integers");
+	if (!literal_wanted(checker, call, min, "min") ||
+	    !literal_wanted(checker, call, max, "max") ||
+	    !literal_wanted(checker, call, step, "step"))
 		return &type_none;
-	}
 	*type = (struct type){.kind = TYPE_LHIST, .size = 8, .align = 8};
 	type->min = (int64_t)min->number;
 	type->max = (int64_t)max->number;
@@ -272,6 +260,11 @@ static const struct type *check_lhist(struct checker *checker, struct expr *call
 		check_error(checker, call->place,
 			    "lhist() min must be less than max (provided min %lld and max %lld)",
 			    (long long)type->min, (long long)type->max);
+	else if (type->step > type->max - type->min)
+		check_error(checker, call->place,
+			    "lhist() step is too large for the given range (provided step %lld for "
+			    "range %lld)",
+			    (long long)type->step, (long long)(type->max - type->min));
 	else if ((type->max - type->min) / type->step > LHIST_BUCKETS_MAX)
 		check_error(checker, call->place,
 			    "lhist() too many buckets, must be <= 1000 (would need %lld)",

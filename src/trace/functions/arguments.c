@@ -106,8 +106,8 @@ static const struct type *check_reg(struct checker *checker, struct expr *expr)
 	offset = arch_register_offset((const char *)name->text.at, name->text.len);
 	if (offset < 0) {
 		check_error(checker, expr->place,
-			    "'%.*s' is not a valid register on this architecture",
-			    (int)name->text.len, name->text.at);
+			    "'%.*s' is not a valid register on this architecture (%s)",
+			    (int)name->text.len, name->text.at, ARCH_NAME);
 		return &type_none;
 	}
 	checker->probe->uses_args = true;

@@ -18,7 +18,7 @@ static const struct type *check_exit(struct checker *checker, struct expr *call)
 	if (call->args && call->args->type->kind != TYPE_NONE && !type_is_integer(call->args->type))
 		check_error(checker, call->place,
 			    "exit() only supports int arguments (%s provided)",
-			    check_text(checker, call->args->type));
+			    check_short(checker, call->args->type));
 	return &type_void;
 }
 

@@ -4,3 +4,6 @@
 
 #include "trace/check.h"
 #include "trace/lower.h"
+
+/* How many frames a stack has. */
+struct value lower_stack_depth(struct lowering *l, struct expr *stack);

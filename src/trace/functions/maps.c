@@ -21,6 +21,11 @@ static struct map_decl *map_wanted(struct checker *checker, struct expr *call)
 	return map->map;
 }
 
+static bool is_scalar(const struct map_decl *map)
+{
+	return map->is_written && (!map->key || map->key->kind == TYPE_NONE);
+}
+
 /* delete(@m, key), has_key(@m, key), and the old delete(@m[key]). */
 static void check_key(struct checker *checker, struct expr *call)
 {
@@ -35,6 +40,8 @@ static void check_key(struct checker *checker, struct expr *call)
 		return;
 	/* (1, 2) is the key of @m[1, 2]: the tuple's own type */
 	type = check_expr(checker, key);
+	if (checker->is_final && map->map && is_scalar(map->map))
+		return; /* the caller says so */
 	if (type->kind != TYPE_NONE && map->map)
 		check_join_key(checker, map->map, type, call->place);
 }
@@ -53,8 +60,14 @@ static const struct type *check_delete(struct checker *checker, struct expr *cal
 	check_key(checker, call);
 	if (checker->is_final && !call->args->args && !call->args->next && map->key &&
 	    map->key->kind != TYPE_NONE)
+		check_error(
+			checker, call->place,
+			"call to delete() with a single argument expects a map without explicit "
+			"keys (scalar map)");
+	if (checker->is_final && call->args->next && is_scalar(map))
 		check_error(checker, call->place,
-			    "call to delete() expects a map without explicit keys (scalar map)");
+			    "call to delete() with two arguments expects a map with explicit keys "
+			    "(non-scalar map)");
 	return &type_bool;
 }
 
@@ -187,8 +200,18 @@ const struct function function_find = {.name = "find",
 
 static const struct type *check_len(struct checker *checker, struct expr *call)
 {
-	struct map_decl *map = map_wanted(checker, call);
+	struct map_decl *map;
 
+	if (call->args->kind != EXPR_MAP || call->args->args) {
+		const struct type *type = check_expr(checker, call->args);
+
+		if (type->kind != TYPE_NONE && type->kind != TYPE_KSTACK &&
+		    type->kind != TYPE_USTACK)
+			check_error(checker, call->place,
+				    "call to len() expects a map, ustack, or kstack");
+		return &type_uint64;
+	}
+	map = map_wanted(checker, call);
 	if (map && checker->is_final && (!map->key || map->key->kind == TYPE_NONE))
 		check_error(checker, call->place,
 			    "call to len() expects a map with explicit keys (non-scalar map)");
@@ -201,7 +224,11 @@ static void count_only(struct lowering *l, void *context)
 
 static struct value lower_len(struct lowering *l, struct expr *call)
 {
-	struct map_decl *map = lower_decl(l, call->args);
+	struct map_decl *map;
+
+	if (call->args->kind != EXPR_MAP || call->args->args)
+		return lower_stack_depth(l, call->args);
+	map = lower_decl(l, call->args);
 
 	if (!l->compiled->target.has_for_each) {
 		diag_error(&l->script->diag, call->place,
@@ -223,13 +250,11 @@ const struct function function_len = {.name = "len",
 
 static const struct type *check_whole(struct checker *checker, struct expr *call)
 {
-	if (call->args->kind != EXPR_MAP) {
+	if (call->args->kind != EXPR_MAP || call->args->args) {
 		check_error(checker, call->args->place, "%s() expects a map argument", call->name);
 		return &type_void;
 	}
 	map_wanted(checker, call);
-	if (call->args->args)
-		check_error(checker, call->place, "%s() expects a map without keys", call->name);
 	return &type_void;
 }
 

@@ -37,6 +37,7 @@ static const struct type *check_map_print(struct checker *checker, struct expr *
 static const struct type *check_print(struct checker *checker, struct expr *call)
 {
 	const struct type *type;
+	uint32_t complaints;
 
 	if (call->args->kind == EXPR_MAP && !call->args->args) {
 		struct map_decl *map =
@@ -45,7 +46,14 @@ static const struct type *check_print(struct checker *checker, struct expr *call
 		if (map)
 			return check_map_print(checker, call);
 	}
+	complaints = checker->script->diag.errors;
 	type = check_expr(checker, call->args);
+	/* why it has no type was said; of names bpftrace says both */
+	if (type->kind == TYPE_NONE && checker->script->diag.errors != complaints &&
+	    call->args->kind != EXPR_NAME)
+		return &type_void;
+	if (type->kind == TYPE_TUPLE && !type->field_count)
+		type = &type_none;
 	if (call->args->next)
 		check_error(checker, call->place, "Non-map print() only takes 1 argument, %u found",
 			    call->arg_count);

@@ -33,6 +33,8 @@ static bool fits(const struct conversion *conversion, const struct type *type)
 	}
 }
 
+enum { REFUSALS_SHOWN = 100 };
+
 static struct span format_of(const struct expr *call)
 {
 	const struct expr *first = call->args;
@@ -179,7 +181,8 @@ static void say_with_place(struct run *run, const struct expr *call, const char 
 		buf_f(&out, ", \"line\": %u, \"col\": %u}\n", line, column);
 		output_raw(run->out, buf_as_span(&out));
 	} else if (severity == SEVERITY_ERROR || run->options->has_warnings) {
-		diag_show(&run->script->diag, severity, call->place, text, NULL, &out);
+		diag_locate(&run->script->diag, call->place, &out);
+		buf_f(&out, ": %s: %s\n", severity == SEVERITY_ERROR ? "ERROR" : "WARNING", text);
 		output_flush(run->out);
 		fputs(buf_text(&out), stderr);
 	}
@@ -225,7 +228,7 @@ const struct function function_warnf = {.name = "warnf",
 /* assert(condition, "what is wrong"): says so and ends the script with code 1. */
 static const struct type *check_assert(struct checker *checker, struct expr *call)
 {
-	check_condition(checker, call->args);
+	check_condition(checker, call->args, call->place);
 	check_expr(checker, call->args->next);
 	if (!call->args->next->is_constant || call->args->next->type->kind != TYPE_STRING)
 		check_error(checker, call->place, "assert() expects a string literal as message");
@@ -275,6 +278,48 @@ static void happen_division(struct run *run, const struct expr *call, const uint
 
 const struct function function_division = {.name = "/", .happen = happen_division};
 
+/* Another: an update that a map refused; `data` is why. */
+static void happen_map_full(struct run *run, const struct expr *call, const uint8_t *data,
+			    size_t len)
+{
+	static const char text[] =
+		"Map full; can't update element. Try increasing max_map_keys config or manually "
+		"setting the max entries in a map declaration e.g. `let @a = hash(5000)`";
+	struct buf out, full;
+	uint32_t line, column;
+	int64_t code;
+
+	memcpy(&code, data, 8);
+	if (run->refusals_said++ >= REFUSALS_SHOWN)
+		return; /* they are counted all the same */
+	buf_init(&out, 1 << 21);
+	if (run->out->is_json) {
+		struct json json = {.out = &out};
+
+		diag_where(&run->script->diag, call->place.from, &line, &column);
+		buf_str(&out, "{\"type\": \"helper_error\", \"msg\": ");
+		json_str(&json, strerrordesc_np((int)-code));
+		buf_f(&out, ", \"helper\": \"map_update_elem\", \"retcode\": %lld, \"filename\": ",
+		      (long long)code);
+		json = (struct json){.out = &out};
+		json_str(&json, run->script->diag.name);
+		buf_f(&out, ", \"line\": %u, \"col\": %u}\n", line, column);
+		output_raw(run->out, buf_as_span(&out));
+	} else if (run->options->has_warnings) {
+		buf_init(&full, 1024);
+		buf_f(&full, "%s\nAdditional Info - helper: map_update_elem, retcode: %lld", text,
+		      (long long)code);
+		diag_show(&run->script->diag, SEVERITY_WARNING, call->place, buf_text(&full), NULL,
+			  &out);
+		output_flush(run->out);
+		fputs(buf_text(&out), stderr);
+		buf_done(&full);
+	}
+	buf_done(&out);
+}
+
+const struct function function_map_full = {.name = "update", .happen = happen_map_full};
+
 /* --- cat: the file's beginning --- */
 
 static void happen_cat(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
@@ -288,7 +333,7 @@ static void happen_cat(struct run *run, const struct expr *call, const uint8_t *
 	run_format(run, call, data, &name);
 	fd = open(buf_text(&name), O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		fprintf(stderr, "ERROR: failed to open file '%s': %s\n", buf_text(&name),
+		fprintf(stderr, "ERROR: failed to open file '%s' (%s)\n", buf_text(&name),
 			err_name(errno));
 	} else {
 		char chunk[4096];

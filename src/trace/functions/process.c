@@ -110,6 +110,13 @@ const struct function function_username = {.name = "username",
 
 static const struct type *check_comm(struct checker *checker, struct expr *expr)
 {
+	if (expr->args) {
+		check_error(checker, expr->place,
+			    "Syntax comm(PID) is not supported in this probe type yet. Type: %s",
+			    checker->probe->kind->is_special ? "special"
+							     : checker->probe->kind->name);
+		return &type_none;
+	}
 	return type_string(&checker->script->arena, COMM_BYTES);
 }
 
@@ -123,8 +130,11 @@ static void comm_into(struct lowering *l, struct expr *expr, struct memory to,
 		NO_OPERAND);
 }
 
-const struct function function_comm = {
-	.name = "comm", .flags = FUNCTION_BUILTIN, .check = check_comm, .lower_into = comm_into};
+const struct function function_comm = {.name = "comm",
+				       .max_args = 1,
+				       .flags = FUNCTION_BUILTIN,
+				       .check = check_comm,
+				       .lower_into = comm_into};
 
 static struct value lower_cpu(struct lowering *l, struct expr *expr)
 {
@@ -182,21 +192,31 @@ static int clock_helper(const struct expr *expr)
 
 static const struct type *check_nsecs(struct checker *checker, struct expr *expr)
 {
-	static const char *const clocks[] = {"boot", "monotonic", "tai"};
+	static const char *const clocks[] = {"boot", "monotonic", "tai", "sw_tai"};
 
 	if (!expr->args)
 		return &type_uint64;
-	for (size_t i = 0; expr->args->kind == EXPR_NAME && i < 3; i++)
+	for (size_t i = 0; expr->args->kind == EXPR_NAME && i < 4; i++)
 		if (!strcmp(expr->args->name, clocks[i]))
 			return &type_uint64;
-	check_error(checker, expr->place,
-		    "nsecs() expects boot, monotonic or tai (sw_tai is not supported)");
+	check_error(checker, expr->place, "nsecs() expects boot, monotonic, tai or sw_tai");
 	return &type_uint64;
 }
 
 static struct value lower_nsecs(struct lowering *l, struct expr *expr)
 {
-	return value_reg(expr->type, call(l, clock_helper(expr)));
+	struct timespec tai, boot;
+	int now;
+
+	if (!expr->args || strcmp(expr->args->name, "sw_tai"))
+		return value_reg(expr->type, call(l, clock_helper(expr)));
+	/* for kernels before 6.1: how far apart the clocks were when this was compiled */
+	clock_gettime(CLOCK_TAI, &tai);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	now = call(l, HELPER_KTIME_BOOT_NS);
+	return value_reg(expr->type, ir_alu(l->ir, ALU_ADD, op_reg(now),
+					    op_imm((tai.tv_sec - boot.tv_sec) * 1000000000LL +
+						   tai.tv_nsec - boot.tv_nsec)));
 }
 
 static struct value lower_elapsed(struct lowering *l, struct expr *expr)

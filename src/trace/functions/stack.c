@@ -7,6 +7,7 @@
 
 enum {
 	HELPER_GET_STACKID = 27,
+	HELPER_GET_STACK = 67,
 	HELPER_PID_TGID = 14,
 	STACK_DEPTH = 127, /* the kernel's own limit: kernel.perf_event_max_stack */
 	STACK_ENTRIES = 16384,
@@ -90,6 +91,22 @@ static void stack_into(struct lowering *l, struct expr *call, struct memory to,
 		pid = ir_alu(l->ir, ALU_SHR, op_reg(pid), op_imm(32));
 	}
 	ir_store(l->ir, to.base, to.offset + 8, 8, is_user ? op_reg(pid) : op_imm(0));
+}
+
+/* Taken once more, to be counted: programs cannot look into the map of stacks. */
+struct value lower_stack_depth(struct lowering *l, struct expr *stack)
+{
+	const struct type *type = stack->type;
+	uint32_t size = (type->depth ? type->depth : 1) * 8;
+	struct operand frames = op_slot(ir_slot(l->ir, size, 8, true), 0);
+	int bytes = ir_call(l->ir, HELPER_GET_STACK, op_context(0), frames, op_imm(size),
+			    op_imm(type->kind == TYPE_USTACK ? USER_STACK : 0), NO_OPERAND);
+	int some = ir_label(l->ir);
+
+	ir_branch(l->ir, COND_SGE, op_reg(bytes), op_imm(0), some);
+	ir_set(l->ir, bytes, op_imm(0));
+	ir_put_label(l->ir, some);
+	return value_reg(&type_uint64, ir_alu(l->ir, ALU_SHR, op_reg(bytes), op_imm(3)));
 }
 
 const struct function function_kstack = {.name = "kstack",

@@ -77,6 +77,16 @@ static const struct type *check_str(struct checker *checker, struct expr *call)
 			    check_text(checker, type));
 		return &type_none;
 	}
+	if (call->args->kind == EXPR_BINARY && call->args->op == OP_ADD &&
+	    call->args->a->kind == EXPR_POSITIONAL && call->args->b->is_constant) {
+		/* str($1 + 2): the parameter's text from there */
+		struct span text = call->args->a->text;
+		uint64_t skip = call->args->b->number;
+
+		call->text = span_from(text, skip < text.len ? skip : text.len);
+		call->is_constant = true;
+		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
+	}
 	if (call->args->kind == EXPR_POSITIONAL && call->args->is_constant) {
 		const struct script_options *options = checker->script->options;
 		uint32_t n = call->args->arg_count;
@@ -233,6 +243,47 @@ const struct function function_strncmp = {.name = "strncmp",
 					  .max_args = 3,
 					  .check = check_strncmp,
 					  .lower = lower_strncmp};
+
+/* memcmp(a, b, n): bytes of texts, arrays and buffers. */
+static const struct type *check_memcmp(struct checker *checker, struct expr *call)
+{
+	const struct expr *limit = function_nth(call, 2);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct type *type = function_nth(call, i)->type;
+
+		if (type->kind == TYPE_NONE)
+			return &type_int32;
+		if (!is_text_like(type) && type->kind != TYPE_ARRAY) {
+			check_error(
+				checker, call->place,
+				"memcmp() only supports string and array arguments (%s provided)",
+				check_short(checker, type));
+			return &type_none;
+		}
+		if (limit->is_constant && limit->number > type->size)
+			check_error(checker, call->place,
+				    "memcmp() size %llu is larger than its argument (%u bytes)",
+				    (unsigned long long)limit->number, type->size);
+	}
+	if (!limit->is_constant || limit->is_negative)
+		check_error(checker, call->place, "memcmp() needs a literal size");
+	return &type_int32;
+}
+
+static struct value lower_memcmp(struct lowering *l, struct expr *call)
+{
+	struct value a = lower_expr(l, call->args), b = lower_expr(l, function_nth(call, 1));
+
+	return value_reg(&type_int32,
+			 lower_order(l, a, b, (uint32_t)function_nth(call, 2)->number, false));
+}
+
+const struct function function_memcmp = {.name = "memcmp",
+					 .min_args = 3,
+					 .max_args = 3,
+					 .check = check_memcmp,
+					 .lower = lower_memcmp};
 
 /* A counter in memory that the verifier does not follow, so that a loop is walked only twice. */
 struct text_loop {

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* target - what is traced, from nearby: addresses of its variables, cookies of sockets, other results. */
+#include <string.h>
+
+#include "trace/arch.h"
+#include "trace/btf.h"
+#include "trace/elf_file.h"
+#include "trace/functions/functions.h"
+
+/* --- uaddr: where a variable of the traced binary lies --- */
+
+/*
+ * The program was moved as a whole when it was loaded, so the way from the probe to the variable is
+ * as long as it was linked: address = address of the probe + that.
+ */
+static const struct type *check_uaddr(struct checker *checker, struct expr *call)
+{
+	static const struct type *const numbers[] = {
+		[1] = &type_uint8, [2] = &type_uint16, [4] = &type_uint32, [8] = &type_uint64};
+	const struct probe *probe = checker->probe;
+	const struct type *type = &type_uint64;
+	struct elf_symbol symbol;
+	uint64_t here = 0;
+	struct elf elf;
+	bool is_found;
+
+	if (strcmp(probe->kind->name, "uprobe") && strcmp(probe->kind->name, "usdt")) {
+		check_error(checker, call->place, "uaddr can not be used with \"%s\" probes",
+			    probe->kind->name);
+		return &type_none;
+	}
+	if (!call->args->is_constant || call->args->type->kind != TYPE_STRING) {
+		check_error(checker, call->place, "uaddr() expects a string literal");
+		return &type_none;
+	}
+	if (elf_open(&elf, probe->target))
+		return &type_none;
+	is_found = elf_find(&elf, (const char *)call->args->text.at, &symbol) &&
+		   elf_address_of(&elf, probe->number, &here);
+	elf_close(&elf);
+	if (!is_found) {
+		check_error(checker, call->place, "Could not resolve symbol: %s:%.*s",
+			    probe->target, (int)call->args->text.len,
+			    (const char *)call->args->text.at);
+		return &type_none;
+	}
+	call->number = symbol.value - here;
+	if (symbol.size <= 8 && numbers[symbol.size])
+		type = numbers[symbol.size];
+	checker->probe->uses_args = true;
+	return type_pointer(&checker->script->arena, type, SPACE_USER);
+}
+
+static struct value lower_uaddr(struct lowering *l, struct expr *call)
+{
+	int here = ir_load(l->ir, op_context(0), ARCH_IP, 8, false);
+
+	return value_reg(call->type,
+			 ir_alu(l->ir, ALU_ADD, op_reg(here), op_imm((int64_t)call->number)));
+}
+
+const struct function function_uaddr = {
+	.name = "uaddr", .min_args = 1, .max_args = 1, .check = check_uaddr, .lower = lower_uaddr};
+
+/* --- socket_cookie: as the kernel keeps it; 0 until somebody asked for one --- */
+
+static const struct type *check_socket_cookie(struct checker *checker, struct expr *call)
+{
+	struct btf *btf = script_btf(checker->script);
+	const struct type *sock = btf ? btf_record(btf, "sock_common", false) : NULL;
+	const struct field *cookie = sock ? btf_field(btf, sock, "skc_cookie") : NULL;
+	const struct type *arg = call->args->type;
+
+	if (arg->kind == TYPE_NONE)
+		return &type_none;
+	if (arg->kind != TYPE_POINTER || arg->of->kind != TYPE_RECORD || !arg->of->name ||
+	    strcmp(arg->of->name, "sock")) {
+		check_error(checker, call->place,
+			    "socket_cookie() only supports 'struct sock *' as the argument (%s "
+			    "provided)",
+			    check_text(checker, arg));
+		return &type_none;
+	}
+	if (!cookie) {
+		check_error(checker, call->place, "socket_cookie() needs the kernel's BTF");
+		return &type_none;
+	}
+	call->number = cookie->offset;
+	return &type_uint64;
+}
+
+static struct value lower_socket_cookie(struct lowering *l, struct expr *call)
+{
+	int sock = lower_register(l, lower_expr(l, call->args));
+
+	return value_far(&type_uint64, op_reg(sock), (int32_t)call->number, SPACE_KERNEL);
+}
+
+const struct function function_socket_cookie = {.name = "socket_cookie",
+						.min_args = 1,
+						.max_args = 1,
+						.check = check_socket_cookie,
+						.lower = lower_socket_cookie};
+
+/* --- override: the function is not run, its result is this --- */
+
+static const struct type *check_override(struct checker *checker, struct expr *call)
+{
+	if (strcmp(checker->probe->kind->name, "kprobe"))
+		check_error(checker, call->place, "override can not be used with \"%s\" probes",
+			    checker->probe->kind->is_special ? "special"
+							     : checker->probe->kind->name);
+	else if (call->args->type->kind != TYPE_NONE && !type_is_integer(call->args->type))
+		check_error(checker, call->place,
+			    "override() only supports integer arguments (%s provided)",
+			    check_text(checker, call->args->type));
+	return &type_void;
+}
+
+static struct value lower_override(struct lowering *l, struct expr *call)
+{
+	ir_call(l->ir, 58 /* bpf_override_return */, op_context(0),
+		lower_scalar(l, lower_expr(l, call->args)), NO_OPERAND, NO_OPERAND, NO_OPERAND);
+	return value_none();
+}
+
+const struct function function_override = {.name = "override",
+					   .min_args = 1,
+					   .max_args = 1,
+					   .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
+					   .check = check_override,
+					   .lower = lower_override};
+
+/* --- known by name, and said not to be there rather than unknown --- */
+
+static const struct type *check_missing(struct checker *checker, struct expr *call)
+{
+	check_error(checker, call->place, "%s() is not supported", call->name);
+	return &type_none;
+}
+
+#define MISSING(name_)                                                                             \
+	const struct function function_##name_ = {                                                 \
+		.name = #name_, .max_args = 8, .check = check_missing}
+
+MISSING(path);
+MISSING(percpu_kaddr);
+MISSING(skboutput);
+MISSING(unwatch);
