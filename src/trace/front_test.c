@@ -122,7 +122,7 @@ static void complaints_point_at_their_place(void **state)
 		 "begin { { $x = 1; } print($x); }\n"
 		 "                          ~~\n"},
 		{"begin { $x = 200; @a = hist($x, 6); }",
-		 "stdin:1:24-35: ERROR: hist: bits 0..5 must be given as a literal\n"
+		 "stdin:1:24-35: ERROR: hist: bits 6 must be 0..5\n"
 		 "begin { $x = 200; @a = hist($x, 6); }\n"
 		 "                       ~~~~~~~~~~~\n"},
 	};
