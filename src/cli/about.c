@@ -24,7 +24,7 @@ static int ask(int argc, char **argv, const char *path, const char *only,
 	struct options options;
 	struct client client;
 	struct buf text;
-	int status = options_parse(&options, argc, argv, false);
+	int status = options_parse(&options, argc, argv, false, NULL);
 
 	if (status == EXIT_DONE) {
 		status = client_open(&client, options.socket, only, NULL);

@@ -331,7 +331,7 @@ static size_t choose_columns(const struct rows *rows, const struct grown *grown,
 	for (size_t i = 0; i < grown->group->columns; i++) {
 		const struct row_column *column = &grown->group->column[i];
 
-		if (!rows_shows(rows, column->name) || !strcmp(column->name, "time") ||
+		if (!rows_shows(rows, column) || !strcmp(column->name, "time") ||
 		    !is_used(grown, column->name))
 			continue;
 		wide += column->histogram ? 3 : 1;

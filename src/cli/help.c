@@ -35,6 +35,13 @@ bool help_is_item(const char *word)
 	return find_item(word);
 }
 
+const struct item_ops *help_item_ops(const char *name)
+{
+	const struct builtin *item = find_item(name);
+
+	return item ? item->ops : NULL;
+}
+
 int help_all(void)
 {
 	printf("sonde - what this machine, its containers and its services do\n\n"
@@ -106,6 +113,19 @@ static void print_params(const struct item_desc *desc)
 	}
 }
 
+static void print_own_options(const struct item_option *option)
+{
+	char flags[64];
+
+	if (option)
+		printf("\nfilters of its own:\n");
+	for (; option && option->name; option++) {
+		snprintf(flags, sizeof(flags), "--%s%s%s", option->name, option->value ? " " : "",
+			 option->value ? option->value : "");
+		printf("  %-24s %s\n", flags, option->help);
+	}
+}
+
 /* Several metrics may share a name and differ in a constant label: once is enough. */
 static void print_metrics(const struct metric *metric, size_t count)
 {
@@ -119,15 +139,29 @@ static void print_metrics(const struct metric *metric, size_t count)
 	}
 }
 
+static void print_layouts(const struct layout *const *layout)
+{
+	for (; layout && *layout; layout++) {
+		printf("\nrecords of kind '%s':\n", (*layout)->kind);
+		print_columns(*layout);
+	}
+}
+
 static void print_description(const struct item_desc *desc, const struct item_ops *ops)
 {
 	printf("usage: sonde %s [FILTERS] [--PARAM VALUE]...\n\n%s.\n", desc->name, desc->help);
 	print_params(desc);
+	if (ops)
+		print_own_options(ops->options);
 	printf("\nfilters and output:\n");
 	print_options(common_options);
 	for (uint32_t i = 0; i < desc->events; i++) {
 		printf("\nrecords of kind '%s':\n", desc->event[i].schema.kind);
 		print_columns(&desc->event[i].layout);
+	}
+	if (ops && ops->prepare && !ops->prepare(NULL)) {
+		print_layouts(ops->events);
+		print_layouts(ops->layouts);
 	}
 	if (desc->metrics || (ops && ops->metric_count))
 		printf("\nmetrics:\n");
@@ -289,6 +323,9 @@ int help_completion(int argc, char **argv)
 			for (const char *at = desc->param[i].name; *at; at++)
 				putchar(*at == '_' ? '-' : *at);
 		}
+		for (const struct item_option *option = item->ops ? item->ops->options : NULL;
+		     option && option->name; option++)
+			printf(" --%s", option->name);
 		printf("\" ;;\n");
 		item_desc_free(desc);
 	}

@@ -15,3 +15,6 @@ int help_completion(int argc, char **argv); /* `sonde completion bash` */
 /* The closest command or item to a word that is neither; NULL if nothing is close. */
 const char *help_suggest(const char *word);
 bool help_is_item(const char *word);
+/* The user half of an item of this tree; NULL if it has none. */
+struct item_ops;
+const struct item_ops *help_item_ops(const char *name);

@@ -332,7 +332,7 @@ int items_command(int argc, char **argv)
 {
 	struct options options;
 	struct client client;
-	int status = options_parse(&options, argc, argv, false);
+	int status = options_parse(&options, argc, argv, false, NULL);
 
 	if (status != EXIT_DONE) {
 		options_done(&options);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "items/item.h"
 #include "main/run.h"
 
 const struct option_help common_options[] = {
@@ -27,6 +28,7 @@ const struct option_help common_options[] = {
 	{"--sort COLUMN", "order of the table"},
 	{"--columns a,b,c", "these columns"},
 	{"--by LEVEL", "process, container or host"},
+	{"--follow", "single records, where an item has sums too"},
 	{"--socket PATH", "the agent's socket ($SONDE_SOCKET, /run/sonde/sonde.sock)"},
 	{"-h, --help", "this text"},
 	{NULL, NULL},
@@ -174,7 +176,16 @@ static int take_param(struct options *options, const char *name, size_t len, con
 	return EXIT_DONE;
 }
 
-static int parse_one(struct options *options, int argc, char **argv, int *at, bool item)
+static const struct item_option *find_own(const struct item_option *own, const char *name, size_t len)
+{
+	for (; own && own->name; own++)
+		if (strlen(own->name) == len && !strncmp(own->name, name, len))
+			return own;
+	return NULL;
+}
+
+static int parse_one(struct options *options, int argc, char **argv, int *at, bool item,
+		     const struct item_option *own)
 {
 	const char *arg = argv[*at], *name, *value = NULL, *equals;
 	const struct spec *spec;
@@ -199,6 +210,11 @@ static int parse_one(struct options *options, int argc, char **argv, int *at, bo
 		value = equals ? equals + 1 : NULL;
 		spec = find(name, len, 0);
 	}
+	own = !spec && arg[1] == '-' ? find_own(own, name, len) : NULL;
+	if (own && !own->value) {
+		add_filter(options, own->filter, "");
+		return EXIT_DONE;
+	}
 	if (!spec && (!item || arg[1] != '-')) {
 		log_error("unknown option '%s'; --help lists them", arg);
 		return EXIT_USAGE;
@@ -210,10 +226,15 @@ static int parse_one(struct options *options, int argc, char **argv, int *at, bo
 		}
 		value = argv[++*at];
 	}
+	if (own) {
+		add_filter(options, own->filter, value);
+		return EXIT_DONE;
+	}
 	return spec ? take(options, spec, value) : take_param(options, name, len, value);
 }
 
-int options_parse(struct options *options, int argc, char **argv, bool item)
+int options_parse(struct options *options, int argc, char **argv, bool item,
+		  const struct item_option *own)
 {
 	int status = EXIT_DONE;
 
@@ -221,7 +242,7 @@ int options_parse(struct options *options, int argc, char **argv, bool item)
 	buf_init(&options->filter, 64 * 1024);
 	buf_init(&options->text, 64 * 1024);
 	for (int at = 1; at < argc && status == EXIT_DONE; at++)
-		status = parse_one(options, argc, argv, &at, item);
+		status = parse_one(options, argc, argv, &at, item, own);
 	for (size_t i = 0; i < options->params; i++)
 		options->param[i] = options->text.at + (uintptr_t)options->param[i];
 	return status;

@@ -27,7 +27,9 @@ struct options {
 
 extern const struct option_help common_options[]; /* for --help; ends with flags NULL */
 
-/* Unknown `--name value` options are parameters of the item when `item` is true, else a mistake. Returns EXIT_DONE or
- * EXIT_USAGE (said on stderr). */
-int options_parse(struct options *options, int argc, char **argv, bool item);
+/* Unknown `--name value` options are parameters of the item when `item` is true, else a mistake; unless `own` (may be
+ * NULL) has them: options that the item brings. Returns EXIT_DONE or EXIT_USAGE (said on stderr). */
+struct item_option;
+int options_parse(struct options *options, int argc, char **argv, bool item,
+		  const struct item_option *own);
 void options_done(struct options *options);

@@ -50,6 +50,7 @@ static void learn_column(struct row_group *group, const struct json_node *node)
 	*column = (struct row_column){.number = type && strcmp(type, "key") != 0};
 	snprintf(column->name, sizeof(column->name), "%s", name);
 	snprintf(column->unit, sizeof(column->unit), "%s", unit ? unit : "");
+	column->hidden = json_get(node, "hidden");
 	column->histogram = type && !strcmp(type, "histogram");
 	column->counts = column->histogram || (type && !strcmp(type, "counter"));
 }
@@ -99,21 +100,27 @@ static void learn_rows(struct rows *rows, const struct json_node *source)
 	rows->group[rows->groups++] = fresh;
 }
 
-void rows_learn(struct rows *rows, const struct json_node *item, const struct options *options)
+static void learn_events(struct rows *rows, const struct json_node *kinds)
 {
-	const struct json_node *events = json_get(json_get(item, "description"), "events");
-	const struct json_node *sources = json_get(item, "rows");
-
-	rows->options = options;
-	rows->groups = rows->kinds = rows->event.columns = 0;
-	for (const struct json_node *node = events ? events->child : NULL; node;
-	     node = node->next) {
+	for (const struct json_node *node = kinds ? kinds->child : NULL; node; node = node->next) {
 		const char *kind = json_get_text(node, "kind");
 
 		if (kind && rows->kinds < ROWS_KINDS)
 			snprintf(rows->kind[rows->kinds++], sizeof(rows->kind[0]), "%s", kind);
 		learn_columns(&rows->event, json_get(node, "columns"));
 	}
+}
+
+void rows_learn(struct rows *rows, const struct json_node *item, const struct options *options)
+{
+	const struct json_node *events = json_get(json_get(item, "description"), "events");
+	const struct json_node *records = json_get(item, "records");
+	const struct json_node *sources = json_get(item, "rows");
+
+	rows->options = options;
+	rows->groups = rows->kinds = rows->event.columns = 0;
+	learn_events(rows, events);
+	learn_events(rows, records);
 	for (const struct json_node *node = sources ? sources->child : NULL; node;
 	     node = node->next)
 		learn_rows(rows, node);
@@ -193,11 +200,11 @@ static bool is_asked_for(const char *columns, const char *name)
 	return false;
 }
 
-bool rows_shows(const struct rows *rows, const char *name)
+bool rows_shows(const struct rows *rows, const struct row_column *column)
 {
 	if (rows->options->columns)
-		return is_asked_for(rows->options->columns, name);
-	return !is_hidden(name);
+		return is_asked_for(rows->options->columns, column->name);
+	return !column->hidden && !is_hidden(column->name);
 }
 
 void rows_cell(struct table *table, const char *name, const struct json_node *node)
@@ -240,14 +247,14 @@ bool rows_event(struct rows *rows, struct span json)
 	}
 	if (!rows->head_printed) {
 		for (size_t i = 0; i < rows->event.columns; i++)
-			if (rows_shows(rows, rows->event.column[i].name))
+			if (rows_shows(rows, &rows->event.column[i]))
 				table_head(&rows->table, rows->event.column[i].name);
 		rows->head_printed = true;
 	}
 	for (size_t i = 0; i < rows->event.columns; i++) {
 		const char *name = rows->event.column[i].name;
 
-		if (rows_shows(rows, name))
+		if (rows_shows(rows, &rows->event.column[i]))
 			rows_cell(&rows->table, name, json_get(record, name));
 	}
 	return true;

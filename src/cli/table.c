@@ -151,7 +151,7 @@ void print_value(struct buf *out, const char *name, const struct json_node *node
 		return;
 	}
 	if (node->type == JSON_NUMBER && json_node_double(node, &number)) {
-		if (ends_with(name, "_ns"))
+		if (ends_with(name, "_ns") || strstr(name, "_ns_")) /* duration_ns_max */
 			print_duration(out, number);
 		else if (ends_with(name, "bytes"))
 			print_bytes(out, number);

@@ -168,7 +168,7 @@ int top_command(int argc, char **argv)
 	struct options options;
 	struct client client;
 	struct top_data data;
-	int status = options_parse(&options, argc, argv, false);
+	int status = options_parse(&options, argc, argv, false, NULL);
 
 	if (status == EXIT_DONE && options.words)
 		view = view_named(options.word[0]);

@@ -26,6 +26,7 @@
 #include "cli/options.h"
 #include "cli/rows.h"
 #include "cli/table.h"
+#include "items/item.h"
 #include "main/run.h"
 
 struct watch {
@@ -145,7 +146,7 @@ static int ask_rows(struct watch *watch)
 
 static int look_at_item(struct watch *watch)
 {
-	const struct json_node *item, *description;
+	const struct json_node *item, *description, *rows_first;
 	struct buf path;
 	struct err why = {};
 	int status = EXIT_DONE;
@@ -165,7 +166,11 @@ static int look_at_item(struct watch *watch)
 	watch->is_on =
 		!strcmp(json_get_text(item, "state") ? json_get_text(item, "state") : "", "on");
 	watch->has_events =
-		json_get(description, "events") && json_get(description, "events")->child;
+		(json_get(description, "events") && json_get(description, "events")->child) ||
+		json_get(item, "records");
+	rows_first = json_get(item, "rows_first");
+	if (rows_first && rows_first->truth && !watch->options.follow)
+		watch->has_events = false;
 	rows_learn(&watch->rows, item, &watch->options);
 	if (watch->is_on && rows_check(&watch->rows, &why)) {
 		log_error("%s", why.text);
@@ -228,7 +233,8 @@ static int open_agent(struct watch *watch)
 int watch_item(int argc, char **argv)
 {
 	struct watch watch = {.item = argv[0], .end_ns = UINT64_MAX};
-	int status = options_parse(&watch.options, argc, argv, true);
+	const struct item_ops *ops = help_item_ops(argv[0]);
+	int status = options_parse(&watch.options, argc, argv, true, ops ? ops->options : NULL);
 
 	if (status == EXIT_DONE && watch.options.words) {
 		log_error("'%s' takes no words ('%s'); see sonde %s --help", argv[0],

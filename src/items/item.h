@@ -22,6 +22,14 @@ struct item_verb {
 		   struct err *why);
 };
 
+/* An option of `sonde NAME` that stands for a filter: --slow 100ms is "duration_ns >= 100ms". */
+struct item_option {
+	const char *name; /* without --; NULL: the end of a list of options */
+	const char *value; /* how help calls its value; NULL: it takes none */
+	const char *filter; /* each %s is the value */
+	const char *help;
+};
+
 struct item_ops {
 	/* What an item without a kernel half would have said by tags; NULL when there is an object. */
 	const char *wing, *help;
@@ -44,6 +52,11 @@ struct item_ops {
 	/* Rows that the item makes itself, beside those of its maps and tables: what `sonde NAME` and
 	 * GET /v1/records/NAME show. `layouts` ends with NULL. False from `each` = no more. 0 or -errno. */
 	const struct layout *const *layouts;
+	/* Likewise of records that it publishes itself, with their kind. */
+	const struct layout *const *events;
+	int (*prepare)(struct err *why); /* makes these layouts: at the very beginning. May be called again */
+	bool rows_first; /* `sonde NAME` shows rows, and single records with --follow only */
+	const struct item_option *options; /* may be NULL */
 	int (*rows)(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
 		    void *ctx, struct err *why);
 	/* Before metrics are read: adds what is true now. */

@@ -68,6 +68,8 @@ static int new_item(struct registry *registry, const char *name, struct span obj
 	map_init(&item->counted, 64, 8, 64);
 	if (object.len)
 		error = item_describe(name, object.at, object.len, &item->desc, why);
+	if (!error && ops && ops->prepare)
+		error = ops->prepare(why);
 	if (!error)
 		error = item_make_families(item, why);
 	if (error) {
@@ -317,7 +319,7 @@ bool item_has_rows(const struct item *item)
 
 bool item_has_events(const struct item *item)
 {
-	return item->desc && item->desc->events;
+	return (item->desc && item->desc->events) || (item->ops && item->ops->events);
 }
 
 const struct layout *item_layout(const struct item *item, size_t i)
@@ -330,12 +332,15 @@ const struct layout *item_layout(const struct item *item, size_t i)
 			return &item->desc->map[i].layout;
 		i -= item->desc->maps;
 	}
-	if (!item->ops || !item->ops->layouts)
-		return NULL;
-	for (size_t n = 0; n < i; n++)
-		if (!item->ops->layouts[n])
-			return NULL;
-	return item->ops->layouts[i];
+	for (const struct layout *const *layout = item->ops ? item->ops->events : NULL;
+	     layout && *layout; layout++)
+		if (!i--)
+			return *layout;
+	for (const struct layout *const *layout = item->ops ? item->ops->layouts : NULL;
+	     layout && *layout; layout++)
+		if (!i--)
+			return *layout;
+	return NULL;
 }
 
 int item_run_verb(struct item *item, const char *verb, int argc, char **argv, struct buf *out,

@@ -389,6 +389,8 @@ static void column_json(const struct layout_column *column, const char *type, co
 {
 	json_object(json);
 	json_key_str(json, "name", column->name);
+	if (column->is_hidden)
+		json_key_bool(json, "hidden", true);
 	json_key_str(json, "type", type);
 	if (unit && *unit)
 		json_key_str(json, "unit", unit);
@@ -445,8 +447,21 @@ static void layout_rows_json(const struct layout *layout, struct json *json)
 	json_object_end(json);
 }
 
+/* Records that the user half publishes, and how its command shows them. */
+static void published_json(const struct item_ops *ops, struct json *json)
+{
+	json_key_bool(json, "rows_first", ops->rows_first);
+	json_key(json, "records");
+	json_array(json);
+	for (const struct layout *const *layout = ops->events; layout && *layout; layout++)
+		layout_rows_json(*layout, json);
+	json_array_end(json);
+}
+
 void item_rows_json(const struct item *item, struct json *json)
 {
+	if (item->ops && item->ops->events)
+		published_json(item->ops, json);
 	json_key(json, "rows");
 	json_array(json);
 	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++)

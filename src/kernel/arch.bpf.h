@@ -20,12 +20,14 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->di)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->si)
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->dx)
+#define ARCH_SYSCALL_ARG5(regs) ((regs)->r8)
 
 /* The same as names of fields, for BPF_CORE_READ. */
 #define ARCH_NR_FIELD	orig_ax
 #define ARCH_ARG1_FIELD di
 #define ARCH_ARG2_FIELD si
 #define ARCH_ARG3_FIELD dx
+#define ARCH_ARG5_FIELD r8
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
 
@@ -38,6 +40,16 @@ enum {
 	ARCH_NR_rt_sigreturn = 15,
 	ARCH_NR_execve = 59,
 	ARCH_NR_execveat = 322,
+	ARCH_NR_readv = 19,
+	ARCH_NR_writev = 20,
+	ARCH_NR_sendto = 44,
+	ARCH_NR_recvfrom = 45,
+	ARCH_NR_sendmsg = 46,
+	ARCH_NR_recvmsg = 47,
+	ARCH_NR_recvmmsg = 299,
+	ARCH_NR_sendmmsg = 307,
+	ARCH_NR_preadv2 = 327,
+	ARCH_NR_pwritev2 = 328,
 };
 
 /* TS_COMPAT of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call */
@@ -64,11 +76,13 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->regs[2])
+#define ARCH_SYSCALL_ARG5(regs) ((regs)->regs[4])
 
 #define ARCH_NR_FIELD	syscallno
 #define ARCH_ARG1_FIELD orig_x0
 #define ARCH_ARG2_FIELD regs[1]
 #define ARCH_ARG3_FIELD regs[2]
+#define ARCH_ARG5_FIELD regs[4]
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
 
@@ -81,6 +95,16 @@ enum {
 	ARCH_NR_rt_sigreturn = 139,
 	ARCH_NR_execve = 221,
 	ARCH_NR_execveat = 281,
+	ARCH_NR_readv = 65,
+	ARCH_NR_writev = 66,
+	ARCH_NR_sendto = 206,
+	ARCH_NR_recvfrom = 207,
+	ARCH_NR_sendmsg = 211,
+	ARCH_NR_recvmsg = 212,
+	ARCH_NR_recvmmsg = 243,
+	ARCH_NR_sendmmsg = 269,
+	ARCH_NR_preadv2 = 286,
+	ARCH_NR_pwritev2 = 287,
 };
 
 /* TIF_32BIT of arch/arm64/include/asm/thread_info.h: the task is a 32-bit program */

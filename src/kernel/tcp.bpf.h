@@ -19,23 +19,7 @@
 
 #include "kernel/item.bpf.h"
 #include "kernel/read.bpf.h"
-
-/* include/net/tcp_states.h */
-enum tcp_state {
-	TCP_NONE,
-	TCP_ESTABLISHED,
-	TCP_SYN_SENT,
-	TCP_SYN_RECV,
-	TCP_FIN_WAIT1,
-	TCP_FIN_WAIT2,
-	TCP_TIME_WAIT,
-	TCP_CLOSE,
-	TCP_CLOSE_WAIT,
-	TCP_LAST_ACK,
-	TCP_LISTEN,
-	TCP_CLOSING,
-	TCP_STATES,
-};
+#include "kernel/tcp_states.bpf.h"
 
 #define TCP_STATE_NAMES                                                                            \
 	"enum=1:established,2:syn_sent,3:syn_recv,4:fin_wait1,5:fin_wait2,6:time_wait,7:close,"    \
@@ -54,9 +38,6 @@ enum {
 	ETIMEDOUT = 110,
 	ECANCELED = 125,
 };
-
-/* The arguments of inet_sock_set_state, as BTF prints them. */
-#define TCP_SET_STATE_ARGS "struct sock *,int,int"
 
 struct tcp_port {
 	__u32 netns; /* inode number */

@@ -109,6 +109,18 @@ void layout_row_kind(struct layout *layout, const char *kind, uint32_t counters,
 		layout->column[layout->count - 1 - i].role = i < gauges ? COLUMN_GAUGE : COLUMN_COUNTER;
 }
 
+void layout_show(struct layout *layout, const char *const *names)
+{
+	for (uint32_t i = 0; i < layout->count; i++)
+		layout->column[i].is_hidden = true;
+	for (; *names; names++) {
+		int at = layout_find(layout, span_of(*names));
+
+		if (at >= 0)
+			layout->column[at].is_hidden = false;
+	}
+}
+
 void layout_begin(struct layout *layout, unsigned who)
 {
 	static atomic_uint numbers;

@@ -76,6 +76,7 @@ struct layout_column {
 	enum unit unit;
 	const char *help; /* borrowed: from the schema, or static */
 	enum column_role role; /* of layouts written in C: layout_row_kind */
+	bool is_hidden; /* not in a table unless somebody asks for it */
 };
 
 /* The output columns of a kind of record. Columns 0..: time, item, kind, node, then who, then own. */
@@ -104,6 +105,9 @@ int layout_add(struct layout *layout, const char *name, enum unit unit, const ch
 /* Says of a layout written in C that its records are rows (what `sonde ITEM` shows as a table): the kind, and
  * which of its last columns are numbers. */
 void layout_row_kind(struct layout *layout, const char *kind, uint32_t counters, uint32_t gauges);
+
+/* The columns that a table shows when nobody asked for others: a list that ends with NULL. */
+void layout_show(struct layout *layout, const char *const *names);
 
 /* Index of a column by name, -1 if there is none. */
 int layout_find(const struct layout *layout, struct span name);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * talk - one connection as the user half knows it: who, its conversation, and when bytes arrived.
+ *
+ * talks_* feed it with the kernel half's events and hand on every exchange that has become whole, with its time
+ * split into phases. Nothing here knows records or metrics.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/map.h"
+#include "items/app/requests/requests.h"
+#include "protocol/conversation.h"
+
+enum {
+	TALK_ARRIVALS =
+		16, /* received calls whose times are remembered, for messages that begin in them */
+	TALKS = 16384, /* connections at once; the one silent for longest makes room. About 6 KiB each */
+};
+
+enum phase {
+	PHASE_SEND,
+	PHASE_WAIT,
+	PHASE_QUEUE,
+	PHASE_PROCESS,
+	PHASE_DOWNLOAD,
+	PHASE_NETWORK,
+	PHASES,
+};
+
+/* Received bytes [position, end): the first came to the socket at first_ns, the last at last_ns; 0 = not seen. */
+struct arrival {
+	uint64_t position, end;
+	uint64_t first_ns, last_ns;
+};
+
+struct talk {
+	uint64_t key; /* cookie; of datagrams mixed with the peer's address */
+	uint64_t cookie, cgroup;
+	uint64_t heard_ns; /* the last event */
+	uint32_t pid, tid, netns; /* of the last call */
+	uint32_t srtt_us;
+	uint8_t local_addr[ADDR_BYTES], remote_addr[ADDR_BYTES];
+	uint16_t local_port, remote_port;
+	uint8_t transport; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t limit_log2[2]; /* bytes of a call copied, by direction; 0 = as for new ones */
+	uint8_t long_calls[2]; /* long calls with one message in each; LONG_NEVER: with more */
+	bool is_accepted;
+	uint8_t wanted; /* enum requests_wanted, as last written */
+	bool is_ended[2];
+	uint64_t expected[2]; /* position of the next event */
+	struct arrival arrival[TALK_ARRIVALS];
+	uint32_t arrivals; /* counted without end */
+	struct talk *older, *newer; /* in the order in which they were heard */
+	struct conversation conversation;
+	/* what the receiver of exchanges remembers of it */
+	uint32_t who; /* 1 + place; 0 = not asked yet */
+	uint32_t who_pid;
+	uint64_t who_ns;
+};
+
+/* An exchange with what talk knows beyond the bytes. */
+struct outcome {
+	const struct exchange *exchange;
+	enum side side; /* ours */
+	uint64_t began_ns, duration_ns;
+	uint64_t phase_ns[PHASES];
+	uint32_t phases; /* bits of those that are known */
+	bool is_network_bound; /* PHASE_NETWORK is no more than a bound */
+	bool is_whole; /* nothing of it was lost, and the pair is certain */
+};
+
+typedef void (*talk_outcome)(void *ctx, struct talk *talk, struct outcome *outcome);
+
+struct talks {
+	struct map by_key; /* key -> struct talk * */
+	struct talk *oldest, *newest;
+	size_t cap;
+	uint64_t *verdicts; /* mapped: REQUESTS_VERDICTS words; NULL: nowhere to write them */
+	uint32_t *ports; /* mapped: REQUESTS_PORTS words; likewise */
+	uint32_t head_log2; /* bytes that do of the beginning of a long message */
+	talk_outcome receive;
+	void *ctx;
+	struct {
+		uint64_t orphans; /* events of connections that are not known (any more) */
+		uint64_t evicted; /* connections that made room */
+		uint64_t refused; /* connections for which there was no memory */
+		uint64_t bad; /* events whose size contradicts them */
+		uint64_t cut, lost; /* bytes, of connections that have ended */
+		uint64_t uneven; /* connections that ended and did not add up */
+		uint64_t messages, wrong, torn, unread; /* as conversations count, of ended ones */
+		struct pair_counts pairs; /* likewise */
+	} counts;
+};
+
+void talks_init(struct talks *talks, size_t cap, talk_outcome receive, void *ctx);
+void talks_done(struct talks *talks);
+
+/* One event of the kernel half, `size` bytes. */
+void talks_event(struct talks *talks, const struct event_head *event, size_t size);
+
+/* Once a second: what is missing is given up, datagrams that nobody answered too. */
+void talks_tick(struct talks *talks, uint64_t now_ns);
+
+/* The counts with those of connections that are still there. */
+void talks_sum(const struct talks *talks, struct pair_counts *ret_pairs, uint64_t *ret_messages,
+	       uint64_t *ret_wrong);
+size_t talks_bytes(const struct talks *talks);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* talk: from the kernel half's events to exchanges, with their phases. */
+#include "items/app/requests/talk.c"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#define MS 1000000ull
+
+struct seen {
+	char target[16][64], status[16][16];
+	struct outcome outcome[16];
+	size_t n;
+};
+
+static struct seen seen;
+static struct talks talks;
+static uint64_t verdicts[REQUESTS_VERDICTS];
+static uint32_t ports[REQUESTS_PORTS];
+
+static void keep(void *ctx, struct talk *talk, struct outcome *outcome)
+{
+	const struct exchange *exchange = outcome->exchange;
+	struct seen *to = ctx;
+
+	assert_true(to->n < 16);
+	snprintf(to->target[to->n], 64, "%.*s", (int)exchange->request.target.len,
+		 (const char *)exchange->request.target.at);
+	snprintf(to->status[to->n], 16, "%.*s",
+		 exchange->has_response ? (int)exchange->response.status.len : 0,
+		 (const char *)exchange->response.status.at);
+	to->outcome[to->n++] = *outcome;
+}
+
+static int begin(void **state)
+{
+	seen = (struct seen){};
+	memset(verdicts, 0, sizeof(verdicts));
+	talks_init(&talks, 4, keep, &seen);
+	memset(ports, 0, sizeof(ports));
+	talks.verdicts = verdicts;
+	talks.ports = ports;
+	return 0;
+}
+
+static int end(void **state)
+{
+	talks_done(&talks);
+	return 0;
+}
+
+static void open_at(uint64_t cookie, bool is_accepted, uint64_t in, uint64_t out)
+{
+	struct requests_open open = {
+		.head = {REQUESTS_OPEN, sizeof(open), 0, 1},
+		.cookie = cookie,
+		.position = {in, out},
+		.is_accepted = is_accepted,
+		.transport = IPPROTO_TCP,
+		.local_port = 80,
+	};
+
+	talks_event(&talks, &open.head, sizeof(open));
+}
+
+/* One call that moved `text`, of which the first and last bytes were copied. */
+struct call {
+	uint64_t cookie, position, ns, arrived_ns;
+	unsigned direction;
+	const char *text;
+	size_t first, last; /* 0, 0: all of it */
+	uint32_t cut_before, lost_before;
+};
+
+static void tell(struct call call)
+{
+	size_t len = strlen(call.text), first = call.first || call.last ? call.first : len;
+	struct requests_data *data = calloc(1, sizeof(*data) + len);
+
+	data->head = (struct event_head){REQUESTS_DATA, 0, 0, call.ns};
+	data->cookie = call.cookie;
+	data->position = call.position;
+	data->moved = (uint32_t)len;
+	data->direction = (uint8_t)call.direction;
+	data->arrived_ns = call.arrived_ns;
+	data->arrived_last_ns = call.arrived_ns;
+	data->cut_before = call.cut_before;
+	data->lost_before = call.lost_before;
+	data->srtt_us = 40000;
+	data->first = (uint16_t)first;
+	data->last = (uint16_t)call.last;
+	memcpy(data->bytes, call.text, first);
+	memcpy(data->bytes + first, call.text + len - call.last, call.last);
+	data->head.size = (uint16_t)(sizeof(*data) + first + call.last);
+	talks_event(&talks, &data->head, data->head.size);
+	free(data);
+}
+
+static void close_of(uint64_t cookie, uint64_t ns)
+{
+	struct requests_closed closed = {.head = {REQUESTS_CLOSED, sizeof(closed), 0, ns},
+					 .cookie = cookie};
+
+	talks_event(&talks, &closed.head, sizeof(closed));
+}
+
+#define GET_A     "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_B     "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK_5      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define MISSING   "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+#define LEN(text) (sizeof(text) - 1)
+
+static uint64_t phase(size_t i, enum phase which)
+{
+	assert_true(seen.outcome[i].phases >> which & 1);
+	return seen.outcome[i].phase_ns[which];
+}
+
+static void splits_the_time_of_a_server(void **state)
+{
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 15 * MS, 10 * MS, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 25 * MS, 0, REQUESTS_OUT, OK_5});
+	assert_int_equal(seen.n, 1);
+	assert_string_equal(seen.target[0], "/a");
+	assert_string_equal(seen.status[0], "200");
+	assert_int_equal(seen.outcome[0].side, SIDE_SERVER);
+	assert_int_equal(seen.outcome[0].began_ns, 10 * MS);
+	assert_int_equal(seen.outcome[0].duration_ns, 15 * MS);
+	assert_int_equal(phase(0, PHASE_QUEUE), 5 * MS);
+	assert_int_equal(phase(0, PHASE_PROCESS), 10 * MS);
+	assert_int_equal(phase(0, PHASE_SEND), 0);
+	assert_true(seen.outcome[0].is_whole);
+}
+
+static void splits_the_time_of_a_client(void **state)
+{
+	open_at(7, false, 0, 0);
+	tell((struct call){7, 0, 10 * MS, 0, REQUESTS_OUT, GET_A});
+	tell((struct call){7, 0, 33 * MS, 30 * MS, REQUESTS_IN,
+			   "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"});
+	tell((struct call){7, LEN(OK_5) - 3, 40 * MS, 39 * MS, REQUESTS_IN, "llo"});
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.outcome[0].side, SIDE_CLIENT);
+	assert_int_equal(seen.outcome[0].duration_ns, 30 * MS);
+	assert_int_equal(phase(0, PHASE_WAIT), 20 * MS);
+	assert_int_equal(phase(0, PHASE_QUEUE), 3 * MS);
+	assert_int_equal(phase(0, PHASE_DOWNLOAD), 7 * MS);
+	assert_int_equal(phase(0, PHASE_NETWORK), 20 * MS); /* srtt is 40 ms: the wait bounds it */
+	assert_true(seen.outcome[0].is_network_bound);
+}
+
+static void pairs_what_was_written_at_once(void **state)
+{
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A GET_B});
+	tell((struct call){7, 0, 3 * MS, 0, REQUESTS_OUT, OK_5 MISSING});
+	assert_int_equal(seen.n, 2);
+	assert_string_equal(seen.target[1], "/b");
+	assert_string_equal(seen.status[1], "404");
+}
+
+static void counts_a_body_that_was_not_copied(void **state)
+{
+	static const char long_body[] = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+					"0123456789012345678901234567890123456789012345678901234567"
+					"890123456789012345678901234567890123456789";
+
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 3 * MS, 0, REQUESTS_OUT, long_body, .first = 45, .last = 32});
+	tell((struct call){7, LEN(GET_A), 4 * MS, MS, REQUESTS_IN, GET_B});
+	tell((struct call){7, LEN(long_body), 5 * MS, 0, REQUESTS_OUT, MISSING});
+	assert_int_equal(seen.n, 2);
+	assert_string_equal(seen.status[0], "200");
+	assert_string_equal(seen.status[1], "404");
+	assert_true(seen.outcome[1].is_whole);
+	assert_int_equal(talks.oldest->limit_log2[REQUESTS_OUT], 0); /* no harm was done */
+}
+
+/* Bytes that splice moved: a hole that is known. The body has it inside. */
+static void passes_bytes_that_nobody_told_of(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 3 * MS, 0, REQUESTS_OUT, head});
+	tell((struct call){7, LEN(GET_A), 4 * MS, MS, REQUESTS_IN, GET_B});
+	tell((struct call){7, LEN(head) + 1000, 5 * MS, 0, REQUESTS_OUT, MISSING,
+			   .cut_before = 1000});
+	assert_int_equal(seen.n, 2);
+	assert_string_equal(seen.status[0], "200");
+	assert_string_equal(seen.status[1], "404");
+}
+
+/* The response to /a was lost: /b must not get it, nor the other way round. */
+static void never_pairs_across_a_loss(void **state)
+{
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A GET_B});
+	tell((struct call){7, LEN(OK_5), 3 * MS, 0, REQUESTS_OUT, MISSING,
+			   .lost_before = LEN(OK_5)});
+	for (size_t i = 0; i < seen.n; i++)
+		assert_false(seen.outcome[i].is_whole && !strcmp(seen.target[i], "/a"));
+	close_of(7, 9 * MS);
+	for (size_t i = 0; i < seen.n; i++)
+		if (!strcmp(seen.target[i], "/a"))
+			assert_string_equal(seen.status[i], "");
+	assert_int_equal(talks.counts.lost, LEN(OK_5));
+	assert_int_equal(talks.counts.uneven, 0);
+}
+
+static void says_what_is_wanted(void **state)
+{
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 3 * MS, 0, REQUESTS_OUT, OK_5});
+	assert_int_equal(verdicts[7], requests_verdict(7, REQUESTS_WANTED, 0, 0));
+	open_at(8, true, 0, 0);
+	for (uint64_t i = 0; i < 2 * INFER_HOPELESS; i++)
+		tell((struct call){8, i * 10, 2 * MS, MS, REQUESTS_IN, "zzzzzzzzzz"});
+	assert_int_equal(verdicts[8], requests_verdict(8, REQUESTS_UNWANTED, 0, 0));
+}
+
+#define BODY_2K "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
+
+/* `n` requests, each answered by one long message whose beginning was copied. */
+static void ask_for_long_ones(uint64_t cookie, uint64_t n)
+{
+	char answer[LEN(BODY_2K) + 2001];
+
+	memset(answer, 'x', sizeof(answer));
+	answer[sizeof(answer) - 1] = 0;
+	memcpy(answer, BODY_2K, LEN(BODY_2K));
+	for (uint64_t i = 0; i < n; i++) {
+		tell((struct call){cookie, i * LEN(GET_A), (2 * i + 1) * MS, MS, REQUESTS_IN,
+				   GET_A});
+		tell((struct call){cookie, i * strlen(answer), (2 * i + 2) * MS, 0, REQUESTS_OUT,
+				   answer, .first = 1024, .last = 32});
+	}
+}
+
+static void long_messages_need_their_beginning_only(void **state)
+{
+	open_at(7, true, 0, 0);
+	ask_for_long_ones(7, LONG_ENOUGH - 1);
+	assert_int_equal(talks.oldest->limit_log2[REQUESTS_OUT], 0);
+	talks_done(&talks);
+	begin(state);
+	open_at(7, true, 0, 0);
+	ask_for_long_ones(7, LONG_ENOUGH);
+	assert_int_equal(verdicts[7], requests_verdict(7, REQUESTS_WANTED, 0, 10));
+	assert_int_equal(ports[80], REQUESTS_LONG_RESPONSES);
+}
+
+/* Several requests in a call of which only the beginning was copied: that was too little. */
+static void wants_all_of_a_pipeline(void **state)
+{
+	char pipeline[40 * LEN(GET_A) + 1] = "";
+
+	for (int i = 0; i < 40; i++)
+		memcpy(pipeline + (size_t)i * LEN(GET_A), GET_A, LEN(GET_A) + 1);
+	ports[80] = REQUESTS_LONG_REQUESTS;
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 3 * MS, 0, REQUESTS_OUT, OK_5});
+	tell((struct call){7, LEN(GET_A), 4 * MS, MS, REQUESTS_IN, pipeline, .first = 40,
+			   .last = 0});
+	assert_int_equal(verdicts[7], requests_verdict(7, REQUESTS_WANTED, HEAD_MAX_LOG2, 0));
+	assert_int_equal(ports[80], 0);
+}
+
+static void the_one_silent_for_longest_makes_room(void **state)
+{
+	for (uint64_t cookie = 1; cookie <= 6; cookie++)
+		open_at(cookie, true, 0, 0);
+	assert_int_equal(talks.counts.evicted, 2);
+	assert_int_equal(talks.oldest->cookie, 3);
+	tell((struct call){1, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
+	assert_int_equal(talks.counts.orphans, 1);
+}
+
+static void refuses_events_that_contradict_themselves(void **state)
+{
+	struct requests_data data = {
+		.head = {REQUESTS_DATA, sizeof(data), 0, 1}, .cookie = 7, .first = 9};
+
+	open_at(7, true, 0, 0);
+	talks_event(&talks, &data.head, sizeof(data));
+	data.first = 0;
+	data.direction = 2;
+	talks_event(&talks, &data.head, sizeof(data));
+	data.head.kind = 99;
+	talks_event(&talks, &data.head, sizeof(data));
+	data.head.kind = REQUESTS_OPEN;
+	talks_event(&talks, &data.head, sizeof(struct event_head));
+	assert_int_equal(talks.counts.bad, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(splits_the_time_of_a_server, begin, end),
+		cmocka_unit_test_setup_teardown(splits_the_time_of_a_client, begin, end),
+		cmocka_unit_test_setup_teardown(pairs_what_was_written_at_once, begin, end),
+		cmocka_unit_test_setup_teardown(counts_a_body_that_was_not_copied, begin, end),
+		cmocka_unit_test_setup_teardown(passes_bytes_that_nobody_told_of, begin, end),
+		cmocka_unit_test_setup_teardown(never_pairs_across_a_loss, begin, end),
+		cmocka_unit_test_setup_teardown(says_what_is_wanted, begin, end),
+		cmocka_unit_test_setup_teardown(long_messages_need_their_beginning_only, begin,
+						end),
+		cmocka_unit_test_setup_teardown(wants_all_of_a_pipeline, begin, end),
+		cmocka_unit_test_setup_teardown(the_one_silent_for_longest_makes_room, begin, end),
+		cmocka_unit_test_setup_teardown(refuses_events_that_contradict_themselves, begin,
+						end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

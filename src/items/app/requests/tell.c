@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tell - exchanges and operations as records.
+ *
+ * Here, and nowhere behind, secrets end: what was asked is masked before a record exists (protocol/mask.h), texts of statements
+ * are normalised by their parsers, keys and bodies never come here.
+ */
+#include "items/app/requests/tell.h"
+
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "protocol/mask.h"
+#include "protocol/route.h"
+
+struct layout request_layout, request_total_layout;
+
+enum request_column {
+	REQ_PROTOCOL,
+	REQ_SIDE,
+	REQ_OPERATION,
+	REQ_RESOURCE,
+	REQ_TARGET,
+	REQ_STATUS,
+	REQ_ERROR,
+	REQ_MESSAGE,
+	REQ_DURATION,
+	REQ_SEND, /* the phases, in the order of enum phase */
+	REQ_WAIT,
+	REQ_QUEUE,
+	REQ_PROCESS,
+	REQ_DOWNLOAD,
+	REQ_NETWORK,
+	REQ_NETWORK_BOUND,
+	REQ_REQUEST_BYTES,
+	REQ_RESPONSE_BYTES,
+	REQ_ITEMS,
+	REQ_HOST,
+	REQ_REQUEST_ID,
+	REQ_TRACE_ID,
+	REQ_SPAN_ID,
+	REQ_CONNECTION,
+	REQ_LOCAL_ADDR,
+	REQ_LOCAL_PORT,
+	REQ_REMOTE_ADDR,
+	REQ_REMOTE_PORT,
+	REQ_REMOTE_NAME,
+	REQ_TRANSPORT,
+	REQ_VIA,
+	REQ_COMPLETE,
+	REQ_COLUMNS,
+};
+
+struct column_text {
+	const char *name;
+	enum unit unit;
+	const char *help;
+};
+
+static const struct column_text request_columns[REQ_COLUMNS] = {
+	[REQ_PROTOCOL] = {"protocol", UNIT_TEXT,
+			  "http, redis, postgresql, mysql, memcached, dns ..."},
+	[REQ_SIDE] = {"side", UNIT_TEXT, "which end the process is: client or server"},
+	[REQ_OPERATION] = {"operation", UNIT_TEXT, "GET, SELECT, HGET, A ..."},
+	[REQ_RESOURCE] = {"resource", UNIT_TEXT, "templated route, table, name"},
+	[REQ_TARGET] = {"target", UNIT_TEXT, "what was asked; secrets are ***"},
+	[REQ_STATUS] = {"status", UNIT_TEXT, "the protocol's own code"},
+	[REQ_ERROR] = {"error", UNIT_NONE, "the protocol calls it an error, or no answer came"},
+	[REQ_MESSAGE] = {"message", UNIT_TEXT, "the server's words about an error; data is ***"},
+	[REQ_DURATION] = {"duration_ns", UNIT_NS,
+			  "server: first byte arrived to last byte written; client: first written "
+			  "to last read"},
+	[REQ_SEND] = {"send_ns", UNIT_NS, "first to last write of what this side sends"},
+	[REQ_WAIT] = {"wait_ns", UNIT_NS, "client: request written to response arrived"},
+	[REQ_QUEUE] = {"queue_ns", UNIT_NS, "bytes lay unread in the socket"},
+	[REQ_PROCESS] = {"process_ns", UNIT_NS, "server: request read to response written"},
+	[REQ_DOWNLOAD] = {"download_ns", UNIT_NS, "client: first to last read of the response"},
+	[REQ_NETWORK] = {"network_ns", UNIT_NS, "part of the wait that the network took"},
+	[REQ_NETWORK_BOUND] = {"network_bound", UNIT_NONE,
+			       "network_ns is only a bound (the round trip time)"},
+	[REQ_REQUEST_BYTES] = {"request_bytes", UNIT_BYTES, "request on the wire"},
+	[REQ_RESPONSE_BYTES] = {"response_bytes", UNIT_BYTES, "response on the wire"},
+	[REQ_ITEMS] = {"rows", UNIT_COUNT, "rows, keys or answers, where the protocol tells"},
+	[REQ_HOST] = {"host", UNIT_TEXT, "Host header, or server name of TLS"},
+	[REQ_REQUEST_ID] = {"request_id", UNIT_TEXT, "X-Request-Id"},
+	[REQ_TRACE_ID] = {"trace_id", UNIT_TEXT, "of traceparent"},
+	[REQ_SPAN_ID] = {"span_id", UNIT_TEXT, "of traceparent"},
+	[REQ_CONNECTION] = {"connection", UNIT_TEXT, "the socket's cookie"},
+	[REQ_LOCAL_ADDR] = {"local_addr", UNIT_TEXT, "this end"},
+	[REQ_LOCAL_PORT] = {"local_port", UNIT_NONE, "this end"},
+	[REQ_REMOTE_ADDR] = {"remote_addr", UNIT_TEXT, "the other end"},
+	[REQ_REMOTE_PORT] = {"remote_port", UNIT_NONE, "the other end"},
+	[REQ_REMOTE_NAME] = {"remote_name", UNIT_TEXT, "service, pod or DNS name of the other end"},
+	[REQ_TRANSPORT] = {"transport", UNIT_TEXT, "tcp, udp"},
+	[REQ_VIA] = {"via", UNIT_TEXT, "the hook that saw it"},
+	[REQ_COMPLETE] =
+		{"complete", UNIT_NONE,
+		 "nothing of it was lost, and request and response certainly belong together"},
+};
+
+enum total_column {
+	SUM_PROTOCOL,
+	SUM_SIDE,
+	SUM_OPERATION,
+	SUM_RESOURCE,
+	SUM_COUNT, /* counters from here on */
+	SUM_ERRORS,
+	SUM_SUM,
+	SUM_SEND,
+	SUM_WAIT,
+	SUM_QUEUE,
+	SUM_PROCESS,
+	SUM_DOWNLOAD,
+	SUM_NETWORK,
+	SUM_REQUEST_BYTES,
+	SUM_RESPONSE_BYTES,
+	SUM_MIN, /* gauges from here on */
+	SUM_MAX,
+	SUM_P50,
+	SUM_P90,
+	SUM_P99,
+	SUM_COLUMNS,
+};
+
+static const struct column_text total_columns[SUM_COLUMNS] = {
+	[SUM_PROTOCOL] = {"protocol", UNIT_TEXT, NULL},
+	[SUM_SIDE] = {"side", UNIT_TEXT, NULL},
+	[SUM_OPERATION] = {"operation", UNIT_TEXT, NULL},
+	[SUM_RESOURCE] = {"resource", UNIT_TEXT, NULL},
+	[SUM_COUNT] = {"count", UNIT_COUNT, "exchanges since the item is on"},
+	[SUM_ERRORS] = {"errors", UNIT_COUNT, "of these, errors"},
+	[SUM_SUM] = {"duration_ns_sum", UNIT_NS, NULL},
+	[SUM_MIN] = {"duration_ns_min", UNIT_NS, NULL},
+	[SUM_MAX] = {"duration_ns_max", UNIT_NS, NULL},
+	[SUM_P50] = {"duration_ns_p50", UNIT_NS, "of the last 10 to 20 seconds, within 1 %"},
+	[SUM_P90] = {"duration_ns_p90", UNIT_NS, NULL},
+	[SUM_P99] = {"duration_ns_p99", UNIT_NS, NULL},
+	[SUM_SEND] = {"send_ns", UNIT_NS, "sums of phases"},
+	[SUM_WAIT] = {"wait_ns", UNIT_NS, NULL},
+	[SUM_QUEUE] = {"queue_ns", UNIT_NS, NULL},
+	[SUM_PROCESS] = {"process_ns", UNIT_NS, NULL},
+	[SUM_DOWNLOAD] = {"download_ns", UNIT_NS, NULL},
+	[SUM_NETWORK] = {"network_ns", UNIT_NS, NULL},
+	[SUM_REQUEST_BYTES] = {"request_bytes", UNIT_BYTES, NULL},
+	[SUM_RESPONSE_BYTES] = {"response_bytes", UNIT_BYTES, NULL},
+};
+
+static int add_columns(struct layout *layout, const struct column_text *columns, size_t count,
+		       struct err *why)
+{
+	for (size_t i = 0; i < count; i++) {
+		int error =
+			layout_add(layout, columns[i].name, columns[i].unit, columns[i].help, why);
+
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static const char *const request_shown[] = {
+	"time",        "process", "side",     "protocol",   "operation",   "target",      "status",
+	"duration_ns", "wait_ns", "queue_ns", "process_ns", "remote_name", "remote_port", NULL,
+};
+static const char *const total_shown[] = {
+	"process",         "container",       "pod",   "protocol", "side",
+	"operation",       "resource",        "count", "errors",   "duration_ns_p50",
+	"duration_ns_p99", "duration_ns_max", NULL,
+};
+
+int tell_prepare(struct err *why)
+{
+	int error;
+
+	if (request_total_layout.kind)
+		return 0;
+	layout_begin(&request_layout, WHO_OF_PID | 1 << WHO_TID);
+	layout_begin(&request_total_layout, WHO_OF_CGROUP | 1 << WHO_PROCESS);
+	error = add_columns(&request_layout, request_columns, REQ_COLUMNS, why);
+	if (!error)
+		error = add_columns(&request_total_layout, total_columns, SUM_COLUMNS, why);
+	if (error)
+		return error;
+	layout_row_kind(&request_layout, "request", 0, 0);
+	layout_show(&request_layout, request_shown);
+	layout_row_kind(&request_total_layout, "request_total", SUM_MIN - SUM_COUNT,
+			SUM_COLUMNS - SUM_MIN);
+	layout_show(&request_total_layout, total_shown);
+	return 0;
+}
+
+/* ---- texts ---- */
+
+void show_resource(const char *protocol, const struct message *request, struct shown *ret)
+{
+	size_t len;
+
+	ret->operation = request->operation;
+	ret->resource[0] = 0;
+	if (request->target_mask == TARGET_URL) {
+		route_of_path(request->resource, ret->resource, sizeof(ret->resource));
+	} else if (!strcmp(protocol, "dns")) {
+		route_of_name(request->resource, ret->resource, sizeof(ret->resource));
+	} else {
+		len = request->resource.len < sizeof(ret->resource) - 1 ? request->resource.len
+									: sizeof(ret->resource) - 1;
+		if (len)
+			memcpy(ret->resource, request->resource.at, len);
+		ret->resource[len] = 0;
+	}
+}
+
+static struct span show_target(const struct message *request, struct shown *shown)
+{
+	if (request->target_mask != TARGET_URL)
+		return request->target;
+	mask_url(request->target, shown->target, sizeof(shown->target));
+	return span_of(shown->target);
+}
+
+static struct span show_message(const struct message *response, struct shown *shown)
+{
+	if (!response->is_error || !response->reason.len)
+		return (struct span){};
+	mask_text(response->reason, shown->message, sizeof(shown->message));
+	return span_of(shown->message);
+}
+
+/* ---- records ---- */
+
+struct filling {
+	struct record *record;
+	struct arena *arena;
+	uint32_t first; /* own columns begin here */
+	int error;
+};
+
+static void put_text(struct filling *filling, uint32_t column, struct span text)
+{
+	if (!filling->error)
+		filling->error = record_set_text(filling->record, filling->first + column, text,
+						 filling->arena);
+}
+
+static void put_u64(struct filling *filling, uint32_t column, uint64_t value)
+{
+	filling->record->value[filling->first + column] = value_u64(value);
+}
+
+static void put_true(struct filling *filling, uint32_t column, bool is_true)
+{
+	if (is_true)
+		filling->record->value[filling->first + column] = value_bool(true);
+}
+
+/* version-traceid-spanid-flags (W3C Trace Context 3.2) */
+static void put_trace(struct filling *filling, struct span traceparent)
+{
+	if (traceparent.len < 55 || traceparent.at[2] != '-' || traceparent.at[35] != '-')
+		return;
+	put_text(filling, REQ_TRACE_ID, (struct span){traceparent.at + 3, 32});
+	put_text(filling, REQ_SPAN_ID, (struct span){traceparent.at + 36, 16});
+}
+
+static void put_address(struct filling *filling, uint32_t column, const uint8_t addr[ADDR_BYTES],
+			uint16_t port)
+{
+	char text[ADDR_TEXT];
+
+	if (addr_is_none(addr))
+		return;
+	put_text(filling, column, (struct span){(uint8_t *)text, addr_print(addr, text)});
+	if (port)
+		put_u64(filling, column + 1, port);
+}
+
+static void put_connection(struct filling *filling, const struct talk *talk,
+			   const struct resolver *resolver)
+{
+	char cookie[24];
+
+	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)talk->cookie);
+	put_text(filling, REQ_CONNECTION, span_of(cookie));
+	put_address(filling, REQ_LOCAL_ADDR, talk->local_addr, talk->local_port);
+	put_address(filling, REQ_REMOTE_ADDR, talk->remote_addr, talk->remote_port);
+	put_text(filling, REQ_TRANSPORT, span_of(talk->transport == IPPROTO_UDP ? "udp" : "tcp"));
+	if (resolver->peer && !addr_is_none(talk->remote_addr))
+		put_text(filling, REQ_REMOTE_NAME,
+			 resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port));
+}
+
+static void put_times(struct filling *filling, const struct outcome *outcome)
+{
+	for (uint32_t i = 0; i < PHASES; i++)
+		if (outcome->phases >> i & 1)
+			put_u64(filling, REQ_SEND + i, outcome->phase_ns[i]);
+	if (outcome->exchange->has_response)
+		put_u64(filling, REQ_DURATION, outcome->duration_ns);
+	put_true(filling, REQ_NETWORK_BOUND, outcome->is_network_bound);
+}
+
+static void put_messages(struct filling *filling, const struct exchange *exchange,
+			 struct shown *shown)
+{
+	const struct message *request = &exchange->request, *response = &exchange->response;
+
+	put_text(filling, REQ_OPERATION, shown->operation);
+	put_text(filling, REQ_RESOURCE, span_of(shown->resource));
+	put_text(filling, REQ_TARGET, show_target(request, shown));
+	put_text(filling, REQ_HOST, request->chosen[CHOSEN_HOST]);
+	put_text(filling, REQ_REQUEST_ID, request->chosen[CHOSEN_REQUEST_ID]);
+	put_trace(filling, request->chosen[CHOSEN_TRACEPARENT]);
+	put_u64(filling, REQ_REQUEST_BYTES, request->bytes);
+	if (exchange->has_response) {
+		put_text(filling, REQ_STATUS, response->status);
+		put_text(filling, REQ_MESSAGE, show_message(response, shown));
+		put_u64(filling, REQ_RESPONSE_BYTES, response->bytes);
+		if (response->items)
+			put_u64(filling, REQ_ITEMS, response->items);
+	}
+	put_true(filling, REQ_ERROR,
+		 exchange->has_response ? response->is_error : exchange->is_given_up);
+}
+
+int tell_exchange(struct item *item, const struct talk *talk, const struct outcome *outcome,
+		  const struct who *who, const char *via, struct shown *shown, struct arena *arena,
+		  struct record *record)
+{
+	struct filling filling = {record, arena, request_layout.count - REQ_COLUMNS, 0};
+
+	record_begin(record, &request_layout, item_name(item), "request", outcome->began_ns,
+		     item_resolver(item));
+	filling.error = record_set_who(record, who, WHO_OF_PID, arena);
+	if (talk->tid)
+		record->value[request_layout.who[WHO_TID]] = value_u64(talk->tid);
+	put_text(&filling, REQ_PROTOCOL, span_of(talk->conversation.protocol->name));
+	put_text(&filling, REQ_SIDE, span_of(outcome->side == SIDE_SERVER ? "server" : "client"));
+	put_messages(&filling, outcome->exchange, shown);
+	put_times(&filling, outcome);
+	put_connection(&filling, talk, item_resolver(item));
+	put_text(&filling, REQ_VIA, span_of(via));
+	put_true(&filling, REQ_COMPLETE, outcome->is_whole);
+	return filling.error;
+}
+
+static void put_quantiles(struct filling *filling, const struct total_operation *operation)
+{
+	static const double share[] = {0.5, 0.9, 0.99};
+	struct sketch both = {};
+
+	if (!sketch_merge(&both, &operation->recent[0]) &&
+	    !sketch_merge(&both, &operation->recent[1]))
+		for (uint32_t i = 0; both.count && i < 3; i++)
+			put_u64(filling, SUM_P50 + i, (uint64_t)sketch_quantile(&both, share[i]));
+	sketch_done(&both);
+}
+
+static struct who who_of(const struct total_who *who)
+{
+	return (struct who){
+		.process = span_of(who->process),
+		.container = span_of(who->container),
+		.pod = span_of(who->pod),
+		.namespace = span_of(who->namespace),
+		.service = span_of(who->service),
+	};
+}
+
+int tell_operation(struct item *item, const struct totals *totals,
+		   const struct total_operation *operation, struct arena *arena,
+		   struct record *record)
+{
+	const struct total_group *group = &totals->group[operation->group];
+	struct who who = who_of(&totals->who[group->who]);
+	struct filling filling = {record, arena, request_total_layout.count - SUM_COLUMNS, 0};
+
+	record_begin(record, &request_total_layout, item_name(item), "request_total", 0,
+		     item_resolver(item));
+	filling.error = record_set_who(record, &who, WHO_OF_CGROUP | 1 << WHO_PROCESS, arena);
+	put_text(&filling, SUM_PROTOCOL, span_of(group->protocol));
+	put_text(&filling, SUM_SIDE, span_of(group->side == SIDE_SERVER ? "server" : "client"));
+	put_text(&filling, SUM_OPERATION, span_of(operation->operation));
+	put_text(&filling, SUM_RESOURCE, span_of(operation->resource));
+	put_u64(&filling, SUM_COUNT, operation->count);
+	put_u64(&filling, SUM_ERRORS, operation->errors);
+	if (operation->min_ns <= operation->max_ns) {
+		put_u64(&filling, SUM_SUM, operation->sum_ns);
+		put_u64(&filling, SUM_MIN, operation->min_ns);
+		put_u64(&filling, SUM_MAX, operation->max_ns);
+		put_quantiles(&filling, operation);
+	}
+	for (uint32_t i = 0; i < PHASES; i++)
+		if (operation->phase_ns[i])
+			put_u64(&filling, SUM_SEND + i, operation->phase_ns[i]);
+	put_u64(&filling, SUM_REQUEST_BYTES, operation->request_bytes);
+	put_u64(&filling, SUM_RESPONSE_BYTES, operation->response_bytes);
+	return filling.error;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * totals - what becomes of many exchanges: counts, errors, times and bytes of each operation of each service.
+ *
+ * A group is one side of one protocol of one service (who, side, protocol). It has the phases and bytes. Below it
+ * stand its operations (operation and resource), below these their statuses with a histogram of
+ * durations each. All have caps; what does not fit is counted in one overflow operation of its group, so
+ * sums stay exact.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "base/sketch.h"
+#include "items/app/requests/talk.h"
+#include "record/metric.h"
+#include "record/record.h"
+
+enum {
+	TOTAL_WHO = 1024, /* services, as fine as labels tell them apart */
+	TOTAL_GROUPS = 2048,
+	TOTAL_OPERATIONS = 8192,
+	TOTAL_OF_GROUP = 250, /* operations of one group; then the overflow */
+	TOTAL_STATUSES = 12, /* of one operation; the last takes the rest */
+	TOTAL_STATUS_BYTES = 24,
+	TOTAL_TEXT_BYTES = 256, /* of a resource */
+};
+
+struct slots { /* durations, as struct histogram of item.bpf.h counts them: slot i up to 2^i ns */
+	uint64_t slot[METRIC_SLOTS], sum;
+};
+
+/* Texts of labels; owned. */
+struct total_who {
+	char *process, *container, *pod, *namespace, *service;
+	uint32_t pid; /* one of them: for records */
+};
+
+struct total_group {
+	uint32_t who;
+	enum side side;
+	const char *protocol; /* static */
+	uint32_t operations; /* that it has */
+	struct slots phase[PHASES];
+	uint64_t request_bytes, response_bytes;
+};
+
+struct total_status {
+	char text[TOTAL_STATUS_BYTES];
+	uint64_t count, errors;
+	struct slots duration;
+};
+
+struct total_operation {
+	uint32_t group;
+	bool is_overflow;
+	char *operation, *resource; /* owned */
+	struct total_status *status; /* owned */
+	uint32_t statuses;
+	uint64_t count, errors, sum_ns, min_ns, max_ns;
+	uint64_t phase_ns[PHASES];
+	uint64_t request_bytes, response_bytes;
+	struct sketch recent[2]; /* durations of this and of the last interval, ns */
+};
+
+struct totals {
+	struct map who_places, group_places, operation_places; /* hash -> place */
+	struct total_who *who; /* owned */
+	struct total_group *group;
+	struct total_operation *operation;
+	uint32_t whos, groups, operations;
+	uint64_t refused; /* exchanges for which not even an overflow had room */
+	uint64_t overflowed; /* exchanges counted in an overflow */
+};
+
+/* What is counted. `resource` is a template already. */
+struct total_entry {
+	uint32_t who;
+	enum side side;
+	const char *protocol;
+	struct span operation, resource, status;
+	bool is_error;
+	uint64_t request_bytes, response_bytes;
+	const struct outcome *outcome;
+};
+
+int totals_init(struct totals *totals);
+void totals_done(struct totals *totals);
+
+/* The place of whom these labels name; UINT32_MAX when there is no room. */
+uint32_t totals_who(struct totals *totals, const struct who *who);
+
+void totals_add(struct totals *totals, const struct total_entry *entry);
+
+/* The recent times become the last interval's. */
+void totals_turn(struct totals *totals);
+
+size_t totals_bytes(const struct totals *totals);

@@ -1,0 +1,27 @@
+#!/bin/sh
+# requests against nginx's own log: every request is a record, none is wrong, at any depth of the pipeline.
+. "$(dirname "$0")/../requests/lib.sh"
+build http_load
+start_nginx
+start_agent
+
+# depth connections count
+for case in "1 1 10000" "1 8 30000" "2 4 15000" "8 4 15000" "32 4 30000"; do
+	set -- $case
+	name="depth $1, $2 connections"
+	record_to "$WORK/records" "side = server and local_port = $nginx_port"
+	equal "$name: the load was answered" "$3" "$("$WORK/http_load" "$nginx_port" "$3" "$1" "$2" 3000 "d$1c$2" / /users/17 /missing /broken)"
+	end_recording
+	set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/records" "d$1c$2") $3
+	equal "$name: requests that nginx logged" "$7" "$1"
+	equal "$name: wrong records" 0 "$3"
+	equal "$name: doubled records" 0 "$5"
+	equal "$name: missing records" 0 "$4"
+	equal "$name: incomplete records" 0 "$6"
+	equal "$name: refused by the stream" 0 "$refused"
+done
+equal "kernel: nothing lost" 0 "$(metric sonde_item_events_total item=requests stage=lost)"
+equal "metrics: requests of the server" 100000 "$(metric sonde_request_duration_seconds_count side=server process=nginx)"
+equal "metrics: requests of the client" 100000 "$(metric sonde_request_duration_seconds_count side=client process=http_load)"
+equal "metrics: errors of the server" 50000 "$(metric sonde_request_errors_total side=server process=nginx)"
+equal "metrics: routes are templates" 25000 "$(metric sonde_request_duration_seconds_count side=server process=nginx resource=/users/:id)"
