@@ -536,7 +536,8 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 
 enum { SOCKADDR_BYTES = 28 };
 
-/* Of a socket that is not connected the caller names the peer, or is told it. */
+/* Of a socket that is not connected the caller names the peer. (Of a datagram that it receives it is told the peer
+ * after we looked.) */
 static __always_inline void read_peer(struct requests_datagram *event, __u64 name)
 {
 	__u8 address[SOCKADDR_BYTES] = {};
@@ -575,7 +576,7 @@ static __always_inline void fill_datagram(struct requests_datagram *event, struc
 	__builtin_memcpy(event->remote_addr, addrs.remote_addr, 16);
 	event->local_port = addrs.local_port;
 	event->remote_port = addrs.remote_port;
-	if (!addrs.remote_port)
+	if (!addrs.remote_port && direction == REQUESTS_OUT)
 		read_peer(event, call->name);
 }
 

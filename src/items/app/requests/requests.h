@@ -96,6 +96,7 @@ struct requests_closed {
 };
 _Static_assert(sizeof(struct requests_closed) == 104, "kernel and user half must agree");
 
+/* The remote end is absent (0) of a datagram that came to a socket that is not connected. */
 struct requests_datagram {
 	struct event_head head;
 	requests_u64 cookie;

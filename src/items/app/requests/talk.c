@@ -33,7 +33,7 @@ static const uint64_t give_up_ns =
 void talks_init(struct talks *talks, size_t cap, talk_outcome receive, void *ctx)
 {
 	*talks = (struct talks){.cap = cap, .receive = receive, .ctx = ctx, .head_log2 = 10};
-	map_init(&talks->by_key, sizeof(uint64_t), sizeof(struct talk *), cap);
+	map_init(&talks->by_cookie, sizeof(uint64_t), sizeof(struct talk *), cap);
 }
 
 /* ---- the list, oldest first ---- */
@@ -93,7 +93,7 @@ static void forget(struct talks *talks, struct talk *talk)
 	add_pairs(&talks->counts.pairs, &conversation->pair.counts);
 	conversation_done(&talk->conversation);
 	unlink_talk(talks, talk);
-	map_del(&talks->by_key, &talk->key);
+	map_del(&talks->by_cookie, &talk->cookie);
 	free(talk);
 }
 
@@ -101,33 +101,33 @@ void talks_done(struct talks *talks)
 {
 	while (talks->oldest)
 		forget(talks, talks->oldest);
-	map_done(&talks->by_key);
+	map_done(&talks->by_cookie);
 }
 
-static struct talk *find(const struct talks *talks, uint64_t key)
+static struct talk *find(const struct talks *talks, uint64_t cookie)
 {
-	struct talk **talk = map_get(&talks->by_key, &key);
+	struct talk **talk = map_get(&talks->by_cookie, &cookie);
 
 	return talk ? *talk : NULL;
 }
 
-static struct talk *add(struct talks *talks, uint64_t key)
+static struct talk *add(struct talks *talks, uint64_t cookie)
 {
 	struct talk *talk, **place;
 
-	if (talks->by_key.len >= talks->cap && talks->oldest) {
+	if (talks->by_cookie.len >= talks->cap && talks->oldest) {
 		talks->counts.evicted++;
 		forget(talks, talks->oldest);
 	}
 	talk = calloc(1, sizeof(*talk));
-	place = talk ? map_put(&talks->by_key, &key, NULL) : NULL;
+	place = talk ? map_put(&talks->by_cookie, &cookie, NULL) : NULL;
 	if (!place) {
 		talks->counts.refused++;
 		free(talk);
 		return NULL;
 	}
 	*place = talk;
-	talk->key = key;
+	talk->cookie = cookie;
 	append_talk(talks, talk);
 	return talk;
 }
@@ -324,7 +324,6 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 	talk = add(talks, open->cookie);
 	if (!talk)
 		return;
-	talk->cookie = open->cookie;
 	talk->cgroup = open->cgroup;
 	talk->pid = open->pid;
 	talk->netns = open->netns;
@@ -430,24 +429,33 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 
 static struct talk *talk_of_datagram(struct talks *talks, const struct requests_datagram *datagram)
 {
-	uint64_t key = hash_bytes(datagram->remote_addr, ADDR_BYTES,
-				  datagram->cookie ^ (uint64_t)datagram->remote_port << 48);
-	struct talk *talk = find(talks, key);
+	struct talk *talk = find(talks, datagram->cookie);
 
 	if (talk)
 		return talk;
-	talk = add(talks, key);
+	talk = add(talks, datagram->cookie);
 	if (!talk)
 		return NULL;
-	talk->cookie = datagram->cookie;
 	talk->local_port = datagram->local_port;
-	talk->remote_port = datagram->remote_port;
 	talk->transport = IPPROTO_UDP;
 	talk->netns = datagram->netns;
 	memcpy(talk->local_addr, datagram->local_addr, ADDR_BYTES);
-	memcpy(talk->remote_addr, datagram->remote_addr, ADDR_BYTES);
 	conversation_init(&talk->conversation, true, SIDE_UNKNOWN, false);
 	return talk;
+}
+
+/* A response that is sent names who asked. A client that asks several servers over one socket is not told
+ * here whose the answer is. */
+static void note_peer(struct talk *talk, const struct requests_datagram *datagram)
+{
+	bool is_same = talk->remote_port == datagram->remote_port &&
+		       !memcmp(talk->remote_addr, datagram->remote_addr, ADDR_BYTES);
+
+	if (!datagram->remote_port || is_same)
+		return;
+	talk->has_several_peers |= talk->remote_port != 0;
+	talk->remote_port = datagram->remote_port;
+	memcpy(talk->remote_addr, datagram->remote_addr, ADDR_BYTES);
 }
 
 static void take_datagram(struct talks *talks, const struct requests_datagram *datagram,
@@ -466,6 +474,7 @@ static void take_datagram(struct talks *talks, const struct requests_datagram *d
 	talk->pid = datagram->pid;
 	talk->tid = datagram->tid;
 	talk->cgroup = datagram->cgroup;
+	note_peer(talk, datagram);
 	hear(talks, talk, datagram->head.ktime_ns);
 	conversation_put(&talk->conversation, datagram->direction, 0,
 			 (struct span){datagram->bytes, datagram->first}, datagram->moved,
@@ -529,5 +538,5 @@ void talks_sum(const struct talks *talks, struct pair_counts *ret_pairs, uint64_
 
 size_t talks_bytes(const struct talks *talks)
 {
-	return map_bytes(&talks->by_key) + talks->by_key.len * sizeof(struct talk);
+	return map_bytes(&talks->by_cookie) + talks->by_cookie.len * sizeof(struct talk);
 }

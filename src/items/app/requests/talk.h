@@ -35,7 +35,6 @@ struct arrival {
 };
 
 struct talk {
-	uint64_t key; /* cookie; of datagrams mixed with the peer's address */
 	uint64_t cookie, cgroup;
 	uint64_t heard_ns; /* the last event */
 	uint32_t pid, tid, netns; /* of the last call */
@@ -48,6 +47,7 @@ struct talk {
 	bool is_accepted;
 	uint8_t wanted; /* enum requests_wanted, as last written */
 	bool is_ended[2];
+	bool has_several_peers; /* datagrams: the remote end is that of the last one sent */
 	uint64_t expected[2]; /* position of the next event */
 	struct arrival arrival[TALK_ARRIVALS];
 	uint32_t arrivals; /* counted without end */
@@ -73,7 +73,7 @@ struct outcome {
 typedef void (*talk_outcome)(void *ctx, struct talk *talk, struct outcome *outcome);
 
 struct talks {
-	struct map by_key; /* key -> struct talk * */
+	struct map by_cookie; /* -> struct talk * */
 	struct talk *oldest, *newest;
 	size_t cap;
 	uint64_t *verdicts; /* mapped: REQUESTS_VERDICTS words; NULL: nowhere to write them */

@@ -275,17 +275,20 @@ static void put_address(struct filling *filling, uint32_t column, const uint8_t 
 		put_u64(filling, column + 1, port);
 }
 
-static void put_connection(struct filling *filling, const struct talk *talk,
+static void put_connection(struct filling *filling, const struct talk *talk, enum side side,
 			   const struct resolver *resolver)
 {
+	bool is_peer_known = !addr_is_none(talk->remote_addr) &&
+			     (side == SIDE_SERVER || !talk->has_several_peers);
 	char cookie[24];
 
 	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)talk->cookie);
 	put_text(filling, REQ_CONNECTION, span_of(cookie));
 	put_address(filling, REQ_LOCAL_ADDR, talk->local_addr, talk->local_port);
-	put_address(filling, REQ_REMOTE_ADDR, talk->remote_addr, talk->remote_port);
+	if (is_peer_known)
+		put_address(filling, REQ_REMOTE_ADDR, talk->remote_addr, talk->remote_port);
 	put_text(filling, REQ_TRANSPORT, span_of(talk->transport == IPPROTO_UDP ? "udp" : "tcp"));
-	if (resolver->peer && !addr_is_none(talk->remote_addr))
+	if (resolver->peer && is_peer_known)
 		put_text(filling, REQ_REMOTE_NAME,
 			 resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port));
 }
@@ -338,7 +341,7 @@ int tell_exchange(struct item *item, const struct talk *talk, const struct outco
 	put_text(&filling, REQ_SIDE, span_of(outcome->side == SIDE_SERVER ? "server" : "client"));
 	put_messages(&filling, outcome->exchange, shown);
 	put_times(&filling, outcome);
-	put_connection(&filling, talk, item_resolver(item));
+	put_connection(&filling, talk, outcome->side, item_resolver(item));
 	put_text(&filling, REQ_VIA, span_of(via));
 	put_true(&filling, REQ_COMPLETE, outcome->is_whole);
 	return filling.error;
