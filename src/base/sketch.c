@@ -325,6 +325,23 @@ double sketch_quantile(const struct sketch *sketch, double quantile)
 	return sketch->max;
 }
 
+void sketch_each(const struct sketch *sketch, sketch_bucket bucket, void *ctx)
+{
+	const struct sketch_side *negative = &sketch->negative, *positive = &sketch->positive;
+
+	for (uint32_t i = negative->len; i-- > 0;)
+		if (negative->counts[i])
+			bucket(ctx,
+			       within_bounds(sketch, -middle_of(negative->first + (int32_t)i)),
+			       negative->counts[i]);
+	if (sketch->zeros)
+		bucket(ctx, 0, sketch->zeros);
+	for (uint32_t i = 0; i < positive->len; i++)
+		if (positive->counts[i])
+			bucket(ctx, within_bounds(sketch, middle_of(positive->first + (int32_t)i)),
+			       positive->counts[i]);
+}
+
 static void write_varint(struct buf *out, uint64_t value)
 {
 	for (; value > 127; value >>= 7)

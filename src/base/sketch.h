@@ -58,6 +58,10 @@ int sketch_merge(struct sketch *sketch, const struct sketch *from);
 /* The value below which the share `quantile` (0..1) of all values lies; NaN when empty. */
 double sketch_quantile(const struct sketch *sketch, double quantile);
 
+/* All buckets that are not empty, ascending: `middle` is within 1 % of each of its `count` values. */
+typedef void (*sketch_bucket)(void *ctx, double middle, uint64_t count);
+void sketch_each(const struct sketch *sketch, sketch_bucket bucket, void *ctx);
+
 /* Bytes of memory it holds beside the struct. */
 size_t sketch_bytes(const struct sketch *sketch);
 

@@ -196,7 +196,8 @@ static void says_before_adding_whether_it_must_grow(void **state)
 		size_t grown = 0;
 
 		for (size_t i = 0; i < 5000; i++) {
-			double value = i % 100 ? shapes[shape]() : ldexp(uniform(), (int)(i % 1000));
+			double value =
+				i % 100 ? shapes[shape]() : ldexp(uniform(), (int)(i % 1000));
 			size_t before = sketch_bytes(&sketch);
 			bool fits = sketch_fits(&sketch, value);
 
@@ -205,6 +206,42 @@ static void says_before_adding_whether_it_must_grow(void **state)
 			grown += !fits;
 		}
 		assert_true(grown);
+		sketch_done(&sketch);
+	}
+}
+
+struct walk {
+	double last;
+	uint64_t count;
+	const double *sorted;
+};
+
+static void check_bucket(void *ctx, double middle, uint64_t count)
+{
+	struct walk *walk = ctx;
+
+	assert_true(middle > walk->last);
+	walk->last = middle;
+	for (uint64_t end = walk->count + count; walk->count < end; walk->count++)
+		assert_true(fabs(middle - walk->sorted[walk->count]) <=
+			    fabs(walk->sorted[walk->count]) * SKETCH_ERROR * 1.000001);
+}
+
+static void buckets_in_a_row_hold_all_values(void **state)
+{
+	static double values[VALUES];
+
+	for (size_t shape = 0; shape < sizeof(shapes) / sizeof(*shapes); shape++) {
+		struct sketch sketch = {};
+		struct walk walk = {.last = -INFINITY, .sorted = values};
+
+		for (size_t i = 0; i < VALUES; i++) {
+			values[i] = shapes[shape]();
+			sketch_add(&sketch, values[i]);
+		}
+		qsort(values, VALUES, sizeof(*values), by_size);
+		sketch_each(&sketch, check_bucket, &walk);
+		assert_int_equal(walk.count, VALUES);
 		sketch_done(&sketch);
 	}
 }
@@ -236,6 +273,7 @@ int main(void)
 		cmocka_unit_test(what_was_written_reads_back),
 		cmocka_unit_test(a_range_too_wide_folds_the_lowest_and_says_so),
 		cmocka_unit_test(says_before_adding_whether_it_must_grow),
+		cmocka_unit_test(buckets_in_a_row_hold_all_values),
 		cmocka_unit_test(what_is_no_number_is_refused_and_counted),
 	};
 	seed[0] = (unsigned short)time(NULL);

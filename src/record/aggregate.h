@@ -25,6 +25,7 @@
 
 #include "base/caps.h"
 #include "base/sketch.h"
+#include "record/metric.h"
 #include "record/record.h"
 
 enum request_side { REQUEST_SIDE_UNKNOWN, REQUEST_CLIENT, REQUEST_SERVER };
@@ -163,3 +164,8 @@ int summary_layout(struct layout *layout, struct err *why);
 int summary_record(struct record *record, const struct layout *layout,
 		   const struct summary *summary, const char *item, uint64_t when_ns,
 		   uint64_t interval_ns, const struct resolver *resolver, struct arena *arena);
+
+/* The durations of a row as slots of a histogram in ns, to be added to a metric's: family_retire_histogram() with
+ * duration_sum. Exact for bounds that are powers of two, but for durations that equal one. */
+void summary_slots(const struct summary *summary, const struct metric *metric,
+		   uint64_t ret_slot[METRIC_SLOTS]);

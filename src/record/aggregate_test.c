@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "record/aggregate.h"
+#include "record/histogram.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -509,6 +510,37 @@ static void a_row_becomes_a_record(void **state)
 	aggregate_free(aggregate);
 }
 
+static uint64_t slots[METRIC_SLOTS];
+
+static void keep_slots(void *ctx, const struct summary *row)
+{
+	summary_slots(row, ctx, slots);
+}
+
+static void durations_become_slots_of_a_histogram(void **state)
+{
+	const struct metric metric = {
+		.type = METRIC_HISTOGRAM, .scale = 1e-9, .buckets = BUCKETS_LOG2};
+	struct aggregate *aggregate = make((struct aggregate_caps){});
+	uint64_t expected[METRIC_SLOTS] = {};
+	unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+
+	print_message("SEED=%u\n", seed);
+	srand(seed);
+	for (int i = 0; i < 20000; i++) {
+		uint64_t ns = 3 + (uint64_t)rand() * (uint64_t)rand() % ((uint64_t)3 << i % 40);
+		struct finished finished;
+
+		ns += !(ns & (ns - 1)); /* not a bound */
+		finished = get("/", "200", ns);
+		aggregate_add(aggregate, &finished);
+		expected[histogram_slot(&metric, (double)ns)]++;
+	}
+	aggregate_close(aggregate, &(struct aggregate_receiver){keep_slots, NULL, (void *)&metric});
+	assert_memory_equal(slots, expected, sizeof(slots));
+	aggregate_free(aggregate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +555,7 @@ int main(void)
 		cmocka_unit_test(edges_name_both_ends),
 		cmocka_unit_test(rows_say_what_a_plain_count_says),
 		cmocka_unit_test(a_row_becomes_a_record),
+		cmocka_unit_test(durations_become_slots_of_a_histogram),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

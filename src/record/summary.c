@@ -2,6 +2,8 @@
 /* summary - rows of aggregate.c as records of kind `request_summary`. */
 #include "record/aggregate.h"
 
+#include "record/histogram.h"
+
 enum summary_column {
 	TRANSPORT,
 	SIDE,
@@ -213,4 +215,25 @@ int summary_record(struct record *record, const struct layout *layout,
 	set_numbers(own_values(record), summary);
 	own_values(record)[INTERVAL] = value_u64(interval_ns);
 	return 0;
+}
+
+struct slots {
+	const struct metric *metric;
+	uint64_t *slot;
+};
+
+static void add_bucket(void *ctx, double middle, uint64_t count)
+{
+	struct slots *slots = ctx;
+
+	slots->slot[histogram_slot(slots->metric, middle)] += count;
+}
+
+void summary_slots(const struct summary *summary, const struct metric *metric,
+		   uint64_t ret_slot[METRIC_SLOTS])
+{
+	struct slots slots = {metric, ret_slot};
+
+	memset(ret_slot, 0, METRIC_SLOTS * sizeof(*ret_slot));
+	sketch_each(&summary->duration, add_bucket, &slots);
 }
