@@ -141,8 +141,8 @@ static void queue_command(struct mysql_state *state, uint8_t code, uint8_t next,
 		state->response.has_next = state->response.is_open = state->response.is_torn =
 			false;
 		state->response.part = PART_FIRST;
-	} else {
-		state->pipelines |= !state->is_adrift;
+	} else { /* one may be open because its answer was lost, and nobody knows yet; two are not */
+		state->pipelines |= !state->is_adrift && state->sent - state->ended > 1;
 	}
 	if (state->sent - state->ended >= MYSQL_COMMANDS)
 		mysql_go_adrift(state);

@@ -55,6 +55,7 @@ static void answer(struct mysql_state *state)
 	state->response.part = PART_FIRST;
 	state->half[SIDE_SERVER].then = MYSQL_RESPONSE;
 	state->is_loading = false;
+	state->pipelines |= command && state->sent - state->ended > 1;
 	if (command)
 		state->ended++;
 	command = mysql_answered(state);

@@ -69,7 +69,8 @@ static struct pgsql_batch *begin_batch(struct pgsql_state *state, enum batch_kin
 		state->answered = state->acked = 0;
 		state->response.is_open = state->response.is_torn = false;
 	}
-	state->pipelines |= !state->is_adrift && pgsql_outstanding(state);
+	/* one open batch may be one whose answer was lost, and nobody knows yet; two are none */
+	state->pipelines |= !state->is_adrift && pgsql_outstanding(state) > 1;
 	if (pgsql_outstanding(state) >= PGSQL_BATCHES)
 		pgsql_go_adrift(state);
 

@@ -191,6 +191,7 @@ static void take_ready(struct pgsql_state *state)
 	} else {
 		state->response.is_open = false; /* the Sync alone */
 	}
+	state->pipelines |= batch && pgsql_outstanding(state) > 1;
 	if (batch && is_sent_whole(state))
 		state->ended++;
 	else if (batch)
