@@ -323,6 +323,8 @@ static int describe_tag(struct describing *d, const struct tag *tag)
 		return describe_table(d, tag->type, tag->text);
 	if (span_is(word, "metric"))
 		return describe_map(d, tag->type, tag->text);
+	if (span_is(word, "state"))
+		return describe_state(d, tag->type);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ enum {
 	ITEM_MAPS = 16,
 	ITEM_METRICS = 48,
 	ITEM_HOOKS = 96,
+	ITEM_STATES = 8,
 };
 
 struct item_param {
@@ -51,6 +52,11 @@ struct item_map {
 	uint32_t first_metric, metrics; /* its metrics in item_desc.metric */
 };
 
+/* A map that is no metric, whose keys are threads or processes. */
+struct item_state_map {
+	char name[COLUMN_NAME_BYTES];
+};
+
 struct item_hook {
 	char program[64]; /* function name in the object */
 	char section[96]; /* tp_btf/sched_switch */
@@ -77,6 +83,8 @@ struct item_desc {
 	 * are there (gone=drop) and a map of those that are gone. metric -> family, counted from 0. */
 	uint32_t family[ITEM_METRICS], families;
 	struct item_hook hook[ITEM_HOOKS];
+	struct item_state_map state[ITEM_STATES];
+	uint32_t states;
 };
 
 /*

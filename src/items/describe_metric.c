@@ -493,6 +493,23 @@ int describe_map(struct describing *d, uint32_t variable_id, const char *tag)
 	return error;
 }
 
+int describe_state(struct describing *d, uint32_t variable_id)
+{
+	const char *name = btf_type_name(d->btf, btf__type_by_id(d->btf, variable_id));
+	struct item_desc *desc = d->desc;
+
+	if (map_type_of(d->btf, variable_id) != BPF_MAP_TYPE_HASH ||
+	    type_size(d->btf, map_target(d->btf, variable_id, "key")) != 4 ||
+	    !is_in_section(&d->elf, name, ".maps"))
+		return err_set(d->why, -EINVAL,
+			       "'%.60s' is no hash map with a __u32 as key (KEY_IS_TASK)", name);
+	if (desc->states == ITEM_STATES || strlen(name) >= sizeof(desc->state[0].name))
+		return err_set(d->why, -E2BIG, "map '%.60s' is one with KEY_IS_TASK too many",
+			       name);
+	memcpy(desc->state[desc->states++].name, name, strlen(name) + 1);
+	return 0;
+}
+
 /* The columns of a table that are no metric are its labels. */
 static int describe_labels(struct describing *d, struct item_map *map)
 {

@@ -32,5 +32,7 @@ bool is_in_section(const struct elf *elf, const char *variable, const char *sect
 /* A map with a metric tag, a pointer with a table tag: describe_metric.c. */
 int describe_map(struct describing *d, uint32_t variable_id, const char *tag);
 int describe_table(struct describing *d, uint32_t variable_id, const char *tag);
+/* A map with a state tag. */
+int describe_state(struct describing *d, uint32_t variable_id);
 /* BPF_MAP_TYPE_* of the map that the variable declares; 0 if it declares none. */
 uint32_t map_type_of(const struct btf *btf, uint32_t variable_id);

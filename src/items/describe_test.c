@@ -392,6 +392,7 @@ static const char *const mistakes[] = {
 	"are both number 1 for hook 'switch'",
 	"metric 'one' must be a __u64",
 	"labels are name=value",
+	"'tasks' is no hash map with a __u32 as key",
 };
 
 static void mistakes_are_named(void **state)

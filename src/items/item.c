@@ -53,7 +53,8 @@ static int set_constants(struct item *item, struct object *object, struct err *w
 	return 0;
 }
 
-/* Maps that keep their meaning over a change: metrics, counts, the ring, the filter. */
+/* Maps that are shared whatever a version does with them: metrics, counts, the ring, the filter. (State is taken
+ * over where it is declared alike: kernel/share.c.) */
 static bool is_shared(const struct item *item, const char *map)
 {
 	if (!strcmp(map, "counts") || !strcmp(map, "filter") || !strcmp(map, "events"))
@@ -166,6 +167,7 @@ static int start(struct item *item, struct err *why)
 		return error;
 	}
 	item->started = true;
+	item->is_fresh = true;
 	return 0;
 }
 

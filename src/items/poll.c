@@ -28,6 +28,7 @@ struct walk {
 	uint32_t map; /* index in the description */
 	struct buf *row;
 	struct buf *keys; /* sweeping: keys to delete */
+	struct map *dying; /* sweeping: keys that were dead at the last one */
 	struct map next; /* sweeping: the dying of the next sweep */
 	uint32_t entries; /* sweeping: that were there */
 	bool retire; /* the map is about to go */
@@ -100,6 +101,8 @@ static void done_sources(struct item *item)
 		map_done(&item->source[i].dying);
 		map_done(&item->source[i].retired);
 	}
+	for (uint32_t i = 0; i < ITEM_STATES; i++)
+		map_done(&item->dying_state[i]);
 }
 
 static uint32_t families_of_object(const struct item *item)
@@ -143,6 +146,8 @@ int item_make_families(struct item *item, struct err *why)
 		map_init(&item->source[i].retired, map->key_size ? map->key_size : 1, map->row.size,
 			 RETIRED);
 	}
+	for (uint32_t i = 0; item->desc && i < item->desc->states; i++)
+		map_init(&item->dying_state[i], sizeof(uint32_t), 0, 65536);
 	return 0;
 }
 
@@ -362,6 +367,18 @@ static void retire_gone_rows(struct walk *walk)
 		map_del(&source->last, walk->row->at + i);
 }
 
+/* What leaves a table with gone=drop comes to a map of the gone. */
+static void wait_for_the_gone(struct item *item)
+{
+	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
+		const struct item_map *map = &item->desc->map[i];
+
+		for (uint32_t m = 0; map->gone_drop && m < map->metrics; m++)
+			family_waits(item->family[item->desc->family[map->first_metric + m]],
+				     !item->is_fresh);
+	}
+}
+
 int item_read_source(struct item *item, const struct item_map *map, map_entry entry, table_row row,
 		     void *ctx)
 {
@@ -370,6 +387,25 @@ int item_read_source(struct item *item, const struct item_map *map, map_entry en
 	return object_read(item->object, map->name, entry, ctx);
 }
 
+static void poll_sources(struct item *item, bool tables, bool retire, struct buf *row)
+{
+	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
+		struct walk walk = {.item = item, .map = i, .row = row, .retire = retire};
+
+		if (item->desc->map[i].is_table != tables)
+			continue;
+		if (item_read_source(item, map_of(&walk), poll_entry, poll_row, &walk) < 0)
+			item->tally.unread++;
+		else if (tables && !item->desc->map[i].gone_drop)
+			retire_gone_rows(&walk);
+	}
+}
+
+/*
+ * Maps first: who ends after the map of the gone was read has left its table when that is read, and is in neither
+ * (which is waited for); the other way round it would be in both. What died while the item was off is not
+ * coming: the first poll waits for nobody.
+ */
 static void poll_object(struct item *item, bool retire, uint64_t now_ns)
 {
 	struct buf row;
@@ -377,16 +413,12 @@ static void poll_object(struct item *item, bool retire, uint64_t now_ns)
 	buf_init(&row, 1 << 20);
 	for (uint32_t i = 0; i < families_of_object(item); i++)
 		family_begin(item->family[i]);
-	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
-		struct walk walk = {.item = item, .map = i, .row = &row, .retire = retire};
-
-		if (item_read_source(item, map_of(&walk), poll_entry, poll_row, &walk) < 0)
-			item->tally.unread++;
-		else if (item->desc->map[i].is_table && !item->desc->map[i].gone_drop)
-			retire_gone_rows(&walk);
-	}
+	wait_for_the_gone(item);
+	poll_sources(item, false, retire, &row);
+	poll_sources(item, true, retire, &row);
 	for (uint32_t i = 0; i < families_of_object(item); i++)
 		family_end(item->family[i], now_ns);
+	item->is_fresh = false;
 	buf_done(&row);
 }
 
@@ -399,7 +431,7 @@ void item_fold(struct item *item)
 	uint32_t own = families_of_object(item);
 
 	item->polls++;
-	poll_object(item, true, clock_wall_ns());
+	poll_object(item, true, clock_monotonic_ns());
 	for (uint32_t i = own; i < item->families && !item->ops->sums_outlive_it; i++)
 		family_fold(item->family[i]);
 }
@@ -407,19 +439,19 @@ void item_fold(struct item *item)
 void item_poll(struct item *item, uint64_t now_ns)
 {
 	uint32_t own = families_of_object(item);
-	uint64_t wall_ns = now_ns ? now_ns : clock_wall_ns();
+	uint64_t at_ns = now_ns ? now_ns : clock_monotonic_ns();
 
 	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
 		return;
 	item->polled_ns = now_ns ? now_ns : item->polled_ns;
 	item->polls++;
-	poll_object(item, false, wall_ns);
+	poll_object(item, false, at_ns);
 	for (uint32_t i = own; i < item->families; i++)
 		family_begin(item->family[i]);
 	if (item->ops && item->ops->collect)
 		item->ops->collect(item, item->state_of_ops, (struct collector *)item);
 	for (uint32_t i = own; i < item->families; i++)
-		family_end(item->family[i], wall_ns);
+		family_end(item->family[i], at_ns);
 }
 
 /* A collector is the item itself: its families after those of the object. */
@@ -491,6 +523,18 @@ static void add_to_retired(const struct walk *walk, const uint8_t *row)
 }
 
 /* Dead now and at the last sweep: nothing adds to it any more. Dead only now: look again. */
+static bool has_been_dead(struct walk *walk, const void *key, uint32_t pid)
+{
+	if (!is_dead(pid))
+		return false;
+	if (!map_get(walk->dying, key)) {
+		map_put(&walk->next, key, NULL);
+		return false;
+	}
+	/* the rest at the next sweep */
+	return walk->keys->len + walk->dying->key_size <= SWEEP_KEY_BYTES;
+}
+
 static bool sweep_entry(void *ctx, const void *key, const void *value)
 {
 	struct walk *walk = ctx;
@@ -499,28 +543,45 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 
 	memcpy(&pid, (const uint8_t *)key + pid_column(map)->offset, sizeof(pid));
 	walk->entries++;
-	if (item_is_overflow(map, key) || !is_dead(pid))
+	if (item_is_overflow(map, key) || !has_been_dead(walk, key, pid))
 		return true;
-	if (!map_get(&walk->item->source[walk->map].dying, key)) {
-		map_put(&walk->next, key, NULL);
-		return true;
-	}
-	if (walk->keys->len + map->key_size > SWEEP_KEY_BYTES)
-		return true; /* the rest at the next sweep */
 	give(walk, side_by_side(walk, key, value), true);
 	add_to_retired(walk, (const uint8_t *)walk->row->at);
 	buf_add(walk->keys, key, map->key_size);
 	return true;
 }
 
-static void delete_keys(const struct walk *walk)
+/* A state whose key is a task. */
+static bool sweep_state(void *ctx, const void *key, const void *value)
 {
-	const struct item_map *map = map_of(walk);
-	size_t count = walk->keys->len / map->key_size;
+	struct walk *walk = ctx;
+	uint32_t task;
+
+	memcpy(&task, key, sizeof(task));
+	if (has_been_dead(walk, key, task))
+		buf_add(walk->keys, key, sizeof(task));
+	return true;
+}
+
+static void delete_keys(const struct walk *walk, const char *map)
+{
+	size_t key_size = walk->dying->key_size, count = walk->keys->len / key_size;
 
 	for (size_t at = 0; at < count; at += DELETE_KEYS)
-		object_delete(walk->item->object, map->name, walk->keys->at + at * map->key_size,
+		object_delete(walk->item->object, map, walk->keys->at + at * key_size,
 			      count - at < DELETE_KEYS ? count - at : DELETE_KEYS);
+}
+
+static void sweep_map(struct walk *walk, const char *map, struct map *dying, map_entry entry)
+{
+	walk->dying = dying;
+	buf_clear(walk->keys);
+	map_init(&walk->next, dying->key_size, 0, 65536);
+	if (object_read(walk->item->object, map, entry, walk) < 0)
+		walk->item->tally.unread++;
+	delete_keys(walk, map);
+	map_done(dying);
+	*dying = walk->next;
 }
 
 void item_sweep(struct item *item)
@@ -538,14 +599,13 @@ void item_sweep(struct item *item)
 
 		if (map->is_table || !pid_column(map))
 			continue;
-		buf_clear(&keys);
-		map_init(&walk.next, map->key_size, 0, 65536);
-		if (object_read(item->object, map->name, sweep_entry, &walk) < 0)
-			item->tally.unread++;
-		delete_keys(&walk);
+		sweep_map(&walk, map->name, &item->source[i].dying, sweep_entry);
 		item->crowded = item->crowded || walk.entries > map->max_entries / CROWDED;
-		map_done(&item->source[i].dying);
-		item->source[i].dying = walk.next;
+	}
+	for (uint32_t i = 0; i < item->desc->states; i++) {
+		struct walk walk = {.item = item, .keys = &keys};
+
+		sweep_map(&walk, item->desc->state[i].name, &item->dying_state[i], sweep_state);
 	}
 	buf_done(&row);
 	buf_done(&keys);

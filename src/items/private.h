@@ -80,7 +80,9 @@ struct item {
 	struct family **family; /* owned: desc->families, then ops->metric_count */
 	uint32_t families;
 	struct source source[ITEM_MAPS];
+	struct map dying_state[ITEM_STATES]; /* tasks that were dead at the last sweep */
 	uint64_t polled_ns, swept_ns;
+	bool is_fresh; /* not polled since it was switched on */
 	bool crowded; /* a map was filling up at the last sweep */
 	uint64_t polls;
 

@@ -161,31 +161,56 @@ static __always_inline bool percpu_offset(u32 cpu, s64 *ret_offset)
 	return true;
 }
 
-enum { CPUS_MAX = 1024 };
+/* Where the kernel has no parts per CPU. */
+static __always_inline void rss_add_mm_old(struct rss *rss, struct mm_struct *mm)
+{
+	struct mm_struct___old *old_mm = (void *)mm;
 
+	for (int kind = 0; kind < RSS_KINDS && bpf_core_field_exists(old_mm->rss_stat.count); kind++)
+		rss->pages[kind] += BPF_CORE_READ(old_mm, rss_stat.count[kind].counter);
+}
+
+enum { CPUS_MAX = 8192 }; /* the most that CONFIG_NR_CPUS can be */
+
+struct rss_walk {
+	s32 *counters[RSS_KINDS];
+	struct rss rss;
+};
+
+static long rss_add_cpu(u32 cpu, struct rss_walk *walk)
+{
+	s64 offset;
+	s32 part;
+
+	if (!percpu_offset(cpu, &offset))
+		return 1;
+	for (int kind = 0; kind < RSS_KINDS; kind++)
+		if (!bpf_probe_read_kernel(&part, sizeof(part), (void *)walk->counters[kind] + offset))
+			walk->rss.pages[kind] += part;
+	return 0;
+}
+
+/* For programs that may use bpf_loop() (5.17): the kernels that count per CPU have it. */
 static __always_inline void rss_add_mm(struct rss *rss, struct mm_struct *mm)
 {
 	struct mm_struct___old *old_mm = (void *)mm;
 	struct mm_struct___new *new_mm = (void *)mm;
 	struct percpu_counter *counter;
-	s32 *counters[RSS_KINDS], part;
-	s64 offset;
+	struct rss_walk walk;
 
 	if (bpf_core_field_exists(old_mm->rss_stat.count)) {
-		for (int kind = 0; kind < RSS_KINDS; kind++)
-			rss->pages[kind] += BPF_CORE_READ(old_mm, rss_stat.count[kind].counter);
+		rss_add_mm_old(rss, mm);
 		return;
 	}
+	walk.rss = *rss;
 	for (int kind = 0; kind < RSS_KINDS; kind++) {
 		/* not rss_stat[kind]: the compiler would step by the size of our short struct */
 		counter = (void *)new_mm->rss_stat + kind * bpf_core_type_size(struct percpu_counter);
-		rss->pages[kind] += BPF_CORE_READ(counter, count);
-		counters[kind] = BPF_CORE_READ(counter, counters);
+		walk.rss.pages[kind] += BPF_CORE_READ(counter, count);
+		walk.counters[kind] = BPF_CORE_READ(counter, counters);
 	}
-	for (int cpu = 0; cpu < CPUS_MAX && percpu_offset(cpu, &offset); cpu++)
-		for (int kind = 0; kind < RSS_KINDS; kind++)
-			if (!bpf_probe_read_kernel(&part, sizeof(part), (void *)counters[kind] + offset))
-				rss->pages[kind] += part;
+	bpf_loop(CPUS_MAX, rss_add_cpu, &walk, 0);
+	*rss = walk.rss;
 }
 
 /*

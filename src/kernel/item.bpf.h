@@ -71,9 +71,12 @@
  * scale turns the raw number into the unit (1e-9 for nanoseconds shown as seconds); labels are constant.
  */
 #define METRIC_MAP(map_type, map, key_type, value_type, max, text)                                 \
+	METRIC_MAP_WITH(0, map_type, map, key_type, value_type, max, text)
+#define METRIC_MAP_WITH(flags, map_type, map, key_type, value_type, max, text)                     \
 	struct {                                                                                   \
 		__uint(type, map_type);                                                            \
 		__uint(max_entries, max);                                                          \
+		__uint(map_flags, flags);                                                          \
 		__type(key, key_type);                                                             \
 		__type(value, value_type);                                                         \
 	} map SEC(".maps") TAG(text)
@@ -83,6 +86,12 @@
 #define METRIC_GAUGE(map, key_type, max, options)                                                  \
 	METRIC_MAP(BPF_MAP_TYPE_HASH, map, key_type, __s64, max, "metric;type=gauge;" options)
 
+/*
+ * On a hash map that is no metric and whose key is a __u32 tid (or tgid): who dies without the item being told
+ * (a program that the kernel skipped) is deleted by the registry.
+ */
+#define KEY_IS_TASK TAG("state;key=task")
+
 /* A histogram, key -> struct histogram. Buckets: slot i holds values in (2^(i-1), 2^i], the first one
  * 0 and 1, the last all the rest; so `le` is inclusive, as Prometheus wants it. "buckets=log2:1us..16s"
  * shows only these of the 35 bounds: say it, each bound is a line for each series. Other buckets:
@@ -91,6 +100,12 @@
 #define METRIC_HISTOGRAM(map, key_type, max, options)                                              \
 	METRIC_MAP(BPF_MAP_TYPE_HASH, map, key_type, struct histogram, max,                        \
 		   "metric;type=histogram;" options)
+
+/* The same for very many keys, most of the time few: entries are allocated as they come. Not for programs that run
+ * with the run queue's lock held (sched_*): before 6.1 the allocation may wake somebody. */
+#define METRIC_HISTOGRAM_GROWING(map, key_type, max, options)                                      \
+	METRIC_MAP_WITH(BPF_F_NO_PREALLOC, BPF_MAP_TYPE_HASH, map, key_type, struct histogram,     \
+			max, "metric;type=histogram;" options)
 
 /* Several metrics that share a key: a struct whose fields carry COUNTER() or GAUGE(). */
 #define METRICS(map, key_type, value_type, max)                                                    \

@@ -75,6 +75,15 @@ static void unload(struct object *object)
 	object->bpf = NULL;
 }
 
+/* Descriptors of maps to share: libbpf has its own once the object is loaded. */
+static void forget_settings(struct object *object)
+{
+	for (uint32_t i = 0; i < object->settings; i++)
+		if (object->setting[i].kind == SET_SHARE)
+			close(object->setting[i].fd);
+	object->settings = 0;
+}
+
 void object_free(struct object *object)
 {
 	if (!object)
@@ -88,9 +97,7 @@ void object_free(struct object *object)
 		free(object->alternative[i].prototype);
 		free(object->alternative[i].perf);
 	}
-	for (uint32_t i = 0; i < object->settings; i++)
-		if (object->setting[i].kind == SET_SHARE)
-			close(object->setting[i].fd);
+	forget_settings(object);
 	free(object);
 }
 
@@ -416,6 +423,8 @@ static int load_round(struct object *object, struct object *from, char *log, str
 	error = apply_settings(object, object->bpf, why);
 	if (error)
 		return error;
+	if (from)
+		object_take_state(object, from);
 	object->kernel->refused[0] = 0;
 	error = bpf_object__load(object->bpf);
 	if (error) {
@@ -458,6 +467,7 @@ int object_load(struct object *object, struct object *from, struct err *why)
 		if (chosen >= 0)
 			object->hook[i].choice.section = object->alternative[chosen].section;
 	}
+	forget_settings(object);
 	object->elf = NULL;
 	return 0;
 }

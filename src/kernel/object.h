@@ -82,6 +82,9 @@ struct object {
 /* Reads programs, sections and hook tags out of the opened object into hook[] and alternative[]. */
 int object_read_hooks(struct object *object, const struct bpf_object *bpf, struct err *why);
 
+/* Maps of `from` that `object` (opened, not loaded) declares alike become its own too. share.c. */
+void object_take_state(struct object *object, const struct object *from);
+
 /* Attaches an alternative: through a dispatcher where its kind has one. */
 int object_attach(struct object *object, uint32_t alternative, struct err *why);
 

@@ -58,6 +58,19 @@ static __always_inline bool read_current_is_32bit(void)
 	return ARCH_IS_32BIT(&info);
 }
 
+/* Has the last thread of the process exited? (Several that exit together may all find so.) */
+static __always_inline bool thread_was_last(struct task_struct *task)
+{
+	return !BPF_CORE_READ(task, signal, live.counter);
+}
+
+/* Is this the leader, freed as the last task of its process? (At exec, a thread that is not the leader takes over
+ * the leader's tid and gives it its own: the old leader is freed then, but the process lives.) */
+static __always_inline bool thread_ends_process(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid);
+}
+
 /*
  * The kernel's page size. No constant of the kernel says it; but the two positions of its ring buffer lie
  * on pages of their own, one after the other (kernel/bpf/ringbuf.c, since 5.8).

@@ -8,57 +8,274 @@
  *
  *	its signal_struct's sums  +  what each of its present threads has
  *
- * An item of this kind is a table (iter/task) for the processes that are there, and a program at
- * sched_process_free for those that are gone: it sees every process exactly once, when nothing can be
- * added to its sums any more, so that a process which lived for a millisecond between two readings counts
- * with all it did. Nothing runs while processes work. Between being reaped and being freed (one RCU grace
- * period) a process is in neither; readers keep their counters from falling meanwhile.
+ * An item of this kind is a table (iter/task) for the processes that live and a map for those that ended, so
+ * that a process which lived for a millisecond between two readings counts with all it did. Nothing runs while
+ * processes work. Two programs fill the map:
  *
- * The table has one row per process, made when the iterator meets its leader. A process of more threads
- * than can be walked (THREADS_WALKED: the verifier follows every round of the loop) has a row for each
- * of its threads instead; rows of one owner are summed.
+ *	sched_process_exit of the last thread: what the process had until then. It runs in the process's own
+ *		time, so it is certain; but taking the process's memory apart may be most of what it ever does.
+ *	sched_process_free: the rest. Nothing can be added to the sums any more; but it is called out of a
+ *		softirq, in the time of whoever runs just then, and may be missed (measured: one in 600).
+ *
+ * What the first one counted is kept in `ended` until the second one has come, which counts the difference; the
+ * table leaves out whoever has an entry there. So nothing counts twice, and readers who look at the map
+ * first and at the table then see nobody twice either (who ends in between is seen at the next reading).
+ *
+ * The table has one row for each process, made when the iterator meets its leader, which walks the threads with
+ * bpf_loop(). A thread that dies meanwhile would be missed or counted twice: the kernel guards the sums with a
+ * sequence lock, and the walk is repeated when that moved. Kernels older than bpf_loop() (5.17, e6f2dd0f8067)
+ * walk a few threads only, because the verifier follows every round of the loop; there, each thread of a bigger
+ * process makes a row, and readers add the rows of one owner up.
  */
 #pragma once
 
+#include "kernel/filter.bpf.h"
 #include "kernel/item.bpf.h"
+#include "kernel/read.bpf.h"
 
-enum { THREADS_WALKED = 2048 };
+/*
+ * The item says what it adds up before it includes this file:
+ *	struct used		the numbers that its metrics are made of, all __u64
+ *	struct sums		what is added up over the threads of a process
+ *	add_thread, add_dead	add what a thread has, what dead threads had
+ *	used_of			from the sums of a process to its numbers
+ *	used_since		what came to the numbers since they were told before
+ *	is_counted		does this task count at all?
+ */
+static __always_inline void add_thread(struct sums *sums, struct task_struct *thread);
+static __always_inline void add_dead(struct sums *sums, struct signal_struct *signal);
+static __always_inline struct used used_of(const struct sums *sums);
+static __always_inline struct used used_since(const struct used *now, const struct used *before);
+static __always_inline bool is_counted(struct task_struct *task);
 
-enum thread_part {
-	PART_NONE, /* this thread's process makes its row elsewhere */
-	PART_PROCESS, /* this is the leader: the whole process goes into its row */
-	PART_LEADER, /* the leader of a big process: what the process's dead threads had, and its own */
-	PART_THREAD, /* another thread of a big process: its own only */
+enum {
+	THREADS_WALKED = 128, /* without bpf_loop() */
+	THREADS_LOOPED = 1 << 22, /* with it: there are never more (PID_MAX_LIMIT) */
+	THREADS_TRIES = 3,
 };
 
-/* What an iterator's task stands for. */
-static __always_inline enum thread_part thread_part_of(struct task_struct *task)
+/* What processes had used when they ended. Deleted by the registry once it was read and the pid is gone. */
+METRICS(gone, struct owner, struct used, 8192);
+
+struct ended {
+	__u64 start_time;
+	struct owner owner;
+	struct used used;
+};
+
+/*
+ * tgid -> what was counted when it ended. Deleted when it is freed; by the registry where that was missed. Whom it
+ * has no room for is counted as a whole when it is freed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct ended);
+} ended SEC(".maps") KEY_IS_TASK;
+
+/* ---- walking ---- */
+
+struct threads {
+	struct list_head *head, *next;
+	struct sums sums;
+};
+
+static long threads_step(__u32 round, struct threads *threads)
 {
+	struct task_struct *thread =
+		(void *)threads->next - bpf_core_field_offset(struct task_struct, thread_node);
+
+	if (!threads->next || threads->next == threads->head)
+		return 1;
+	add_thread(&threads->sums, thread);
+	threads->next = BPF_CORE_READ(thread, thread_node.next);
+	return 0;
+}
+
+static __always_inline void threads_begin(struct threads *threads, struct signal_struct *signal)
+{
+	static const struct threads none;
+	struct list_head *head =
+		(void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+
+	*threads = none;
+	threads->head = head;
+	threads->next = BPF_CORE_READ(head, next);
+	add_dead(&threads->sums, signal);
+}
+
+/* Odd while the sums are being changed (seqlock_t). */
+static __always_inline __u32 threads_sequence(struct signal_struct *signal)
+{
+	return BPF_CORE_READ(signal, stats_lock.seqcount.seqcount.sequence);
+}
+
+/* The sums of a process. */
+static __always_inline void threads_sum(struct threads *threads, struct signal_struct *signal)
+{
+	for (int i = 0; i < THREADS_TRIES; i++) {
+		__u32 before = threads_sequence(signal);
+
+		threads_begin(threads, signal);
+		bpf_loop(THREADS_LOOPED, threads_step, threads, 0);
+		if (!(before & 1) && before == threads_sequence(signal))
+			break;
+	}
+}
+
+/*
+ * The same without bpf_loop(), for what this task stands for: its whole process, when that has few threads and
+ * this is its leader; else itself, and for a leader its process's dead threads too. False: it stands for nothing.
+ */
+static __always_inline bool threads_sum_part(struct threads *threads, struct task_struct *task)
+{
+	static const struct sums none;
 	bool is_leader = task->pid == task->tgid;
 
-	if (task->signal->nr_threads > THREADS_WALKED)
-		return is_leader ? PART_LEADER : PART_THREAD;
-	return is_leader ? PART_PROCESS : PART_NONE;
+	if (task->signal->nr_threads > THREADS_WALKED) {
+		threads_begin(threads, task->signal);
+		if (!is_leader)
+			threads->sums = none;
+		add_thread(&threads->sums, task);
+		return true;
+	}
+	if (!is_leader)
+		return false;
+	threads_begin(threads, task->signal);
+	for (int i = 0; i < THREADS_WALKED && !threads_step(i, threads); i++)
+		;
+	return true;
 }
 
-/* Is this the leader, freed as the last task of its process? (At exec, a thread that is not the leader takes over
- * the leader's tid and gives it its own: the old leader is freed then, but the process lives.) */
-static __always_inline bool thread_ends_process(struct task_struct *task)
+/* Is it in `gone` already? The task is an iterator's. */
+static __always_inline bool threads_have_ended(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid);
+	__u32 tgid = task->tgid;
+	struct ended *before;
+
+	if (task->signal->live.counter)
+		return false;
+	before = bpf_map_lookup_elem(&ended, &tgid);
+	return before && before->start_time == task->group_leader->start_time;
 }
 
-static __always_inline struct task_struct *thread_of_node(struct list_head *node)
+/* What an iterator's row says about its task; false = there is none. `loops`, a constant: with bpf_loop(). */
+static __always_inline bool threads_of(bool loops, struct task_struct *task,
+				       struct threads *threads)
 {
-	return (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+	if (!task || !is_counted(task) || threads_have_ended(task))
+		return false;
+	if (loops && task->pid != task->tgid)
+		return false;
+	if (!filter_task(task))
+		return false;
+	if (!loops)
+		return threads_sum_part(threads, task);
+	threads_sum(threads, task->signal);
+	return true;
 }
 
-/* Walks the threads of a process: `thread` is a plain pointer, to be read with BPF_CORE_READ. */
-#define THREADS_EACH(thread, task)                                                                 \
-	struct list_head *head_ =                                                                  \
-		(void *)(task)->signal + bpf_core_field_offset(struct signal_struct, thread_head); \
-	struct list_head *node_ = BPF_CORE_READ(head_, next);                                      \
-                                                                                                   \
-	for (int i_ = 0; i_ < THREADS_WALKED && node_ && node_ != head_ &&                         \
-			 ((thread) = thread_of_node(node_), true);                                 \
-	     i_++, node_ = BPF_CORE_READ(thread, thread_node.next))
+/* ---- ends ---- */
+
+static __always_inline bool is_nothing(const struct used *used)
+{
+	const __u64 *number = (const void *)used;
+	__u64 any = 0;
+
+	for (__u32 i = 0; i < sizeof(*used) / 8; i++)
+		any |= number[i];
+	return !any;
+}
+
+static __always_inline void add_to_gone(const struct owner *owner, const struct used *used)
+{
+	static const struct used none;
+	const __u64 *number = (const void *)used;
+	__u64 *sum;
+
+	if (is_nothing(used))
+		return;
+	sum = map_get_or_add(&gone, owner, &none);
+	for (__u32 i = 0; sum && i < sizeof(*used) / 8; i++)
+		__sync_fetch_and_add(&sum[i], number[i]);
+}
+
+static __always_inline int on_process_exit(struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct sums sums = {};
+	struct ended now = {}, *before;
+
+	if (!thread_was_last(task) || !is_counted(task) || !filter_task(task))
+		return 0;
+	now.start_time = BPF_CORE_READ(leader, start_time);
+	before = bpf_map_lookup_elem(&ended, &tgid);
+	if (before && before->start_time == now.start_time)
+		return 0; /* another of its threads ended at the same time */
+	if (before)
+		bpf_map_delete_elem(&ended,
+				    &tgid); /* its end was missed, and the pid is used again */
+	/* threads that are on their way out are not in the sums yet: they come when it is freed */
+	add_dead(&sums, BPF_CORE_READ(task, signal));
+	add_thread(&sums, task);
+	if (leader != task)
+		add_thread(&sums, leader);
+	now.owner = owner_of(task);
+	now.used = used_of(&sums);
+	if (!is_nothing(&now.used) && !bpf_map_update_elem(&ended, &tgid, &now, BPF_NOEXIST))
+		add_to_gone(&now.owner, &now.used);
+	return 0;
+}
+
+static __always_inline int on_process_free(struct task_struct *task)
+{
+	__u64 start_time = BPF_CORE_READ(task, start_time);
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct ended *before;
+	struct sums sums = {};
+	struct owner owner;
+	struct used used;
+
+	if (!thread_ends_process(task))
+		return 0;
+	before = bpf_map_lookup_elem(&ended, &tgid);
+	if (before && before->start_time != start_time)
+		before = 0;
+	if (!before && (!is_counted(task) || !filter_task(task)))
+		return 0;
+	add_dead(&sums, BPF_CORE_READ(task, signal));
+	used = used_of(&sums);
+	owner = before ? before->owner : owner_of(task);
+	if (before) {
+		used = used_since(&used, &before->used);
+		bpf_map_delete_elem(&ended, &tgid);
+	}
+	add_to_gone(&owner, &used);
+	return 0;
+}
+
+HOOK_PROTO("tp_btf/sched_process_exit", process_exit, 1, "struct task_struct *")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	return on_process_exit(task);
+}
+
+HOOK_PROTO("raw_tp/sched_process_exit", process_exit, 2, "struct task_struct *")
+int BPF_PROG(process_exit_raw, struct task_struct *task)
+{
+	return on_process_exit(task);
+}
+
+HOOK_PROTO("tp_btf/sched_process_free", process_free, 1, "struct task_struct *")
+int BPF_PROG(process_free, struct task_struct *task)
+{
+	return on_process_free(task);
+}
+
+HOOK_PROTO("raw_tp/sched_process_free", process_free, 2, "struct task_struct *")
+int BPF_PROG(process_free_raw, struct task_struct *task)
+{
+	return on_process_free(task);
+}

@@ -193,6 +193,14 @@ struct rlimit {
 	unsigned long rlim_max;
 };
 
+typedef struct {
+	struct {
+		struct {
+			unsigned int sequence;
+		} seqcount;
+	} seqcount;
+} seqlock_t;
+
 /* What the threads of a process share; sums are of threads that are dead. */
 struct signal_struct {
 	atomic_t live;
@@ -201,6 +209,7 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	struct pid *pids[4];
+	seqlock_t stats_lock; /* held while sums change */
 	u64 utime, stime; /* ns */
 	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;

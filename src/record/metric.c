@@ -6,7 +6,7 @@
  * the key, so whatever reads alike is one series, and writing a series is copying. A series has three
  * numbers: live (the sum of what the sources have now), base (what sources had that are gone) and shown
  * (what readers see). family_end sets shown = base + live; were that less than before, the missing part is
- * put into base.
+ * put into base, or waited for (family_waits).
  */
 #include "record/metric_parts.h"
 
@@ -447,6 +447,11 @@ void family_retire_histogram(struct family *family, const struct label *labels, 
 		keep_counts(series->histogram, slot, sum);
 }
 
+void family_waits(struct family *family, bool waits)
+{
+	family->waits = waits;
+}
+
 void family_fold(struct family *family)
 {
 	for (size_t i = 0; i < family->count && family->metric.type != METRIC_GAUGE; i++) {
@@ -489,12 +494,13 @@ static bool show_histogram(struct histogram_series *histogram)
 	return changed;
 }
 
-static bool show_counter(struct series *series)
+static bool show_counter(struct series *series, bool waits)
 {
 	double now = series->base + series->live;
 
 	if (now < series->shown) {
-		series->base += series->shown - now;
+		if (!waits)
+			series->base += series->shown - now;
 		return false;
 	}
 	if (now == series->shown)
@@ -513,7 +519,8 @@ static bool show(const struct family *family, struct series *series, uint64_t no
 		series->shown = series->live;
 		return series->polled;
 	}
-	changed = series->histogram ? show_histogram(series->histogram) : show_counter(series);
+	changed = series->histogram ? show_histogram(series->histogram)
+				    : show_counter(series, family->waits);
 	if (series->polled || changed || now_ns < series->touched_ns)
 		series->touched_ns = now_ns;
 	return now_ns - series->touched_ns < IDLE_NS;

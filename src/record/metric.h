@@ -67,6 +67,13 @@ void family_retire_histogram(struct family *family, const struct label *labels, 
  * nor changed for an hour. */
 void family_end(struct family *family, uint64_t now_ns);
 
+/*
+ * When a counter of this family falls, what is missing was forgotten by its source and goes into the base: so it is
+ * at first. `waits`: it is on its way from one source to another (a process that ends, seen by neither just now), and
+ * the number stands still until it has come.
+ */
+void family_waits(struct family *family, bool waits);
+
 /* live becomes part of base, for all series: before the maps behind them are replaced or freed. */
 void family_fold(struct family *family);
 

@@ -51,6 +51,7 @@ struct family {
 	struct index_slot *index; /* owned */
 	size_t index_slots; /* power of two */
 	bool is_full; /* counters: new label sets go to the overflow */
+	bool waits; /* family_waits */
 	uint64_t overflowed;
 	uint32_t exemplars; /* series that have some */
 	struct buf scratch; /* where labels are rendered */

@@ -131,6 +131,19 @@ static void a_counter_never_falls(void **state)
 	family_end(family, 4 * SECOND);
 	assert_true(sum_of(family) == 175);
 
+	/* one that is between two sources is waited for, and counts once */
+	family_waits(family, true);
+	family_begin(family);
+	add(family, "pod", "a", 5);
+	family_end(family, 4 * SECOND);
+	assert_true(sum_of(family) == 175);
+	family_begin(family);
+	add(family, "pod", "a", 5);
+	add(family, "pod", "a", 10);
+	family_end(family, 4 * SECOND);
+	assert_true(sum_of(family) == 175);
+	family_waits(family, false);
+
 	/* a new version: everything is folded, the maps start at 0 */
 	family_fold(family);
 	assert_true(sum_of(family) == 175);

@@ -3,7 +3,7 @@
  * cpu - who uses the CPUs: time in user and kernel mode, context switches, threads.
  *
  * The kernel counts all of it in any case; this item reads the sums when somebody asks, and once more when a
- * process is freed (threads.bpf.h). There is no program on the scheduler's path.
+ * process ends (threads.bpf.h). There is no program on the scheduler's path.
  *
  * Time is what the scheduler measured with its clock at every switch (sum_exec_runtime), so that processes
  * which live for less than a tick are right too. Kernels that sample the mode at every tick know its
@@ -13,10 +13,7 @@
  * Threads of the kernel are processes of their own. Host-wide figures by mode, load, pressure and throttling of
  * control groups are in the user half, cpu.c.
  */
-#include "kernel/filter.bpf.h"
 #include "kernel/item.bpf.h"
-#include "kernel/read.bpf.h"
-#include "kernel/threads.bpf.h"
 
 ITEM("cpu", "on",
      "CPU time, context switches and threads by process, host time by mode, load and pressure");
@@ -39,30 +36,34 @@ struct row {
 
 TABLE(1, "cpu", struct row, "gone=drop");
 
-/* What processes had used when they were freed. Deleted by the registry once it was read and the pid is gone. */
-METRICS(gone, struct owner, struct used, 8192);
-
 /* As the kernel counts it: measured time, and ticks by mode. */
-struct raw {
+struct sums {
 	__u64 runtime_ns, user_ns, system_ns, voluntary, involuntary;
 };
 
-static __always_inline void add_thread(struct raw *raw, struct task_struct *thread)
+#include "kernel/threads.bpf.h"
+
+static __always_inline bool is_counted(struct task_struct *task)
 {
-	raw->runtime_ns += BPF_CORE_READ(thread, se.sum_exec_runtime);
-	raw->user_ns += BPF_CORE_READ(thread, utime);
-	raw->system_ns += BPF_CORE_READ(thread, stime);
-	raw->voluntary += BPF_CORE_READ(thread, nvcsw);
-	raw->involuntary += BPF_CORE_READ(thread, nivcsw);
+	return true;
 }
 
-static __always_inline void add_dead_threads(struct raw *raw, struct signal_struct *signal)
+static __always_inline void add_thread(struct sums *sums, struct task_struct *thread)
 {
-	raw->runtime_ns += BPF_CORE_READ(signal, sum_sched_runtime);
-	raw->user_ns += BPF_CORE_READ(signal, utime);
-	raw->system_ns += BPF_CORE_READ(signal, stime);
-	raw->voluntary += BPF_CORE_READ(signal, nvcsw);
-	raw->involuntary += BPF_CORE_READ(signal, nivcsw);
+	sums->runtime_ns += BPF_CORE_READ(thread, se.sum_exec_runtime);
+	sums->user_ns += BPF_CORE_READ(thread, utime);
+	sums->system_ns += BPF_CORE_READ(thread, stime);
+	sums->voluntary += BPF_CORE_READ(thread, nvcsw);
+	sums->involuntary += BPF_CORE_READ(thread, nivcsw);
+}
+
+static __always_inline void add_dead(struct sums *sums, struct signal_struct *signal)
+{
+	sums->runtime_ns += BPF_CORE_READ(signal, sum_sched_runtime);
+	sums->user_ns += BPF_CORE_READ(signal, utime);
+	sums->system_ns += BPF_CORE_READ(signal, stime);
+	sums->voluntary += BPF_CORE_READ(signal, nvcsw);
+	sums->involuntary += BPF_CORE_READ(signal, nivcsw);
 }
 
 /* time * part / whole, where part <= whole: exact to 2^-31 of `time`, without 128 bits. */
@@ -81,82 +82,64 @@ static __always_inline __u64 share_of(__u64 time, __u64 part, __u64 whole)
 	return (high / whole << 32) + low / whole;
 }
 
-static __always_inline struct used used_of(const struct raw *raw)
+static __always_inline struct used used_of(const struct sums *sums)
 {
 	struct used used = {
-		.voluntary_switches = raw->voluntary,
-		.involuntary_switches = raw->involuntary,
+		.voluntary_switches = sums->voluntary,
+		.involuntary_switches = sums->involuntary,
 	};
 
 	/* no tick met it yet: user mode, as the kernel guesses */
-	if (!raw->system_ns)
-		used.user_ns = raw->runtime_ns;
+	if (!sums->system_ns)
+		used.user_ns = sums->runtime_ns;
 	else
 		used.user_ns =
-			share_of(raw->runtime_ns, raw->user_ns, raw->user_ns + raw->system_ns);
-	used.system_ns = raw->runtime_ns - used.user_ns;
+			share_of(sums->runtime_ns, sums->user_ns, sums->user_ns + sums->system_ns);
+	used.system_ns = sums->runtime_ns - used.user_ns;
 	return used;
+}
+
+/* The division into modes may have moved back a little: the time that came does not. */
+static __always_inline struct used used_since(const struct used *now, const struct used *before)
+{
+	__u64 time = now->user_ns + now->system_ns - before->user_ns - before->system_ns;
+	struct used came = {
+		.voluntary_switches = now->voluntary_switches - before->voluntary_switches,
+		.involuntary_switches = now->involuntary_switches - before->involuntary_switches,
+	};
+
+	if (now->user_ns > before->user_ns)
+		came.user_ns = now->user_ns - before->user_ns;
+	if (came.user_ns > time)
+		came.user_ns = time;
+	came.system_ns = time - came.user_ns;
+	return came;
+}
+
+static __always_inline int write_row(bool loops, struct bpf_iter__task *iterator)
+{
+	struct task_struct *task = iterator->task;
+	struct threads threads;
+	struct row row;
+
+	if (!threads_of(loops, task, &threads))
+		return 0;
+	row.owner = read_owner(true, task);
+	row.used = used_of(&threads.sums);
+	row.threads =
+		loops || task->signal->nr_threads <= THREADS_WALKED ? task->signal->nr_threads : 1;
+	bpf_seq_write(iterator->meta->seq, &row, sizeof(row)); /* full: the kernel calls again */
+	return 0;
 }
 
 HOOK("iter/task", cpu, 1)
 int cpu_table(struct bpf_iter__task *iterator)
 {
-	struct task_struct *task = iterator->task, *thread;
-	enum thread_part part;
-	struct raw raw = {};
-	struct row row;
-
-	if (!task)
-		return 0;
-	part = thread_part_of(task);
-	if (part == PART_NONE || !filter_task(task))
-		return 0;
-	row.owner = read_owner(true, task);
-	row.threads = part == PART_PROCESS ? task->signal->nr_threads : 1;
-	if (part != PART_THREAD)
-		add_dead_threads(&raw, task->signal);
-	if (part != PART_PROCESS) {
-		add_thread(&raw, task);
-	} else {
-		THREADS_EACH(thread, task)
-		add_thread(&raw, thread);
-	}
-	row.used = used_of(&raw);
-	bpf_seq_write(iterator->meta->seq, &row,
-		      sizeof(row)); /* when it is full the kernel calls again */
-	return 0;
+	return write_row(true, iterator);
 }
 
-static __always_inline int on_free(struct task_struct *task)
+HOOK("iter/task", cpu, 2)
+int cpu_table_old(struct bpf_iter__task *iterator)
 {
-	static const struct used none;
-	struct used *sum, used;
-	struct owner owner;
-	struct raw raw = {};
-
-	if (!thread_ends_process(task) || !filter_task(task))
-		return 0;
-	add_dead_threads(&raw, BPF_CORE_READ(task, signal));
-	used = used_of(&raw);
-	owner = owner_of(task);
-	sum = map_get_or_add(&gone, &owner, &none);
-	if (!sum)
-		return 0;
-	__sync_fetch_and_add(&sum->user_ns, used.user_ns);
-	__sync_fetch_and_add(&sum->system_ns, used.system_ns);
-	__sync_fetch_and_add(&sum->voluntary_switches, used.voluntary_switches);
-	__sync_fetch_and_add(&sum->involuntary_switches, used.involuntary_switches);
-	return 0;
-}
-
-HOOK_PROTO("tp_btf/sched_process_free", process_free, 1, "struct task_struct *")
-int BPF_PROG(process_free, struct task_struct *task)
-{
-	return on_free(task);
-}
-
-HOOK_PROTO("raw_tp/sched_process_free", process_free, 2, "struct task_struct *")
-int BPF_PROG(process_free_raw, struct task_struct *task)
-{
-	return on_free(task);
+	return write_row(false, iterator);
 }

@@ -21,7 +21,7 @@ PARAM(__u64, min_us, 0, "ignore waits shorter than this, in microseconds");
 
 enum { TASK_DEAD = 0x80 };
 
-METRIC_HISTOGRAM(runqlat, struct owner, 4096,
+METRIC_HISTOGRAM(runqlat, struct owner, 8192,
 		 "unit=seconds;scale=1e-9;help=time from runnable to running");
 
 /* tid -> since when it waits (ktime, ns; 0 = it does not). Deleted when the thread is dead. */
@@ -30,7 +30,7 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, __u32);
 	__type(value, __u64);
-} waiting SEC(".maps");
+} waiting SEC(".maps") KEY_IS_TASK;
 
 static __always_inline void wait_begins(__u32 tid, __u64 now)
 {

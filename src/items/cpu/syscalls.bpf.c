@@ -36,8 +36,8 @@ struct call {
 	__u32 pad;
 };
 
-METRIC_HISTOGRAM(
-	syscalls, struct call, 8192,
+METRIC_HISTOGRAM_GROWING(
+	syscalls, struct call, 65536,
 	"name=syscall;unit=seconds;scale=1e-9;help=time from entering a system call to leaving it");
 
 struct failure {
@@ -62,7 +62,7 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, __u32);
 	__type(value, struct current_call);
-} calls SEC(".maps");
+} calls SEC(".maps") KEY_IS_TASK;
 
 static __always_inline void count_call(__u32 syscall, __u64 took_ns, long result)
 {

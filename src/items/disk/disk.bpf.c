@@ -16,10 +16,8 @@
  * (threads.bpf.h).
  */
 #include "kernel/compat.bpf.h"
-#include "kernel/filter.bpf.h"
 #include "kernel/item.bpf.h"
 #include "kernel/read.bpf.h"
-#include "kernel/threads.bpf.h"
 
 ITEM("disk", "on",
      "block devices: time in queue and in service, errors, bytes by device and process, file "
@@ -159,90 +157,77 @@ int BPF_PROG(complete_raw_old, struct request *request, int error, unsigned int 
 	"name=disk_process;unit=bytes;help=bytes that processes caused to be read and "            \
 	"written;labels=op="
 
-struct moved {
+struct used {
 	__u64 read_bytes COUNTER(BYTES "read") COL("bytes");
 	__u64 write_bytes COUNTER(BYTES "write") COL("bytes");
 };
 
 struct row {
 	struct owner owner;
-	struct moved moved;
+	struct used moved;
 };
 
 TABLE(1, "process_io", struct row, "gone=drop");
 
-/* What processes had moved when they were freed. Deleted by the registry once it was read and the pid is gone. */
-METRICS(gone, struct owner, struct moved, 8192);
+struct sums {
+	struct used moved;
+};
 
-static __always_inline void add_thread(struct moved *moved, struct task_struct *thread)
+#include "kernel/threads.bpf.h"
+
+/* Kernels without CONFIG_TASK_IO_ACCOUNTING don't. */
+static __always_inline bool is_counted(struct task_struct *task)
 {
-	moved->read_bytes += BPF_CORE_READ(thread, ioac.read_bytes);
-	moved->write_bytes += BPF_CORE_READ(thread, ioac.write_bytes);
+	return bpf_core_field_exists(task->ioac.read_bytes);
+}
+
+static __always_inline void add_thread(struct sums *sums, struct task_struct *thread)
+{
+	sums->moved.read_bytes += BPF_CORE_READ(thread, ioac.read_bytes);
+	sums->moved.write_bytes += BPF_CORE_READ(thread, ioac.write_bytes);
+}
+
+static __always_inline void add_dead(struct sums *sums, struct signal_struct *signal)
+{
+	sums->moved.read_bytes += BPF_CORE_READ(signal, ioac.read_bytes);
+	sums->moved.write_bytes += BPF_CORE_READ(signal, ioac.write_bytes);
+}
+
+static __always_inline struct used used_of(const struct sums *sums)
+{
+	return sums->moved;
+}
+
+static __always_inline struct used used_since(const struct used *now, const struct used *before)
+{
+	return (struct used){
+		.read_bytes = now->read_bytes - before->read_bytes,
+		.write_bytes = now->write_bytes - before->write_bytes,
+	};
+}
+
+static __always_inline int write_row(bool loops, struct bpf_iter__task *iterator)
+{
+	struct task_struct *task = iterator->task;
+	struct threads threads;
+	struct row row = {};
+
+	if (!threads_of(loops, task, &threads) || is_nothing(&threads.sums.moved))
+		return 0; /* most processes never touch a disk */
+	row.owner = read_owner(true, task);
+	row.moved = threads.sums.moved;
+	bpf_seq_write(iterator->meta->seq, &row, sizeof(row)); /* full: the kernel calls again */
+	return 0;
 }
 
 HOOK("iter/task", process_io, 1)
 int process_io_table(struct bpf_iter__task *iterator)
 {
-	struct task_struct *task = iterator->task, *thread;
-	enum thread_part part;
-	struct row row = {};
-
-	if (!task || !bpf_core_field_exists(task->ioac.read_bytes)) /* CONFIG_TASK_IO_ACCOUNTING */
-		return 0;
-	part = thread_part_of(task);
-	if (part == PART_NONE || !filter_task(task))
-		return 0;
-	row.owner = read_owner(true, task);
-	if (part != PART_THREAD) {
-		row.moved.read_bytes = task->signal->ioac.read_bytes;
-		row.moved.write_bytes = task->signal->ioac.write_bytes;
-	}
-	if (part != PART_PROCESS) {
-		add_thread(&row.moved, task);
-	} else {
-		THREADS_EACH(thread, task)
-		add_thread(&row.moved, thread);
-	}
-	/* most processes never touch a disk */
-	if (row.moved.read_bytes || row.moved.write_bytes)
-		bpf_seq_write(iterator->meta->seq, &row,
-			      sizeof(row)); /* when it is full the kernel calls again */
-	return 0;
+	return write_row(true, iterator);
 }
 
-static __always_inline int on_free(struct task_struct *task)
+HOOK("iter/task", process_io, 2)
+int process_io_table_old(struct bpf_iter__task *iterator)
 {
-	static const struct moved none;
-	struct signal_struct *signal;
-	__u64 read_bytes, write_bytes;
-	struct owner owner;
-	struct moved *sum;
-
-	if (!bpf_core_field_exists(task->ioac.read_bytes) || !thread_ends_process(task) ||
-	    !filter_task(task))
-		return 0;
-	signal = BPF_CORE_READ(task, signal);
-	read_bytes = BPF_CORE_READ(signal, ioac.read_bytes);
-	write_bytes = BPF_CORE_READ(signal, ioac.write_bytes);
-	if (!read_bytes && !write_bytes)
-		return 0;
-	owner = owner_of(task);
-	sum = map_get_or_add(&gone, &owner, &none);
-	if (!sum)
-		return 0;
-	__sync_fetch_and_add(&sum->read_bytes, read_bytes);
-	__sync_fetch_and_add(&sum->write_bytes, write_bytes);
-	return 0;
-}
-
-HOOK_PROTO("tp_btf/sched_process_free", process_free, 1, "struct task_struct *")
-int BPF_PROG(process_free, struct task_struct *task)
-{
-	return on_free(task);
-}
-
-HOOK_PROTO("raw_tp/sched_process_free", process_free, 2, "struct task_struct *")
-int BPF_PROG(process_free_raw, struct task_struct *task)
-{
-	return on_free(task);
+	return write_row(false, iterator);
 }

@@ -68,6 +68,7 @@ struct walk {
 	__u64 session; /* which walk it is: readers that gave up leave theirs behind */
 	struct owner owner;
 	__u32 tid, tgid; /* 0 = at none */
+	__u64 is_wanted; /* 0: the filter turned it away */
 	__u64 limit;
 	__u64 open[TYPES];
 };
@@ -167,7 +168,7 @@ static __always_inline bool write_rows(struct seq_file *seq, const struct walk *
 {
 	struct open_row row = {.owner = walk->owner};
 
-	for (__u32 type = 0; walk->tid && type < TYPES; type++) {
+	for (__u32 type = 0; walk->is_wanted && type < TYPES; type++) {
 		if (!walk->open[type])
 			continue;
 		row.type = type;
@@ -183,10 +184,13 @@ static __always_inline void begin_process(struct walk *walk, __u64 session,
 {
 	__builtin_memset(walk, 0, sizeof(*walk));
 	walk->session = session;
-	if (!task || !filter_task(task))
+	if (!task)
 		return;
 	walk->tid = task->pid;
 	walk->tgid = task->tgid;
+	if (!filter_task(task))
+		return;
+	walk->is_wanted = 1;
 	walk->limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
 	walk->owner = read_owner(true, task);
 }
@@ -201,7 +205,7 @@ static __always_inline bool end_process(struct walk *walk, struct seq_file *seq)
 		return false;
 	for (__u32 type = 0; type < TYPES; type++)
 		open += walk->open[type];
-	if (walk->tid && open >= walk->limit - walk->limit / 5)
+	if (walk->is_wanted && open >= walk->limit - walk->limit / 5)
 		map_set(&near_limit, &walk->tgid, &one, BPF_ANY);
 	return true;
 }
@@ -230,6 +234,8 @@ int files_table(struct bpf_iter__task_file *iterator)
 			return 0;
 		begin_process(walk, session, task);
 	}
+	if (!walk->is_wanted)
+		return 0;
 	type = type_of(file);
 	if (type < TYPES) /* for the verifier */
 		walk->open[type]++;

@@ -22,7 +22,6 @@
 #include "kernel/filter.bpf.h"
 #include "kernel/item.bpf.h"
 #include "kernel/read.bpf.h"
-#include "kernel/threads.bpf.h"
 
 ITEM("sec", "on", "programs started (arguments, folder, result) and processes ended");
 PARAM(bool, failures, true, "report starts that fail");
@@ -97,7 +96,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, __u32);
 	__type(value, __u64);
-} reported SEC(".maps");
+} reported SEC(".maps") KEY_IS_TASK;
 
 static __always_inline void fill_who(struct who *who, struct task_struct *task)
 {
@@ -295,10 +294,15 @@ static __always_inline int on_execveat_exit(struct pt_regs *regs, long result)
 static __always_inline bool report_once(struct task_struct *task)
 {
 	__u32 tgid = BPF_CORE_READ(task, tgid);
-	__u64 start_time = BPF_CORE_READ(task, group_leader, start_time);
+	__u64 start_time = BPF_CORE_READ(task, group_leader, start_time), *before;
 
-	if (BPF_CORE_READ(task, signal, live.counter) != 0 || bpf_map_lookup_elem(&reported, &tgid))
+	if (!thread_was_last(task))
 		return false;
+	before = bpf_map_lookup_elem(&reported, &tgid);
+	if (before && *before == start_time)
+		return false;
+	if (before)
+		bpf_map_delete_elem(&reported, &tgid); /* of another process that had this pid */
 	if (BPF_CORE_READ(task, signal, nr_threads) <= 1)
 		return true; /* the others, if there were any, have been here and are gone */
 	return bpf_map_update_elem(&reported, &tgid, &start_time, BPF_NOEXIST) != -EEXIST;

@@ -70,6 +70,13 @@ int second(void *ctx)
 METRIC_MAP(BPF_MAP_TYPE_HASH, one, struct key, struct histogram, 64, "metric;type=counter");
 #elif MISTAKE == 20
 METRIC_COUNTER(one, struct key, 64, "labels=Bad=1");
+#elif MISTAKE == 21
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u64);
+	__type(value, __u64);
+} tasks SEC(".maps") KEY_IS_TASK;
 #endif
 
 HOOK("raw_tp/sched_switch", switch, 1)
