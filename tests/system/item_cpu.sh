@@ -9,6 +9,15 @@ metric_near "cpu: of these in kernel mode" "$(calc "$(truth system_ns) / 1e9")" 
 metric_near "cpu: voluntary switches against wait4" "$(truth voluntary)" 0 3 sonde_cpu_context_switches_total process=cpuuse kind=voluntary
 metric_near "cpu: involuntary switches against wait4" "$(truth involuntary)" 0 3 sonde_cpu_context_switches_total process=cpuuse kind=involuntary
 
+# read all the time while they come and go: who is between two sources counts neither twice nor not at all
+worker cpuread
+reading() { while [ -e "$WORK/cpuread" ]; do get /metrics >/dev/null; done; }
+reading & reader=$!
+"$WORK/cpuread" use 80 >"$WORK/truth"
+mv "$WORK/cpuread" "$WORK/cpuread.done"; wait $reader
+metric_near "cpu: seconds, read all the while" "$(calc "($(truth user_ns) + $(truth system_ns)) / 1e9")" 0.5 0.005 sonde_cpu_seconds_total process=cpuread
+metric_near "cpu: voluntary switches, read all the while" "$(truth voluntary)" 0 3 sonde_cpu_context_switches_total process=cpuread kind=voluntary
+
 worker cpulive
 "$WORK/cpulive" live 700 12 >"$WORK/truth"
 metric_near "cpu: seconds of a process with 700 threads against getrusage" "$(calc "($(truth user_ns) + $(truth system_ns)) / 1e9")" 2 0.02 sonde_cpu_seconds_total process=cpulive

@@ -12,7 +12,7 @@ cleanups=
 ok() { echo "ok $*"; }
 not_ok() { echo "not ok $*"; failures=$((failures + 1)); }
 # check NAME COMMAND...: the command's success is the test.
-check() { name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name: $* failed"; fi; }
+check() { checked=$1; shift; if "$@"; then ok "$checked"; else not_ok "$checked: $* failed"; fi; }
 # equal NAME WANTED GOT
 equal() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: wanted '$2', got '$3'"; fi; }
 # within NAME GOT LOW HIGH
@@ -47,8 +47,8 @@ stop_agent() {
 get() { curl -s --max-time 20 --unix-socket "$SONDE_SOCKET" "http://localhost$1"; }
 # metric NAME [LABEL=VALUE...]: sum of the series that have these labels.
 metric() {
-	name=$1; shift
-	get /metrics | awk -v name="$name" -v wants="$*" '
+	series_of=$1; shift
+	get /metrics | awk -v name="$series_of" -v wants="$*" '
 		BEGIN { n = split(wants, want, " ") }
 		index($0, name "{") == 1 || index($0, name " ") == 1 {
 			for (i = 1; i <= n; i++) { split(want[i], kv, "="); if (index($0, kv[1] "=\"" kv[2] "\"") == 0) next }

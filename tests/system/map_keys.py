@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-THREAD_KEYED = {"waiting", "calls"}
+THREAD_KEYED = {"waiting", "calls", "ended", "reported"}
 SOCKET_KEYED = {"lives", "tcp_outgoing", "shared"}
 
 

@@ -37,7 +37,7 @@ struct call {
 };
 
 METRIC_HISTOGRAM_GROWING(
-	syscalls, struct call, 65536,
+	syscalls, struct call, 32768,
 	"name=syscall;unit=seconds;scale=1e-9;help=time from entering a system call to leaving it");
 
 struct failure {

@@ -36,6 +36,14 @@ as unread unread 22014 7
 as six client_closes 22015 7 ::1
 as refused refused 22016 7
 as given_up given_up 22017 7
+# opened before the programs are exchanged, closed after: its beginning is not forgotten
+mkfifo "$WORK/exchanged.in"
+as exchanged hold 22018 3 <"$WORK/exchanged.in" >"$WORK/exchanged.out" & exchanged=$!
+exec 7>"$WORK/exchanged.in"
+wait_for 60 grep -q held "$WORK/exchanged.out" || not_ok "exchanged did not start"
+check "its programs are exchanged" "$SONDE" items on tcp_life min_ms=1
+echo >&7; wait $exchanged
+check "and once more" "$SONDE" items on tcp_life min_ms=0
 echo >&4; wait $older
 echo >&6; wait $cut
 
@@ -107,6 +115,7 @@ equal "each has its own cookie" true "$(lives '.connection' '(map(.connection) |
 equal "each has one" 0 "$(lives '.connection == null' length)"
 equal "the namespace" "[$inum]" "$(lives '.process == "half"' 'map(.netns) | unique')"
 equal "lived as long as the clock says" true "$(lives '.process == "half"' 'all(.duration_ns > 0 and .duration_ns < 5000000000 and .rtt_ns > 0)')"
+equal "opened before an exchange of programs: told, with its whole life" '[6,true]' "$(lives '.process == "exchanged"' '[length, all(.opened != null and .duration_ns > 0)]')"
 equal "older ones are told" 10 "$(lives '.process == "older"' length)"
 equal "without what was not seen" 0 "$(lives '.process == "older" and (.opened or .duration_ns)' length)"
 equal "older ones that a reset ends have their owner" '["reset_by_peer","reset_by_us"]' "$(lives '.process == "cut"' 'if length == 12 then map(.close_reason) | unique else length end')"
