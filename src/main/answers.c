@@ -189,6 +189,27 @@ static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct e
 			 : 0;
 }
 
+static int by_metric_name(const void *a, const void *b)
+{
+	struct family *const *left = a, *const *right = b;
+
+	return strcmp(family_metric(*left)->name, family_metric(*right)->name);
+}
+
+static void answer_metrics_each(void *ctx, void (*each)(void *each_ctx, const struct metric *metric),
+				void *each_ctx)
+{
+	struct family **all;
+	size_t count = agent_families(ctx, &all);
+
+	if (all)
+		qsort(all, count, sizeof(*all), by_metric_name);
+	for (size_t i = 0; i < count; i++)
+		if (family_series(all[i]) && (!i || by_metric_name(&all[i - 1], &all[i]) != 0))
+			each(each_ctx, family_metric(all[i]));
+	free(all);
+}
+
 static void count_items(struct agent *agent, size_t count[3])
 {
 	struct item *item;
@@ -552,6 +573,7 @@ void agent_answers(struct agent *agent)
 		.config = answer_config,
 		.reload = answer_reload,
 		.metrics = answer_metrics,
+		.metrics_each = answer_metrics_each,
 		.items = answer_items,
 		.item = answer_item,
 		.item_look = answer_look,

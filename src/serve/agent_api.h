@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/json_read.h"
 #include "history/history.h"
+#include "record/metric.h"
 #include "record/record.h"
 #include "record/stream.h"
 
@@ -63,6 +64,10 @@ struct agent_api {
 
 	/* All text of /metrics, whole. */
 	int (*metrics)(void *ctx, bool openmetrics, struct buf *out, struct err *why);
+
+	/* Calls `each` for all metrics there are now, by name, each name once. */
+	void (*metrics_each)(void *ctx, void (*each)(void *each_ctx, const struct metric *metric),
+			     void *each_ctx);
 
 	/* Items: one JSON array; one JSON object. */
 	int (*items)(void *ctx, struct json *out, struct err *why);

@@ -24,7 +24,7 @@ struct param {
 };
 
 /* The body a route takes: 0 = none. */
-enum { BODY_JSON = 64 * 1024, BODY_UPLOAD = -1 /* as large as options.upload_bytes */ };
+enum { BODY_JSON = 64 * 1024, BODY_FORM = 64 * 1024, BODY_UPLOAD = -1 /* as large as options.upload_bytes */ };
 
 struct route {
 	enum http_method method; /* HEAD is answered by GET's */
@@ -80,4 +80,12 @@ void handle_item_remove(struct request *request);
 void handle_item_verb(struct request *request);
 void handle_records(struct request *request);
 void handle_stream(struct request *request);
+void handle_prom_query(struct request *request);
+void handle_prom_range(struct request *request);
+void handle_prom_series(struct request *request);
+void handle_prom_labels(struct request *request);
+void handle_prom_values(struct request *request);
+void handle_prom_metadata(struct request *request);
+void handle_prom_buildinfo(struct request *request);
+void handle_prom_other(struct request *request);
 void handle_later(struct request *request);

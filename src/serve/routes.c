@@ -4,6 +4,7 @@
 
 #define SECOND 1000000000ull
 #define JSON   "application/json"
+#define FORM   "application/x-www-form-urlencoded"
 
 static const struct param metrics_params[] = {
 	{"format", PARAM_CHOICE,
@@ -124,12 +125,34 @@ const struct route routes[] = {
 	{HTTP_POST, "/v1/trace", handle_later, "Runs a program of the tracing language.", .changes = true, .is_lenient = true,
 	 .body = BODY_JSON, .body_types = JSON, .body_help = "{\"program\":..,\"limits\":{..}}",
 	 .answer_type = "text/event-stream", .answer_help = "comes with a later version", .status = 501},
-	{HTTP_GET, "/api/v1/{query}", handle_later, "Prometheus' own HTTP API.", .is_lenient = true,
-	 .answer_type = JSON, .answer_help = "comes with a later version", .status = 501},
-	{HTTP_POST, "/api/v1/{query}", handle_later, "Prometheus' own HTTP API.", .is_lenient = true, .body = BODY_JSON,
-	 .answer_type = JSON, .answer_help = "comes with a later version", .status = 501},
-	{HTTP_GET, "/api/v1/label/{name}/values", handle_later, "Prometheus' own HTTP API.", .is_lenient = true,
-	 .answer_type = JSON, .answer_help = "comes with a later version", .status = 501},
+	{HTTP_GET, "/api/v1/query", handle_prom_query, "PromQL at one time, as Prometheus does: query, time.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_POST, "/api/v1/query", handle_prom_query, "PromQL at one time, as Prometheus does: query, time.", .is_lenient = true, .body = BODY_FORM, .body_types = FORM,
+	 .body_help = "the parameters as a form",
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/query_range", handle_prom_range, "PromQL over a range of time: query, start, end, step.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_POST, "/api/v1/query_range", handle_prom_range, "PromQL over a range of time: query, start, end, step.", .is_lenient = true, .body = BODY_FORM, .body_types = FORM,
+	 .body_help = "the parameters as a form",
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/series", handle_prom_series, "Series that match: match[], start, end.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_POST, "/api/v1/series", handle_prom_series, "Series that match: match[], start, end.", .is_lenient = true, .body = BODY_FORM, .body_types = FORM,
+	 .body_help = "the parameters as a form",
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/labels", handle_prom_labels, "Names of labels: match[], start, end.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_POST, "/api/v1/labels", handle_prom_labels, "Names of labels: match[], start, end.", .is_lenient = true, .body = BODY_FORM, .body_types = FORM,
+	 .body_help = "the parameters as a form",
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/label/{name}/values", handle_prom_values, "Values of a label: match[], start, end.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/metadata", handle_prom_metadata, "Type and help of metrics: metric, limit.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/status/buildinfo", handle_prom_buildinfo, "Which version of Prometheus' API this is.", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
+	{HTTP_GET, "/api/v1/{query}", handle_prom_other, "What is not in this list is not there (404).", .is_lenient = true,
+	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 404},
 	{},
 };
 /* clang-format on */
