@@ -69,6 +69,10 @@ static void answer_prom_error(struct request *request, int status, const char *t
 	json_key_str(&json, "status", "error");
 	json_key_str(&json, "errorType", type);
 	json_key_str(&json, "error", text);
+	/* ours: Prometheus' clients pass over it */
+	json_key_str(&json, "hint",
+		     !strcmp(type, "unavailable") ? "see `sonde status`"
+						  : "docs/query.md says what can be asked");
 	json_object_end(&json);
 	answer_json(request, status, &body);
 }
@@ -478,7 +482,7 @@ static void ask(struct request *request, enum kind kind)
 
 	if (!request->serve->api->history) {
 		answer_prom_error(
-			request, 503, "unavailable",
+			request, 501, "unavailable",
 			"this agent keeps no history (store.on, store.size; see `sonde status`)");
 		return;
 	}

@@ -151,7 +151,7 @@ const struct route routes[] = {
 	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
 	{HTTP_GET, "/api/v1/status/buildinfo", handle_prom_buildinfo, "Which version of Prometheus' API this is.", .is_lenient = true,
 	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
-	{HTTP_GET, "/api/v1/{query}", handle_prom_other, "What is not in this list is not there (404).", .is_lenient = true,
+	{HTTP_GET, "/api/v1/{path}", handle_prom_other, "What is not in this list is not there (404).", .is_lenient = true,
 	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 404},
 	{},
 };
