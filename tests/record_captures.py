@@ -337,15 +337,16 @@ def others():
         tape.save("other.udp")
 
 
-os.makedirs(OUT, exist_ok=True)
-try:
-    for part in (http, redis, memcached, dns, databases, others):
-        part()
-finally:
-    for process in started:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    shutil.rmtree(WORK, ignore_errors=True)
+if __name__ == "__main__":
+    os.makedirs(OUT, exist_ok=True)
+    try:
+        for part in (http, redis, memcached, dns, databases, others):
+            part()
+    finally:
+        for process in started:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        shutil.rmtree(WORK, ignore_errors=True)

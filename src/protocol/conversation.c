@@ -94,10 +94,8 @@ static bool skip_front(struct conversation *c, unsigned direction)
 	return has_skipped;
 }
 
-static int start(struct conversation *c, const struct protocol *protocol)
+static int set_parser(struct conversation *c, const struct protocol *protocol)
 {
-	bool has_skipped = false;
-
 	drop_state(c);
 	c->state = calloc(1, protocol->state_size);
 	if (!c->state)
@@ -106,8 +104,18 @@ static int start(struct conversation *c, const struct protocol *protocol)
 	for (unsigned i = 0; i < 2; i++) {
 		c->side[i].begun = 0;
 		c->side[i].is_lost = c->side[i].is_tail = c->side[i].is_new = false;
-		has_skipped |= !c->is_datagram && skip_front(c, i);
 	}
+	return 0;
+}
+
+static int start(struct conversation *c, const struct protocol *protocol)
+{
+	bool has_skipped = false;
+
+	if (set_parser(c, protocol))
+		return -ENOMEM;
+	for (unsigned i = 0; i < 2; i++)
+		has_skipped |= !c->is_datagram && skip_front(c, i);
 	if (has_skipped)
 		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
 	return 0;
@@ -455,7 +463,7 @@ static void hand_over(struct conversation *c)
 		pair_go_on(&c->pair, H2C_STREAM);
 	c->became = c->handover;
 	c->handover = NULL;
-	if (next && !start(c, next)) {
+	if (next && !set_parser(c, next)) { /* in the middle of a piece */
 		c->infer.settled = next;
 		c->infer.messages = 0;
 		if (strcmp(c->became, "h2c"))

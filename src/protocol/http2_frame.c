@@ -4,14 +4,15 @@
  *
  * Bytes are taken for frames, of a connection that we join or behind a hole, only if a row of them fits:
  * each head says where the next one stands, and all but its length is nearly fixed (type, flags, which
- * streams it may be of, and for most types the length). A whole control frame, or headers that can be
- * decoded and say whose they are, are hard to meet by chance; heads of DATA alone are not.
+ * streams it may be of, and for most types the length). A whole control frame, headers that can be decoded
+ * and say whose they are, or frames that end where the write does are hard to meet by chance; heads of DATA
+ * alone are not.
  */
 #include "protocol/http2_parts.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-enum { ROW_MAX = 64, /* frames looked at */ SETTINGS_MAX = 0x10 /* RFC 9113, 8441, 9218: 9 */ };
+enum { ROW_MAX = 64, /* frames looked at */ SETTINGS_KNOWN = 9 /* RFC 9113, 8441, 9218 */ };
 
 /* What the RFC says of each type: flags that may be set, the length (0: any), and whether of a stream. */
 static const struct {
@@ -76,19 +77,25 @@ static bool is_likely(const uint8_t *at, const struct http2_frame *frame)
 	if (frame->type == HTTP2_ALTSVC || frame->type == HTTP2_ORIGIN ||
 	    frame->type == HTTP2_PRIORITY_UPDATE)
 		return frame->length <= HTTP2_FRAME_MIN_MAX && !frame->flags;
+	if (frame->length < (frame->type == HTTP2_PUSH_PROMISE ? 5 : frame->type == HTTP2_HEADERS))
+		return false;
 	return frame->type < HTTP2_TYPES && !(frame->flags & ~rules[frame->type].flags) &&
 	       !(at[5] & 0x80);
 }
 
+/* Anybody may add some of his own (gRPC's is 0xfe03, others are there to annoy), but not only these. */
 static bool is_settings(struct span payload)
 {
+	bool has_known = false;
+
 	for (size_t i = 0; i + 6 <= payload.len; i += 6) {
 		unsigned id = (unsigned)payload.at[i] << 8 | payload.at[i + 1];
 
-		if (!id || id > SETTINGS_MAX)
+		if (!id)
 			return false;
+		has_known |= id <= SETTINGS_KNOWN;
 	}
-	return payload.len > 0;
+	return has_known;
 }
 
 /* Whose header block is it? Pseudo-headers stand first, and all but :authority are in the static table. */
@@ -173,6 +180,8 @@ struct http2_row http2_read_row(struct span in, uint32_t max)
 			note_whole(&row, span_first(in, frame.length), &frame);
 		in = span_from(in, frame.length);
 	}
+	/* frames that fill a write to its last byte: their lengths say so */
+	row.is_marked |= row.frames && row.whole == row.frames && !in.len;
 	return row;
 }
 
@@ -188,6 +197,17 @@ size_t http2_preface(struct span in)
 	return n == len ? n : 0;
 }
 
+/* Part of a head: of a frame that everybody takes, as far as it is there. */
+static bool begins_likely(struct span in)
+{
+	uint8_t head[HTTP2_FRAME_HEAD] = {};
+	struct http2_frame frame;
+
+	memcpy(head, in.at, in.len);
+	frame = http2_read_frame(head);
+	return head[0] == 0 && frame.length <= HTTP2_FRAME_MIN_MAX && is_likely(head, &frame);
+}
+
 struct guess http2_classify(struct span in)
 {
 	size_t begun = http2_preface(in);
@@ -197,6 +217,8 @@ struct guess http2_classify(struct span in)
 		return (struct guess){VERDICT_YES, SIDE_CLIENT};
 	if (begun)
 		return (struct guess){VERDICT_MAYBE, SIDE_CLIENT};
+	if (in.len && in.len < HTTP2_FRAME_HEAD)
+		return (struct guess){begins_likely(in) ? VERDICT_MAYBE : VERDICT_NO, SIDE_UNKNOWN};
 	row = http2_read_row(in, HTTP2_FRAME_MAX);
 	if (row.is_wrong || !row.frames)
 		return (struct guess){VERDICT_NO, SIDE_UNKNOWN};

@@ -285,6 +285,8 @@ void http2_make_request(const struct http2_stream *stream, struct message *ret_m
 		ret_message->operation = span_first(method, METHOD_MAX);
 		ret_message->resource = span_first(service, RESOURCE_MAX);
 		ret_message->target_mask = TARGET_CLEAN;
+	} else if (!ret_message->target.len) {
+		ret_message->operation = (struct span){}; /* it is in the path */
 	}
 }
 

@@ -250,7 +250,7 @@ static const struct drive_case cases[] = {
 	  S(HEADERS("\x2", WHOLE, "\x9") "\x88\xbe" DATA(
 		  "\x6", "\x0", "\x9") "\0\0\0\0\x1"
 				       "x" HEADERS("\x1", WHOLE_END, "\x9") "\xbf")},
-	 "> request op=POST bytes=30 head=22 items=1 id=9 grpc opaque#1\n"
+	 "> request bytes=30 head=22 items=1 id=9 grpc opaque#1\n"
 	 "< response status=200 bytes=36 head=30 items=1 id=9 grpc opaque#2\n"},
 	{"CONNECT",
 	 {C(HELLO_CLIENT HEADERS("\xf", WHOLE, "\x1") "\x02\x07"

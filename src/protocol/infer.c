@@ -45,7 +45,9 @@ static void note(struct infer *infer, size_t i, unsigned direction, struct guess
 	}
 	infer->candidates[i].is_repeated[direction] =
 		*verdict == VERDICT_YES && guess.verdict == VERDICT_YES && agree(*from, guess.from);
-	if (guess.from != SIDE_UNKNOWN || !*verdict) /* who spoke last still does */
+	/* who spoke last still does, unless it is sure that it is another */
+	if (!*verdict || *from == SIDE_UNKNOWN ||
+	    (guess.from != SIDE_UNKNOWN && guess.verdict == VERDICT_YES))
 		*from = (uint8_t)guess.from;
 	*verdict = (uint8_t)guess.verdict;
 }
