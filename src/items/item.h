@@ -54,6 +54,7 @@ struct item_ops {
 	const struct layout *const *layouts;
 	/* Likewise of records that it publishes itself, with their kind. */
 	const struct layout *const *events;
+	const struct layout *const *summaries; /* and of those that stand for many; --follow leaves them out */
 	int (*prepare)(struct err *why); /* makes these layouts: at the very beginning. May be called again */
 	bool rows_first; /* `sonde NAME` shows rows, and single records with --follow only */
 	const struct item_option *options; /* may be NULL */

@@ -332,14 +332,14 @@ const struct layout *item_layout(const struct item *item, size_t i)
 			return &item->desc->map[i].layout;
 		i -= item->desc->maps;
 	}
-	for (const struct layout *const *layout = item->ops ? item->ops->events : NULL;
-	     layout && *layout; layout++)
-		if (!i--)
-			return *layout;
-	for (const struct layout *const *layout = item->ops ? item->ops->layouts : NULL;
-	     layout && *layout; layout++)
-		if (!i--)
-			return *layout;
+	if (!item->ops)
+		return NULL;
+	for (size_t n = 0; n < 3; n++)
+		for (const struct layout *const *layout = (const struct layout *const *[]){
+			     item->ops->events, item->ops->summaries, item->ops->layouts}[n];
+		     layout && *layout; layout++)
+			if (!i--)
+				return *layout;
 	return NULL;
 }
 

@@ -15,7 +15,8 @@ enum { ARENAS = 2 /* of malloc: each thread more would hold memory of its own */
 
 static void take(void *ctx, const struct record *record)
 {
-	history_take(ctx, record);
+	if (!record->is_passing)
+		history_take(ctx, record);
 }
 
 static uint32_t seconds(const struct agent *agent, const char *key)

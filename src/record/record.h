@@ -114,6 +114,7 @@ int layout_find(const struct layout *layout, struct span name);
 
 struct record {
 	const struct layout *layout; /* borrowed */
+	bool is_passing; /* one of very many: for who watches live, and not to be kept */
 	struct value value[LAYOUT_COLUMNS];
 };
 

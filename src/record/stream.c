@@ -9,8 +9,12 @@
 #include "record/stream.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { SUBSCRIPTIONS = 256 }; /* store, outlets, alerts and live watchers */
+enum {
+	SUBSCRIPTIONS = 256, /* store, outlets, alerts and live watchers */
+	WATCHED = 256, /* items that somebody watches live */
+};
 
 struct subscription {
 	struct stream *stream;
@@ -27,6 +31,10 @@ struct stream {
 	uint32_t count;
 	uint32_t publishing; /* how many publishes are under way, within each other */
 	bool swept; /* something waits for the end of them */
+	struct {
+		char item[COLUMN_NAME_BYTES]; /* "" = free */
+		uint32_t watchers;
+	} watched[WATCHED];
 };
 
 struct stream *stream_new(void)
@@ -113,6 +121,34 @@ static bool wants(const struct subscription *subscription, struct span item)
 {
 	return !subscription->ended &&
 	       (!subscription->item[0] || span_is(item, subscription->item));
+}
+
+void stream_watch(struct stream *stream, const char *item, bool begins)
+{
+	size_t at = 0;
+
+	while (at < WATCHED && strcmp(stream->watched[at].item, item) != 0)
+		at++;
+	for (size_t i = 0; at == WATCHED && begins && i < WATCHED; i++)
+		if (!stream->watched[i].watchers && strlen(item) < COLUMN_NAME_BYTES) {
+			at = i;
+			memcpy(stream->watched[i].item, item, strlen(item) + 1);
+			break;
+		}
+	if (at == WATCHED)
+		return;
+	if (begins)
+		stream->watched[at].watchers++;
+	else if (stream->watched[at].watchers)
+		stream->watched[at].watchers--;
+}
+
+bool stream_watched(const struct stream *stream, const char *item)
+{
+	for (size_t i = 0; i < WATCHED && stream->watched[i].item[0]; i++)
+		if (!strcmp(stream->watched[i].item, item))
+			return stream->watched[i].watchers;
+	return false;
 }
 
 bool stream_wanted(const struct stream *stream, const char *item)

@@ -22,6 +22,11 @@ struct subscription *stream_subscribe(struct stream *stream, const char *item,
 				      struct filter *filter, stream_receiver receive, void *ctx);
 void stream_unsubscribe(struct subscription *subscription);
 
+/* Somebody watches the item live, or does no more. Where that tells: there are records too many to be kept, which are made only
+ * for those who watch (record.is_passing). */
+void stream_watch(struct stream *stream, const char *item, bool begins);
+bool stream_watched(const struct stream *stream, const char *item);
+
 /* Is anybody listening to this item? (If not, the record need not be made.) */
 bool stream_wanted(const struct stream *stream, const char *item);
 void stream_publish(struct stream *stream, const struct record *record);

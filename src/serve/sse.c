@@ -30,6 +30,7 @@ enum { WATCHED = 16, HEARTBEAT_MS = 10 * 1000, ROWS_BYTES = 8 << 20 };
 struct watched {
 	char name[COLUMN_NAME_BYTES];
 	bool has_rows, is_held;
+	bool is_counted; /* by stream_watch */
 };
 
 struct watcher {
@@ -112,7 +113,7 @@ void watchers_receive(void *ctx, const struct record *record)
 	const struct value *item = &record->value[1];
 	struct buf text;
 
-	if (serve->recent)
+	if (serve->recent && !record->is_passing)
 		recent_add(serve->recent, record);
 	if (!serve->watchers || item->kind != VALUE_TEXT)
 		return;
@@ -250,6 +251,9 @@ void watcher_free(struct watcher *watcher)
 		watcher->next->prev = watcher->prev;
 	serve->streams--;
 	watcher->connection->watcher = NULL;
+	for (size_t i = 0; i < watcher->count; i++)
+		if (watcher->item[i].is_counted)
+			stream_watch(serve->api->stream, watcher->item[i].name, false);
 	for (size_t i = 0; i < watcher->count; i++)
 		if (watcher->item[i].is_held)
 			serve->api->item_release(serve->api->ctx, watcher->item[i].name);
@@ -406,6 +410,10 @@ static bool set_up(struct request *request, struct watcher *watcher)
 		answer_error(request, 503, "no place for another stream",
 			     "close one, or ask again in a moment");
 		return false;
+	}
+	for (size_t i = 0; i < watcher->count && request->serve->api->stream; i++) {
+		stream_watch(request->serve->api->stream, watcher->item[i].name, true);
+		watcher->item[i].is_counted = true;
 	}
 	return start_timer(request, watcher);
 }

@@ -42,18 +42,18 @@ start_nginx() {
 # the agent keeps 128 KiB for each at most, and hands on what lies in the ring ten times a second.
 record_to() {
 	recorded=$1 recorders=
-	for digits in 01 23 45 67 89; do
+	for digits in 0 1 2 3 4 5 6 7 8 9; do
 		curl -sN --unix-socket "$SONDE_SOCKET" -G "http://localhost/v1/stream?item=requests" \
 			--data-urlencode "filter=$2 and request_id ~ \"[$digits]\$\"" >"$1.$digits" &
 		recorders="$recorders $!"
 	done
-	for digits in 01 23 45 67 89; do wait_for 5 grep -q '^event\|^:' "$1.$digits"; done
+	for digits in 0 1 2 3 4 5 6 7 8 9; do wait_for 5 grep -q '^event\|^:' "$1.$digits"; done
 }
 end_recording() {
 	sleep 0.7 # events lie in the ring for up to 100 ms, and the stream's writes are on their way
 	# shellcheck disable=SC2086
 	kill $recorders 2>/dev/null
-	for digits in 01 23 45 67 89; do cat "$recorded.$digits"; done >"$recorded.sse"
+	for digits in 0 1 2 3 4 5 6 7 8 9; do cat "$recorded.$digits"; done >"$recorded.sse"
 	grep '^data: {"time"' "$recorded.sse" | sed 's/^data: //' | grep '"kind":"request",' >"$recorded"
 	refused=$(sed -n 's/^data: {"lost":\([0-9]*\)}/\1/p' "$recorded.sse" | awk '{ n += $1 } END { print n + 0 }')
 }

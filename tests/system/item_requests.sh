@@ -10,7 +10,7 @@ for case in "1 1 10000" "1 8 30000" "2 4 15000" "8 4 15000" "32 4 30000"; do
 	set -- $case
 	name="depth $1, $2 connections"
 	record_to "$WORK/records" "side = server and local_port = $nginx_port"
-	equal "$name: the load was answered" "$3" "$("$WORK/http_load" "$nginx_port" "$3" "$1" "$2" 3000 "d$1c$2" / /users/17 /missing /broken)"
+	equal "$name: the load was answered" "$3" "$("$WORK/http_load" "$nginx_port" "$3" "$1" "$2" 2000 "d$1c$2" / /users/17 /missing /broken)"
 	end_recording
 	set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/records" "d$1c$2") $3
 	equal "$name: requests that nginx logged" "$7" "$1"
@@ -25,3 +25,12 @@ equal "metrics: requests of the server" 100000 "$(metric sonde_request_duration_
 equal "metrics: requests of the client" 100000 "$(metric sonde_request_duration_seconds_count side=client process=http_load)"
 equal "metrics: errors of the server" 50000 "$(metric sonde_request_errors_total side=server process=nginx)"
 equal "metrics: routes are templates" 25000 "$(metric sonde_request_duration_seconds_count side=server process=nginx resource=/users/:id)"
+
+# what became of every message and byte
+equal "messages: requests were paired" 200000 "$(metric sonde_request_messages_total state=paired)"
+for state in unanswered unpaired unpaired_response bad; do
+	equal "messages: $state" 0 "$(metric sonde_request_messages_total state=$state)"
+done
+equal "bytes: lost" 0 "$(metric sonde_request_stream_bytes_total state=lost)"
+has_edge() { [ "$(metric sonde_edge_requests_total client=http_load server=nginx protocol=http)" = 100000 ]; }
+check "edges: each exchange once" wait_for 15 has_edge

@@ -34,6 +34,53 @@ void talks_init(struct talks *talks, size_t cap, talk_outcome receive, void *ctx
 {
 	*talks = (struct talks){.cap = cap, .receive = receive, .ctx = ctx, .head_log2 = 10};
 	map_init(&talks->by_cookie, sizeof(uint64_t), sizeof(struct talk *), cap);
+	map_init(&talks->by_tuple, sizeof(struct tuple), sizeof(struct talk *), cap);
+}
+
+/* ---- both ends of a connection ---- */
+
+static bool is_loopback(const uint8_t addr[ADDR_BYTES])
+{
+	static const uint8_t loopback6[ADDR_BYTES] = {[15] = 1};
+
+	return addr_is_ip4(addr) ? addr[12] == 127 : !memcmp(addr, loopback6, ADDR_BYTES);
+}
+
+static struct tuple tuple_of(const struct talk *talk, bool of_the_peer)
+{
+	struct tuple tuple = {.netns = is_loopback(talk->local_addr) ? talk->netns : 0};
+
+	memcpy(tuple.local_addr, of_the_peer ? talk->remote_addr : talk->local_addr, ADDR_BYTES);
+	memcpy(tuple.remote_addr, of_the_peer ? talk->local_addr : talk->remote_addr, ADDR_BYTES);
+	tuple.local_port = of_the_peer ? talk->remote_port : talk->local_port;
+	tuple.remote_port = of_the_peer ? talk->local_port : talk->remote_port;
+	return tuple;
+}
+
+static void note_tuple(struct talks *talks, struct talk *talk)
+{
+	struct tuple tuple = tuple_of(talk, false);
+	struct talk **place = map_put(&talks->by_tuple, &tuple, NULL);
+
+	if (place)
+		*place = talk;
+}
+
+static void forget_tuple(struct talks *talks, const struct talk *talk)
+{
+	struct tuple tuple = tuple_of(talk, false);
+	struct talk **place = map_get(&talks->by_tuple, &tuple);
+
+	if (place && *place == talk)
+		map_del(&talks->by_tuple, &tuple);
+}
+
+static const struct talk *peer_of(const struct talks *talks, const struct talk *talk)
+{
+	struct tuple tuple = tuple_of(talk, true);
+	struct talk **place = map_get(&talks->by_tuple, &tuple);
+
+	return place ? *place : NULL;
 }
 
 /* ---- the list, oldest first ---- */
@@ -76,22 +123,26 @@ static void add_pairs(struct pair_counts *sum, const struct pair_counts *more)
 	sum->overflows += more->overflows;
 }
 
+static void add_sum(struct talks_sum *sum, const struct conversation *conversation)
+{
+	add_pairs(&sum->pairs, &conversation->pair.counts);
+	sum->bad += conversation->counts.bad;
+	for (int i = 0; i < 2; i++) {
+		sum->captured += conversation->streams[i].captured;
+		sum->cut += conversation->streams[i].cut;
+		sum->lost += conversation->streams[i].lost;
+	}
+}
+
 static void forget(struct talks *talks, struct talk *talk)
 {
 	const struct conversation *conversation = &talk->conversation;
 
-	talks->counts.messages += conversation->counts.messages;
-	talks->counts.wrong += conversation->counts.bad;
-	talks->counts.torn += conversation->counts.torn;
-	talks->counts.unread += conversation->counts.unread;
-	for (int i = 0; i < 2; i++) {
-		talks->counts.cut += conversation->streams[i].cut;
-		talks->counts.lost += conversation->streams[i].lost;
-		if (!stream_is_even(&conversation->streams[i]))
-			talks->counts.uneven++;
-	}
-	add_pairs(&talks->counts.pairs, &conversation->pair.counts);
+	add_sum(&talks->counts.ended, conversation);
+	for (int i = 0; i < 2; i++)
+		talks->counts.uneven += !stream_is_even(&conversation->streams[i]);
 	conversation_done(&talk->conversation);
+	forget_tuple(talks, talk);
 	unlink_talk(talks, talk);
 	map_del(&talks->by_cookie, &talk->cookie);
 	free(talk);
@@ -102,6 +153,7 @@ void talks_done(struct talks *talks)
 	while (talks->oldest)
 		forget(talks, talks->oldest);
 	map_done(&talks->by_cookie);
+	map_done(&talks->by_tuple);
 }
 
 static struct talk *find(const struct talks *talks, uint64_t cookie)
@@ -168,7 +220,7 @@ static void set_phase(struct outcome *outcome, enum phase phase, uint64_t ns)
 	outcome->phases |= 1u << phase;
 }
 
-static void time_server(const struct talk *talk, struct outcome *outcome)
+static void time_server(struct talk *talk, struct outcome *outcome)
 {
 	const struct pair_moment *asked = &outcome->exchange->asked,
 				 *answered = &outcome->exchange->answered;
@@ -183,13 +235,45 @@ static void time_server(const struct talk *talk, struct outcome *outcome)
 	outcome->duration_ns = span_ns(outcome->began_ns, answered->last);
 	set_phase(outcome, PHASE_PROCESS, span_ns(asked->last, answered->first));
 	set_phase(outcome, PHASE_SEND, span_ns(answered->first, answered->last));
+	talk->stay[talk->stays++ % TALK_STAYS] = (struct stay){
+		.position = asked->position,
+		.ns = span_ns(outcome->began_ns, answered->first),
+	};
 }
 
-static void time_client(const struct talk *talk, struct outcome *outcome)
+/* How long the request was at its server, if that is on this machine and has told already. */
+static bool stay_at(const struct talk *server, uint64_t position, uint64_t *ret_ns)
+{
+	for (uint32_t i = 0; i < TALK_STAYS && i < server->stays; i++) {
+		const struct stay *stay = &server->stay[(server->stays - 1 - i) % TALK_STAYS];
+
+		if (stay->position != position)
+			continue;
+		*ret_ns = stay->ns;
+		return true;
+	}
+	return false;
+}
+
+/* What of a client's wait was not the server's. Seen from one end only, the round trip time bounds it. */
+static void time_network(const struct talk *talk, const struct talk *server, uint64_t wait_ns,
+			 struct outcome *outcome)
+{
+	uint64_t rtt_ns = (uint64_t)talk->srtt_us * 1000, stay_ns;
+
+	if (server && stay_at(server, outcome->exchange->asked.position, &stay_ns)) {
+		set_phase(outcome, PHASE_NETWORK, span_ns(stay_ns, wait_ns));
+	} else if (rtt_ns) {
+		outcome->is_network_bound = true;
+		set_phase(outcome, PHASE_NETWORK, rtt_ns < wait_ns ? rtt_ns : wait_ns);
+	}
+}
+
+static void time_client(const struct talk *talk, const struct talk *server, struct outcome *outcome)
 {
 	const struct pair_moment *asked = &outcome->exchange->asked,
 				 *answered = &outcome->exchange->answered;
-	uint64_t came_ns, wait_ns, rtt_ns = (uint64_t)talk->srtt_us * 1000;
+	uint64_t came_ns, wait_ns;
 
 	set_phase(outcome, PHASE_SEND, span_ns(asked->first, asked->last));
 	if (!outcome->exchange->has_response)
@@ -203,10 +287,7 @@ static void time_client(const struct talk *talk, struct outcome *outcome)
 	if (came_ns)
 		set_phase(outcome, PHASE_QUEUE, answered->first - came_ns);
 	set_phase(outcome, PHASE_DOWNLOAD, span_ns(answered->first, answered->last));
-	if (rtt_ns) {
-		outcome->is_network_bound = true;
-		set_phase(outcome, PHASE_NETWORK, rtt_ns < wait_ns ? rtt_ns : wait_ns);
-	}
+	time_network(talk, server, wait_ns, outcome);
 }
 
 static void hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
@@ -218,11 +299,13 @@ static void hand_on(struct talks *talks, struct talk *talk, const struct exchang
 		.is_whole = exchange->proof != PROOF_ASSUMED && exchange->request.is_complete &&
 			    (!exchange->has_response || exchange->response.is_complete),
 	};
+	const struct talk *peer = talk->conversation.is_datagram ? NULL : peer_of(talks, talk);
 
+	outcome.is_peer_watched = peer;
 	if (outcome.side == SIDE_SERVER)
 		time_server(talk, &outcome);
 	else
-		time_client(talk, &outcome);
+		time_client(talk, peer, &outcome);
 	talks->receive(talks->ctx, talk, &outcome);
 }
 
@@ -334,6 +417,7 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 	talk->heard_ns = open->head.ktime_ns;
 	memcpy(talk->local_addr, open->local_addr, ADDR_BYTES);
 	memcpy(talk->remote_addr, open->remote_addr, ADDR_BYTES);
+	note_tuple(talks, talk);
 	/* direction 0 is what we receive: of an accepted connection the client's */
 	conversation_init(&talk->conversation, false, open->is_accepted ? SIDE_CLIENT : SIDE_SERVER,
 			  is_from_start);
@@ -523,17 +607,11 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 	}
 }
 
-void talks_sum(const struct talks *talks, struct pair_counts *ret_pairs, uint64_t *ret_messages,
-	       uint64_t *ret_wrong)
+void talks_sum(const struct talks *talks, struct talks_sum *ret_sum)
 {
-	*ret_pairs = talks->counts.pairs;
-	*ret_messages = talks->counts.messages;
-	*ret_wrong = talks->counts.wrong;
-	for (const struct talk *talk = talks->oldest; talk; talk = talk->newer) {
-		add_pairs(ret_pairs, &talk->conversation.pair.counts);
-		*ret_messages += talk->conversation.counts.messages;
-		*ret_wrong += talk->conversation.counts.bad;
-	}
+	*ret_sum = talks->counts.ended;
+	for (const struct talk *talk = talks->oldest; talk; talk = talk->newer)
+		add_sum(ret_sum, &talk->conversation);
 }
 
 size_t talks_bytes(const struct talks *talks)

@@ -13,6 +13,7 @@
 #include "protocol/conversation.h"
 
 enum {
+	TALK_STAYS = 32, /* exchanges of a server whose client may be on this machine too */
 	TALK_ARRIVALS =
 		16, /* received calls whose times are remembered, for messages that begin in them */
 	TALKS = 16384, /* connections at once; the one silent for longest makes room. About 6 KiB each */
@@ -34,6 +35,18 @@ struct arrival {
 	uint64_t first_ns, last_ns;
 };
 
+/* How long a request that began at `position` was at the server: from its arrival to its response. */
+struct stay {
+	uint64_t position, ns;
+};
+
+/* Both ends of a connection on this machine find each other by it. */
+struct tuple {
+	uint8_t local_addr[ADDR_BYTES], remote_addr[ADDR_BYTES];
+	uint16_t local_port, remote_port;
+	uint32_t netns; /* of loopback addresses, which are the same in all; else 0 */
+};
+
 struct talk {
 	uint64_t cookie, cgroup;
 	uint64_t heard_ns; /* the last event */
@@ -51,9 +64,12 @@ struct talk {
 	uint64_t expected[2]; /* position of the next event */
 	struct arrival arrival[TALK_ARRIVALS];
 	uint32_t arrivals; /* counted without end */
+	struct stay stay[TALK_STAYS];
+	uint32_t stays; /* likewise */
 	struct talk *older, *newer; /* in the order in which they were heard */
 	struct conversation conversation;
 	/* what the receiver of exchanges remembers of it */
+	char remote_name[64];
 	uint32_t who; /* 1 + place; 0 = not asked yet */
 	uint32_t who_pid;
 	uint64_t who_ns;
@@ -67,13 +83,22 @@ struct outcome {
 	uint64_t phase_ns[PHASES];
 	uint32_t phases; /* bits of those that are known */
 	bool is_network_bound; /* PHASE_NETWORK is no more than a bound */
+	bool is_peer_watched; /* the other end is one of our talks too */
 	bool is_whole; /* nothing of it was lost, and the pair is certain */
 };
 
 typedef void (*talk_outcome)(void *ctx, struct talk *talk, struct outcome *outcome);
 
+/* What became of all messages and bytes, of connections that are still there too. */
+struct talks_sum {
+	struct pair_counts pairs;
+	uint64_t bad; /* times a parser found something wrong */
+	uint64_t captured, cut, lost; /* bytes */
+};
+
 struct talks {
 	struct map by_cookie; /* -> struct talk * */
+	struct map by_tuple; /* struct tuple -> struct talk *; TCP only */
 	struct talk *oldest, *newest;
 	size_t cap;
 	uint64_t *verdicts; /* mapped: REQUESTS_VERDICTS words; NULL: nowhere to write them */
@@ -86,10 +111,9 @@ struct talks {
 		uint64_t evicted; /* connections that made room */
 		uint64_t refused; /* connections for which there was no memory */
 		uint64_t bad; /* events whose size contradicts them */
-		uint64_t cut, lost; /* bytes, of connections that have ended */
+
 		uint64_t uneven; /* connections that ended and did not add up */
-		uint64_t messages, wrong, torn, unread; /* as conversations count, of ended ones */
-		struct pair_counts pairs; /* likewise */
+		struct talks_sum ended; /* of connections that have ended */
 	} counts;
 };
 
@@ -102,7 +126,5 @@ void talks_event(struct talks *talks, const struct event_head *event, size_t siz
 /* Once a second: what is missing is given up, datagrams that nobody answered too. */
 void talks_tick(struct talks *talks, uint64_t now_ns);
 
-/* The counts with those of connections that are still there. */
-void talks_sum(const struct talks *talks, struct pair_counts *ret_pairs, uint64_t *ret_messages,
-	       uint64_t *ret_wrong);
+void talks_sum(const struct talks *talks, struct talks_sum *ret_sum);
 size_t talks_bytes(const struct talks *talks);

@@ -211,7 +211,7 @@ static void never_pairs_across_a_loss(void **state)
 	for (size_t i = 0; i < seen.n; i++)
 		if (!strcmp(seen.target[i], "/a"))
 			assert_string_equal(seen.status[i], "");
-	assert_int_equal(talks.counts.lost, LEN(OK_5));
+	assert_int_equal(talks.counts.ended.lost, LEN(OK_5));
 	assert_int_equal(talks.counts.uneven, 0);
 }
 

@@ -13,8 +13,9 @@
 
 #include "protocol/mask.h"
 #include "protocol/route.h"
+#include "record/aggregate.h"
 
-struct layout request_layout, request_total_layout;
+struct layout request_layout, request_total_layout, request_summary_layout;
 
 enum request_column {
 	REQ_PROTOCOL,
@@ -180,8 +181,11 @@ int tell_prepare(struct err *why)
 	error = add_columns(&request_layout, request_columns, REQ_COLUMNS, why);
 	if (!error)
 		error = add_columns(&request_total_layout, total_columns, SUM_COLUMNS, why);
+	if (!error)
+		error = summary_layout(&request_summary_layout, why);
 	if (error)
 		return error;
+	layout_row_kind(&request_summary_layout, "request_summary", 0, 0);
 	layout_row_kind(&request_layout, "request", 0, 0);
 	layout_show(&request_layout, request_shown);
 	layout_row_kind(&request_total_layout, "request_total", SUM_MIN - SUM_COUNT,

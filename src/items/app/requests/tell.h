@@ -13,7 +13,7 @@ struct shown {
 	struct span operation;
 };
 
-extern struct layout request_layout, request_total_layout;
+extern struct layout request_layout, request_total_layout, request_summary_layout;
 
 int tell_prepare(struct err *why);
 

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * account - what becomes of an exchange.
+ *
+ * Each is counted twice: in the totals since the item is on (totals.c: metrics and `sonde requests`) and in the summary of its
+ * interval (record/aggregate.h: what the history keeps). A record is made of it when somebody watches, and when it is
+ * the slowest of its kind in the interval: then the summary carries it as its example.
+ */
+#include "items/app/requests/inside.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "record/stream.h"
+#include "world/world.h"
+
+static const uint64_t ask_again_ns = 5ull * 1000000000;
+
+_Static_assert((int)PHASE_SEND == REQUEST_SEND && (int)PHASE_NETWORK == REQUEST_NETWORK &&
+		       (int)PHASES == REQUEST_PHASES,
+	       "phases are numbered alike");
+
+/* ---- who ---- */
+
+/* Who holds the connection now, and what its other end is called. Asked again when another process uses it, and
+ * now and then. */
+static uint32_t who_of_talk(struct requests *requests, struct talk *talk)
+{
+	const struct resolver *resolver = item_resolver(requests->item);
+	bool is_stale = !talk->who || talk->who_pid != talk->pid ||
+			talk->heard_ns - talk->who_ns > ask_again_ns;
+	struct who who = {};
+	struct span name = {};
+
+	if (!is_stale)
+		return talk->who - 1;
+	if (resolver->pid)
+		resolver->pid(resolver->ctx, talk->pid, talk->heard_ns, &who);
+	who.pid = talk->pid;
+	talk->who = totals_who(&requests->totals, &who) + 1;
+	talk->who_pid = talk->pid;
+	talk->who_ns = talk->heard_ns;
+	if (resolver->peer && !addr_is_none(talk->remote_addr))
+		name = resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port);
+	snprintf(talk->remote_name, sizeof(talk->remote_name), "%.*s", (int)name.len,
+		 (const char *)name.at);
+	return talk->who - 1;
+}
+
+void account_whose(void *ctx, uint64_t place, struct who *ret_who)
+{
+	const struct requests *requests = ctx;
+	const struct total_who *who;
+
+	if (place >= requests->totals.whos)
+		return;
+	who = &requests->totals.who[place];
+	*ret_who = (struct who){
+		.process = span_of(who->process),
+		.container = span_of(who->container),
+		.pod = span_of(who->pod),
+		.namespace = span_of(who->namespace),
+		.service = span_of(who->service),
+	};
+}
+
+/* ---- counting ---- */
+
+static bool is_failure(const struct exchange *exchange)
+{
+	return exchange->has_response ? exchange->response.is_error : exchange->is_given_up;
+}
+
+static void add_to_totals(struct requests *requests, const struct talk *talk,
+			  const struct outcome *outcome, const struct shown *shown, uint32_t who)
+{
+	const struct exchange *exchange = outcome->exchange;
+	struct total_entry entry = {
+		.who = who,
+		.side = outcome->side,
+		.protocol = talk->conversation.protocol->name,
+		.operation = shown->operation,
+		.resource = span_of(shown->resource),
+		.is_error = is_failure(exchange),
+		.request_bytes = exchange->request.bytes,
+		.outcome = outcome,
+	};
+
+	if (exchange->has_response) {
+		entry.status = exchange->response.status;
+		entry.response_bytes = exchange->response.bytes;
+	}
+	if (who == UINT32_MAX)
+		item_count(requests->item, "dropped", "table_full", 1);
+	else
+		totals_add(&requests->totals, &entry);
+}
+
+/* True: it is the slowest of its kind so far. */
+static bool add_to_summary(struct requests *requests, const struct talk *talk,
+			   const struct outcome *outcome, const struct shown *shown, uint32_t who)
+{
+	const struct exchange *exchange = outcome->exchange;
+	bool is_server = outcome->side == SIDE_SERVER;
+	struct finished finished = {
+		.who = who,
+		.protocol = span_of(talk->conversation.protocol->name),
+		.operation = shown->operation,
+		.resource = span_of(shown->resource),
+		.shape = exchange->request.shape,
+		.target = exchange->request.shape ? exchange->request.target : (struct span){},
+		.remote_name = span_of(talk->remote_name),
+		.remote_port = is_server ? 0 : talk->remote_port,
+		.local_port = is_server ? talk->local_port : 0,
+		.side = is_server ? REQUEST_SERVER : REQUEST_CLIENT,
+		.transport = talk->transport == IPPROTO_UDP ? REQUEST_UDP : REQUEST_TCP,
+		.is_error = is_failure(exchange),
+		.request_bytes = exchange->request.bytes,
+		.duration_ns = outcome->duration_ns,
+		.phases = (uint8_t)outcome->phases,
+		.is_network_bound = outcome->is_network_bound,
+		.is_edge_counted = is_server && outcome->is_peer_watched,
+	};
+
+	if (exchange->has_response) {
+		finished.status = exchange->response.status;
+		finished.response_bytes = exchange->response.bytes;
+	}
+	memcpy(finished.phase_ns, outcome->phase_ns, sizeof(finished.phase_ns));
+	return aggregate_add(requests->aggregate, &finished);
+}
+
+/* ---- records ---- */
+
+static void tell(struct requests *requests, const struct talk *talk, const struct outcome *outcome,
+		 struct shown *shown, bool is_example, bool is_watched)
+{
+	const struct resolver *resolver = item_resolver(requests->item);
+	struct who who = {.pid = talk->pid};
+	struct json json = {.out = &requests->json};
+	struct record record = {};
+
+	if (resolver->pid)
+		resolver->pid(resolver->ctx, talk->pid, outcome->began_ns, &who);
+	arena_clear(&requests->arena);
+	if (tell_exchange(requests->item, talk, outcome, &who, requests->via, shown,
+			  &requests->arena, &record)) {
+		item_count(requests->item, "dropped", "no_memory", 1);
+		return;
+	}
+	if (is_example) {
+		buf_clear(&requests->json);
+		record_json(&record, &json);
+		if (!requests->json.full)
+			aggregate_keep(requests->aggregate, buf_as_span(&requests->json));
+	}
+	record.is_passing = true;
+	if (is_watched)
+		item_publish(requests->item, &record);
+}
+
+void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome)
+{
+	struct requests *requests = ctx;
+	struct exchange exchange = *outcome->exchange;
+	bool is_watched = stream_watched(item_stream(requests->item), item_name(requests->item)),
+	     is_example;
+	struct shown shown;
+	uint32_t who;
+
+	if (exchange.request.shape)
+		shapes_resolve(&requests->shapes, &exchange.request);
+	outcome->exchange = &exchange;
+	show_resource(talk->conversation.protocol->name, &exchange.request, &shown);
+	who = who_of_talk(requests, talk);
+	add_to_totals(requests, talk, outcome, &shown, who);
+	is_example = add_to_summary(requests, talk, outcome, &shown, who);
+	if (is_example || is_watched)
+		tell(requests, talk, outcome, &shown, is_example, is_watched);
+}
+
+/* ---- the end of an interval ---- */
+
+struct closing {
+	struct requests *requests;
+	uint64_t now_ns, interval_ns;
+};
+
+static void publish_row(void *ctx, const struct summary *row)
+{
+	const struct closing *closing = ctx;
+	struct requests *requests = closing->requests;
+	struct record record = {};
+
+	if (!stream_wanted(item_stream(requests->item), item_name(requests->item)))
+		return;
+	arena_clear(&requests->arena);
+	if (summary_record(&record, &request_summary_layout, row, item_name(requests->item),
+			   closing->now_ns, closing->interval_ns, item_resolver(requests->item),
+			   &requests->arena))
+		item_count(requests->item, "dropped", "no_memory", 1);
+	else
+		item_publish(requests->item, &record);
+}
+
+static void put_name(char *out, size_t room, struct span name)
+{
+	snprintf(out, room, "%.*s", (int)name.len, (const char *)name.at);
+}
+
+static void add_edge(void *ctx, const struct edge *edge)
+{
+	const struct closing *closing = ctx;
+	uint64_t hash = hash_bytes(edge->client.at, edge->client.len, 1);
+	struct edge_total *total;
+	bool is_new;
+
+	hash = hash_bytes(edge->server.at, edge->server.len, hash);
+	hash = hash_bytes(edge->protocol.at, edge->protocol.len, hash);
+	total = edge->is_overflow ? NULL : map_put(&closing->requests->edges, &hash, &is_new);
+	if (!total) {
+		closing->requests->edges_overflowed += edge->count;
+		return;
+	}
+	if (is_new) {
+		put_name(total->client, sizeof(total->client), edge->client);
+		put_name(total->server, sizeof(total->server), edge->server);
+		put_name(total->protocol, sizeof(total->protocol), edge->protocol);
+	}
+	total->count += edge->count;
+}
+
+void account_interval(struct requests *requests, uint64_t interval_ns)
+{
+	struct closing closing = {requests, clock_monotonic_ns(), interval_ns};
+	struct aggregate_receiver receiver = {publish_row, add_edge, &closing};
+
+	aggregate_close(requests->aggregate, &receiver);
+	totals_turn(&requests->totals);
+}
