@@ -58,9 +58,11 @@ struct connection {
 	struct mark mark[MARKS];
 	__u32 first_mark, end_mark; /* counted without end */
 	__u32 sequence[2]; /* the socket's own, at `position` */
+	__u32 receiver; /* thread that received last */
 	__u32 cut_before[2], lost_before[2]; /* not told yet */
 	__u32 verdict; /* the last one that was ours */
 	__u32 undecided_bytes, undecided_calls; /* told since then */
+	__u32 pad2;
 	__u8 misses; /* calls that could not be a message, in a row; 255: there was one that could */
 	bool is_told; /* its open event was sent */
 	__u8 learnt; /* enum requests_port, when it began; and whether it was accepted */
@@ -237,6 +239,12 @@ static __always_inline __u32 wanted_bytes(const struct connection *connection, _
 		       : REQUESTS_HEAD_MAX;
 }
 
+static __always_inline void note_cut(struct connection *connection, __u32 bytes, __u32 direction)
+{
+	connection->cut[direction] += bytes;
+	connection->cut_before[direction] += bytes;
+}
+
 /*
  * Where the bytes of this call began. Bytes between there and the last call's end moved without us. On a socket whose
  * data goes past TCP (sk_msg) the numbers stand still: then they follow each other.
@@ -260,6 +268,25 @@ static __always_inline __u64 advance(struct connection *connection, struct tcp_s
 	connection->position[direction] = position + moved;
 	connection->moved[direction] += moved;
 	return position;
+}
+
+/*
+ * Received bytes that moved without us (splice from the socket), known before the next call that we see. The FIN has a
+ * number too. Only for who cannot be receiving at this moment.
+ */
+static __always_inline void catch_up(struct connection *connection, struct sock *sk,
+				     struct tcp_sock *tcp)
+{
+	__u32 copied = tcp->copied_seq, unseen = copied - connection->sequence[REQUESTS_IN];
+
+	if (unseen && sk->sk_shutdown & RCV_SHUTDOWN && copied == tcp->rcv_nxt)
+		unseen--;
+	if (unseen >= 1u << 31)
+		return;
+	connection->sequence[REQUESTS_IN] = copied;
+	connection->position[REQUESTS_IN] += unseen;
+	connection->moved[REQUESTS_IN] += unseen;
+	note_cut(connection, unseen, REQUESTS_IN);
 }
 
 static __always_inline bool tell_open(struct sock *sk, struct connection *connection)
@@ -346,12 +373,6 @@ static __always_inline int on_arrival(struct sock *sk)
 
 /* ---- streams ---- */
 
-static __always_inline void note_cut(struct connection *connection, __u32 bytes, __u32 direction)
-{
-	connection->cut[direction] += bytes;
-	connection->cut_before[direction] += bytes;
-}
-
 /* A busy connection of which nothing is known: the reader shall look at it now, and not at its next tick. */
 static __always_inline __u64 wakeup_of(const struct connection *connection)
 {
@@ -416,6 +437,9 @@ static __always_inline void fill_data(struct requests_data *data, struct connect
 	data->lost_before = connection->lost_before[direction];
 	data->srtt_us = tcp->srtt_us >> 3;
 	data->direction = direction;
+	data->received = connection->receiver == (__u32)id && !connection->lost_before[REQUESTS_IN]
+				 ? connection->position[REQUESTS_IN]
+				 : 0;
 	data->arrived_ns = data->arrived_last_ns = 0;
 	if (direction == REQUESTS_IN && moved) {
 		__u32 end = connection->sequence[REQUESTS_IN];
@@ -475,6 +499,7 @@ static __always_inline void on_stream(struct sock *sk, __u32 moved, __u32 direct
 	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	__u64 position;
+	__u32 thread;
 
 	if (!tcp || (!connection && !moved))
 		return;
@@ -482,7 +507,13 @@ static __always_inline void on_stream(struct sock *sk, __u32 moved, __u32 direct
 		connection = join_connection(sk, tcp, moved, direction);
 	if (!connection || (!connection->is_told && is_kernels(sk)))
 		return;
-	position = advance(connection, tcp, moved, direction);
+	thread = (__u32)bpf_get_current_pid_tgid();
+	if (direction == REQUESTS_IN)
+		connection->receiver = thread;
+	if (!moved || (direction == REQUESTS_OUT && connection->receiver == thread))
+		catch_up(connection, sk, tcp);
+	position = moved ? advance(connection, tcp, moved, direction)
+			 : connection->position[direction];
 	if (!moved && (!connection->is_told || !(sk->sk_shutdown & RCV_SHUTDOWN)))
 		return;
 	read_verdict(connection);
@@ -526,8 +557,11 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 			make_connection(sk, tcp);
 	} else if (new_state == TCP_CLOSE) {
 		connection = bpf_sk_storage_get(&connections, sk, 0, 0);
-		if (connection)
+		tcp = bpf_skc_to_tcp_sock(sk);
+		if (connection && tcp) {
+			catch_up(connection, sk, tcp);
 			tell_closed(connection);
+		}
 	}
 	return 0;
 }

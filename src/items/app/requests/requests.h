@@ -72,6 +72,8 @@ struct requests_data {
 	requests_u64 cookie;
 	requests_u64 position; /* of the first byte that moved */
 	requests_u64
+		received; /* all received bytes up to there have been told or cut; 0 = not known */
+	requests_u64
 		arrived_ns; /* received bytes: when the first came to the socket; 0 = not seen */
 	requests_u64 arrived_last_ns; /* and the last */
 	requests_u32 pid, tid;
@@ -85,7 +87,7 @@ struct requests_data {
 	requests_u8 pad[3];
 	requests_u8 bytes[];
 };
-_Static_assert(sizeof(struct requests_data) == 80, "kernel and user half must agree");
+_Static_assert(sizeof(struct requests_data) == 88, "kernel and user half must agree");
 
 /* Equation: moved = captured + cut + lost, in bytes, since the connection was first seen. */
 struct requests_closed {

@@ -19,6 +19,7 @@
 
 enum {
 	HEAD_MAX_LOG2 = 14,
+	RUN_BYTES = 16 * 1024, /* of one side in a row, while the protocol is unknown */
 	LONG_ENOUGH = 4, /* long calls, after which the next ones are believed to be alike */
 	LONG_NEVER = UINT8_MAX,
 };
@@ -427,15 +428,29 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 	}
 }
 
-/* Bytes that nobody told of come before this event. */
-static void pass_hole(struct talk *talk, const struct requests_data *data)
+/* Bytes that nobody told of, up to a position that is known. */
+static void pass_hole(struct talk *talk, unsigned direction, uint64_t until, uint64_t ns)
 {
-	uint64_t *expected = &talk->expected[data->direction];
-	uint64_t hole = data->position > *expected ? data->position - *expected : 0;
+	uint64_t *expected = &talk->expected[direction];
 
-	if (hole && !data->lost_before)
-		conversation_put(&talk->conversation, data->direction, *expected, (struct span){},
-				 hole, data->head.ktime_ns);
+	if (until <= *expected)
+		return;
+	conversation_put(&talk->conversation, direction, *expected, (struct span){},
+			 until - *expected, ns);
+	*expected = until;
+}
+
+/*
+ * As long as nobody knows the protocol its events are held, as far as there is room. A long body must not push out
+ * the head before it: behind RUN_BYTES in a row the bytes are only counted, as a hole that ends when the other side speaks.
+ */
+static bool is_too_long(struct talk *talk, const struct requests_data *data)
+{
+	if (talk->run_direction != data->direction)
+		talk->run_bytes = 0;
+	talk->run_direction = data->direction;
+	talk->run_bytes += data->moved;
+	return !talk->conversation.protocol && talk->run_bytes > RUN_BYTES + data->moved;
 }
 
 static void take_bytes(struct talks *talks, struct talk *talk, const struct requests_data *data)
@@ -445,7 +460,8 @@ static void take_bytes(struct talks *talks, struct talk *talk, const struct requ
 	uint64_t ns = data->head.ktime_ns, before = harm(conversation),
 		 messages = messages_of(conversation, direction), first = data->moved - data->last;
 
-	pass_hole(talk, data);
+	if (!data->lost_before)
+		pass_hole(talk, direction, data->position, ns);
 	conversation_put(conversation, direction, data->position,
 			 (struct span){data->bytes, data->first}, first, ns);
 	if (data->lost_before)
@@ -474,6 +490,7 @@ static void end_direction(struct talks *talks, struct talk *talk, unsigned direc
 static void take_data(struct talks *talks, const struct requests_data *data, size_t size)
 {
 	struct talk *talk = find(talks, data->cookie);
+	unsigned other;
 
 	if (data->direction > 1 || size < sizeof(*data) + data->first + data->last ||
 	    (uint32_t)data->first + data->last > data->moved) {
@@ -491,7 +508,13 @@ static void take_data(struct talks *talks, const struct requests_data *data, siz
 	if (data->direction == REQUESTS_IN && data->moved)
 		note_arrival(talk, data);
 	hear(talks, talk, data->head.ktime_ns);
-	if (data->moved)
+	other = !data->direction;
+	pass_hole(talk, other, talk->held_until[other], data->head.ktime_ns);
+	if (other == REQUESTS_IN)
+		pass_hole(talk, REQUESTS_IN, data->received, data->head.ktime_ns);
+	if (data->moved && is_too_long(talk, data))
+		talk->held_until[data->direction] = data->position + data->moved;
+	else if (data->moved)
 		take_bytes(talks, talk, data);
 	if (data->head.flags & REQUESTS_END)
 		end_direction(talks, talk, data->direction, data->head.ktime_ns);
@@ -506,6 +529,9 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 		talks->counts.orphans++;
 		return;
 	}
+	for (unsigned i = 0; i < 2; i++)
+		if (closed->lost[i] <= talk->conversation.streams[i].lost)
+			pass_hole(talk, i, closed->position[i], closed->head.ktime_ns);
 	for (unsigned i = 0; i < 2; i++)
 		end_direction(talks, talk, i, closed->head.ktime_ns);
 	forget(talks, talk);

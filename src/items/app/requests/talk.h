@@ -62,6 +62,9 @@ struct talk {
 	bool is_ended[2];
 	bool has_several_peers; /* datagrams: the remote end is that of the last one sent */
 	uint64_t expected[2]; /* position of the next event */
+	uint64_t run_bytes; /* that went in one direction since the other last spoke */
+	uint64_t held_until[2]; /* bytes up to there were only counted, and not passed on yet */
+	uint8_t run_direction;
 	struct arrival arrival[TALK_ARRIVALS];
 	uint32_t arrivals; /* counted without end */
 	struct stay stay[TALK_STAYS];
