@@ -46,7 +46,8 @@ static int set_constants(struct item *item, struct object *object, struct err *w
 	if (error)
 		return err_set(why, error, "cannot set up '%s': %s", item->name, err_name(error));
 	for (uint32_t i = 0; i < item->now.forced_count; i++) {
-		error = object_force(object, item->now.forced[i].hook, item->now.forced[i].alternative, why);
+		error = object_force(object, item->now.forced[i].hook,
+				     item->now.forced[i].alternative, why);
 		if (error)
 			return error;
 	}
@@ -73,7 +74,8 @@ static void share_maps(struct item *item, struct object *object, struct object *
 	for (size_t i = 0; object_map(old, i, &map); i++) {
 		if (!is_shared(item, map.name))
 			continue;
-		if (!strcmp(map.name, "events") && item->now.ring_bytes && map.max_entries != item->now.ring_bytes)
+		if (!strcmp(map.name, "events") && item->now.ring_bytes &&
+		    map.max_entries != item->now.ring_bytes)
 			continue;
 		object_share(object, map.name, old);
 	}
@@ -91,8 +93,8 @@ static int open_ring(struct item *item, struct object *object, struct ring **ret
 	error = ring_open(object, "events", item_on_event, item, ret_ring, why);
 	if (error)
 		return error;
-	*ret_event = event_new(item->registry->options.loop, ring_fd(*ret_ring), EV_READ | EV_PERSIST,
-			       on_ring_readable, item);
+	*ret_event = event_new(item->registry->options.loop, ring_fd(*ret_ring),
+			       EV_READ | EV_PERSIST, on_ring_readable, item);
 	if (*ret_event && !event_priority_set(*ret_event, 0) && !event_add(*ret_event, NULL))
 		return 0;
 	ring_close(*ret_ring);
@@ -124,8 +126,8 @@ static void remember_counts(struct item *item, bool shared)
 }
 
 /* Opens and loads a version in place of `old`, if there is one; `share`: with its maps. */
-static int load_version(struct item *item, struct object *old, bool share, struct object **ret_object,
-			struct err *why)
+static int load_version(struct item *item, struct object *old, bool share,
+			struct object **ret_object, struct err *why)
 {
 	struct object *object;
 	int error = object_open(item->registry->options.kernel, item->name, item->object_bytes.at,
@@ -175,6 +177,9 @@ static void stop(struct item *item)
 {
 	if (!item->started)
 		return;
+	if (item->object)
+		object_silence(
+			item->object); /* else what is sent after the ring was read is neither read nor lost */
 	close_ring(item);
 	item_poll(item, 0);
 	item_fold(item);
@@ -313,8 +318,8 @@ static int set_ring(struct item *item, struct span value, struct err *why)
 	if (!item->desc || !item->desc->has_ring)
 		return err_set(why, -EINVAL, "item '%s' has no ring", item->name);
 	if (!parse_quantity(value, &bytes) || bytes < 4096 || bytes > 1 << 30)
-		return err_set(why, -EINVAL, "'ring' of item '%s' is 4KiB to 1GiB, not '%.*s'", item->name,
-			       (int)value.len, (const char *)value.at);
+		return err_set(why, -EINVAL, "'ring' of item '%s' is 4KiB to 1GiB, not '%.*s'",
+			       item->name, (int)value.len, (const char *)value.at);
 	while (power < (uint64_t)bytes)
 		power *= 2;
 	item->changed |= item->now.ring_bytes != power;
@@ -352,8 +357,8 @@ static int set_hook(struct item *item, struct span hook, struct span value, stru
 	for (uint32_t i = 0; item->desc && i < item->desc->hooks; i++)
 		known |= span_is(hook, item->desc->hook[i].hook);
 	if (!known)
-		return err_set(why, -EINVAL, "item '%s' has no hook '%.*s'", item->name, (int)hook.len,
-			       (const char *)hook.at);
+		return err_set(why, -EINVAL, "item '%s' has no hook '%.*s'", item->name,
+			       (int)hook.len, (const char *)hook.at);
 	for (uint32_t i = 0; i < item->now.forced_count; i++)
 		if (span_is(hook, item->now.forced[i].hook))
 			forced = &item->now.forced[i];
@@ -399,18 +404,19 @@ static int set_param(struct item *item, uint32_t i, struct span value, struct er
 		else if (span_is(value, "false") || span_is(value, "off") || span_is(value, "0"))
 			number = 0;
 		else
-			return err_set(why, -EINVAL, "'%s' of item '%s' is true or false, not '%.*s'",
-				       param->name, item->name, (int)value.len, (const char *)value.at);
+			return err_set(
+				why, -EINVAL, "'%s' of item '%s' is true or false, not '%.*s'",
+				param->name, item->name, (int)value.len, (const char *)value.at);
 	} else if (!parse_quantity(value, &number)) {
-		return err_set(why, -EINVAL, "'%s' of item '%s' is a number, not '%.*s'", param->name,
-			       item->name, (int)value.len, (const char *)value.at);
+		return err_set(why, -EINVAL, "'%s' of item '%s' is a number, not '%.*s'",
+			       param->name, item->name, (int)value.len, (const char *)value.at);
 	}
 	if (has_time_unit(value))
 		number /= unit_of_param(param->name);
 	if ((number < 0 && param->type[0] != 's') ||
 	    (param->size == 4 && (number > UINT32_MAX || number < INT32_MIN)) || number > 9.2e18)
-		return err_set(why, -ERANGE, "'%s' of item '%s' does not fit %s", param->name, item->name,
-			       param->type);
+		return err_set(why, -ERANGE, "'%s' of item '%s' does not fit %s", param->name,
+			       item->name, param->type);
 	now = (int64_t)number;
 	item->changed |= item->now.value[i] != now;
 	item->now.value[i] = now;
@@ -503,7 +509,8 @@ static bool same_maps(const struct item_desc *a, const struct item_desc *b)
 	if (a->maps != b->maps || a->metrics != b->metrics)
 		return false;
 	for (uint32_t i = 0; i < a->maps; i++)
-		if (strcmp(a->map[i].name, b->map[i].name) || a->map[i].key_size != b->map[i].key_size ||
+		if (strcmp(a->map[i].name, b->map[i].name) ||
+		    a->map[i].key_size != b->map[i].key_size ||
 		    a->map[i].value_size != b->map[i].value_size ||
 		    a->map[i].max_entries != b->map[i].max_entries)
 			return false;
@@ -511,7 +518,8 @@ static bool same_maps(const struct item_desc *a, const struct item_desc *b)
 }
 
 /* Parameters keep their values where the new version has them too. */
-static void carry_params(struct item *item, const struct item_desc *from, const struct item_desc *to)
+static void carry_params(struct item *item, const struct item_desc *from,
+			 const struct item_desc *to)
 {
 	int64_t old[ITEM_PARAMS];
 

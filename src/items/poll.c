@@ -548,6 +548,8 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 	give(walk, side_by_side(walk, key, value), true);
 	add_to_retired(walk, (const uint8_t *)walk->row->at);
 	buf_add(walk->keys, key, map->key_size);
+	walk->item->polled_ns =
+		0; /* what the last poll read of it must not be shown beside the base it is in now */
 	return true;
 }
 

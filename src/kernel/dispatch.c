@@ -73,6 +73,14 @@ int dispatcher_set(const struct dispatcher *dispatcher, int program)
 	return bpf_map_update_elem(dispatcher->map, &slot, &program, BPF_ANY) ? -errno : 0;
 }
 
+void dispatcher_empty(const struct dispatcher *dispatcher)
+{
+	uint32_t slot = 0;
+
+	if (dispatcher->map >= 0)
+		bpf_map_delete_elem(dispatcher->map, &slot);
+}
+
 void dispatcher_done(struct dispatcher *dispatcher)
 {
 	if (dispatcher->map >= 0)

@@ -30,4 +30,6 @@ int dispatcher_new(struct kernel *kernel, const struct bpf_program *program, con
 		   struct dispatcher *ret_dispatcher);
 /* From now on `program` runs. */
 int dispatcher_set(const struct dispatcher *dispatcher, int program);
+/* From now on nothing runs. */
+void dispatcher_empty(const struct dispatcher *dispatcher);
 void dispatcher_done(struct dispatcher *dispatcher);

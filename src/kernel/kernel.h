@@ -54,6 +54,9 @@ int object_share(struct object *object, const char *map, struct object *with);
 int object_load(struct object *object, struct object *from, struct err *why);
 /* What object_load took over goes back to where it was: the old programs run again. */
 void object_give_back(struct object *object, struct object *to);
+/* No event runs its programs any more when this returns (but for hooks without a dispatcher: those end with object_free).
+ * Maps and tables can still be read: what they hold now is all there will be. */
+void object_silence(struct object *object);
 void object_free(struct object *object); /* detaches, closes everything; NULL is fine */
 
 /* What was decided for each hook, for `sonde items`. i from 0 until NULL. */

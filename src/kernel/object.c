@@ -16,10 +16,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LOG_BYTES = 256 * 1024 };
@@ -73,6 +75,14 @@ static void unload(struct object *object)
 	object->links = object->readers = object->maps_mapped = 0;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
+}
+
+void object_silence(struct object *object)
+{
+	for (uint32_t i = 0; i < object->alternatives; i++)
+		dispatcher_empty(&object->alternative[i].dispatcher);
+	/* programs that run on other CPUs at this moment end before a grace period does: this is synchronize_rcu() */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 /* Descriptors of maps to share: libbpf has its own once the object is loaded. */
