@@ -26,71 +26,76 @@ enum {
 };
 
 /* RFC 7541 Appendix A */
+#define STATIC(id, name, value)                                                                    \
+	{                                                                                          \
+		id, sizeof(name) - 1, sizeof(value) - 1, name, value                               \
+	}
+
 static const struct {
-	enum hpack_name id;
+	uint8_t id, name_len, value_len;
 	const char *name, *value;
 } static_table[STATIC_ENTRIES + 1] = {
-	[1] = {HPACK_AUTHORITY, ":authority", ""},
-	{HPACK_METHOD, ":method", "GET"},
-	{HPACK_METHOD, ":method", "POST"},
-	{HPACK_PATH, ":path", "/"},
-	{HPACK_PATH, ":path", "/index.html"},
-	{HPACK_SCHEME, ":scheme", "http"},
-	{HPACK_SCHEME, ":scheme", "https"},
-	{HPACK_STATUS, ":status", "200"},
-	{HPACK_STATUS, ":status", "204"},
-	{HPACK_STATUS, ":status", "206"},
-	{HPACK_STATUS, ":status", "304"},
-	{HPACK_STATUS, ":status", "400"},
-	{HPACK_STATUS, ":status", "404"},
-	{HPACK_STATUS, ":status", "500"},
-	{HPACK_OTHER, "accept-charset", ""},
-	{HPACK_OTHER, "accept-encoding", "gzip, deflate"},
-	{HPACK_OTHER, "accept-language", ""},
-	{HPACK_OTHER, "accept-ranges", ""},
-	{HPACK_OTHER, "accept", ""},
-	{HPACK_OTHER, "access-control-allow-origin", ""},
-	{HPACK_OTHER, "age", ""},
-	{HPACK_OTHER, "allow", ""},
-	{HPACK_OTHER, "authorization", ""},
-	{HPACK_OTHER, "cache-control", ""},
-	{HPACK_OTHER, "content-disposition", ""},
-	{HPACK_OTHER, "content-encoding", ""},
-	{HPACK_OTHER, "content-language", ""},
-	{HPACK_OTHER, "content-length", ""},
-	{HPACK_OTHER, "content-location", ""},
-	{HPACK_OTHER, "content-range", ""},
-	{HPACK_CONTENT_TYPE, "content-type", ""},
-	{HPACK_OTHER, "cookie", ""},
-	{HPACK_OTHER, "date", ""},
-	{HPACK_OTHER, "etag", ""},
-	{HPACK_OTHER, "expect", ""},
-	{HPACK_OTHER, "expires", ""},
-	{HPACK_OTHER, "from", ""},
-	{HPACK_HOST, "host", ""},
-	{HPACK_OTHER, "if-match", ""},
-	{HPACK_OTHER, "if-modified-since", ""},
-	{HPACK_OTHER, "if-none-match", ""},
-	{HPACK_OTHER, "if-range", ""},
-	{HPACK_OTHER, "if-unmodified-since", ""},
-	{HPACK_OTHER, "last-modified", ""},
-	{HPACK_OTHER, "link", ""},
-	{HPACK_OTHER, "location", ""},
-	{HPACK_OTHER, "max-forwards", ""},
-	{HPACK_OTHER, "proxy-authenticate", ""},
-	{HPACK_OTHER, "proxy-authorization", ""},
-	{HPACK_OTHER, "range", ""},
-	{HPACK_OTHER, "referer", ""},
-	{HPACK_OTHER, "refresh", ""},
-	{HPACK_OTHER, "retry-after", ""},
-	{HPACK_OTHER, "server", ""},
-	{HPACK_OTHER, "set-cookie", ""},
-	{HPACK_OTHER, "strict-transport-security", ""},
-	{HPACK_OTHER, "transfer-encoding", ""},
-	{HPACK_USER_AGENT, "user-agent", ""},
-	{HPACK_OTHER, "vary", ""},
-	{HPACK_OTHER, "via", ""},
-	{HPACK_OTHER, "www-authenticate", ""},
+	[1] = STATIC(HPACK_AUTHORITY, ":authority", ""),
+	STATIC(HPACK_METHOD, ":method", "GET"),
+	STATIC(HPACK_METHOD, ":method", "POST"),
+	STATIC(HPACK_PATH, ":path", "/"),
+	STATIC(HPACK_PATH, ":path", "/index.html"),
+	STATIC(HPACK_SCHEME, ":scheme", "http"),
+	STATIC(HPACK_SCHEME, ":scheme", "https"),
+	STATIC(HPACK_STATUS, ":status", "200"),
+	STATIC(HPACK_STATUS, ":status", "204"),
+	STATIC(HPACK_STATUS, ":status", "206"),
+	STATIC(HPACK_STATUS, ":status", "304"),
+	STATIC(HPACK_STATUS, ":status", "400"),
+	STATIC(HPACK_STATUS, ":status", "404"),
+	STATIC(HPACK_STATUS, ":status", "500"),
+	STATIC(HPACK_OTHER, "accept-charset", ""),
+	STATIC(HPACK_OTHER, "accept-encoding", "gzip, deflate"),
+	STATIC(HPACK_OTHER, "accept-language", ""),
+	STATIC(HPACK_OTHER, "accept-ranges", ""),
+	STATIC(HPACK_OTHER, "accept", ""),
+	STATIC(HPACK_OTHER, "access-control-allow-origin", ""),
+	STATIC(HPACK_OTHER, "age", ""),
+	STATIC(HPACK_OTHER, "allow", ""),
+	STATIC(HPACK_OTHER, "authorization", ""),
+	STATIC(HPACK_OTHER, "cache-control", ""),
+	STATIC(HPACK_OTHER, "content-disposition", ""),
+	STATIC(HPACK_OTHER, "content-encoding", ""),
+	STATIC(HPACK_OTHER, "content-language", ""),
+	STATIC(HPACK_OTHER, "content-length", ""),
+	STATIC(HPACK_OTHER, "content-location", ""),
+	STATIC(HPACK_OTHER, "content-range", ""),
+	STATIC(HPACK_CONTENT_TYPE, "content-type", ""),
+	STATIC(HPACK_OTHER, "cookie", ""),
+	STATIC(HPACK_OTHER, "date", ""),
+	STATIC(HPACK_OTHER, "etag", ""),
+	STATIC(HPACK_OTHER, "expect", ""),
+	STATIC(HPACK_OTHER, "expires", ""),
+	STATIC(HPACK_OTHER, "from", ""),
+	STATIC(HPACK_HOST, "host", ""),
+	STATIC(HPACK_OTHER, "if-match", ""),
+	STATIC(HPACK_OTHER, "if-modified-since", ""),
+	STATIC(HPACK_OTHER, "if-none-match", ""),
+	STATIC(HPACK_OTHER, "if-range", ""),
+	STATIC(HPACK_OTHER, "if-unmodified-since", ""),
+	STATIC(HPACK_OTHER, "last-modified", ""),
+	STATIC(HPACK_OTHER, "link", ""),
+	STATIC(HPACK_OTHER, "location", ""),
+	STATIC(HPACK_OTHER, "max-forwards", ""),
+	STATIC(HPACK_OTHER, "proxy-authenticate", ""),
+	STATIC(HPACK_OTHER, "proxy-authorization", ""),
+	STATIC(HPACK_OTHER, "range", ""),
+	STATIC(HPACK_OTHER, "referer", ""),
+	STATIC(HPACK_OTHER, "refresh", ""),
+	STATIC(HPACK_OTHER, "retry-after", ""),
+	STATIC(HPACK_OTHER, "server", ""),
+	STATIC(HPACK_OTHER, "set-cookie", ""),
+	STATIC(HPACK_OTHER, "strict-transport-security", ""),
+	STATIC(HPACK_OTHER, "transfer-encoding", ""),
+	STATIC(HPACK_USER_AGENT, "user-agent", ""),
+	STATIC(HPACK_OTHER, "vary", ""),
+	STATIC(HPACK_OTHER, "via", ""),
+	STATIC(HPACK_OTHER, "www-authenticate", ""),
 };
 
 static const struct {
@@ -287,14 +292,16 @@ static void fill_static(const struct hpack *hpack, uint32_t index, bool has_valu
 			struct hpack_field *ret_field)
 {
 	ret_field->id = static_table[index].id;
-	ret_field->name_bytes = strlen(static_table[index].name);
+	ret_field->name_bytes = static_table[index].name_len;
 	if (hpack->keeps_all)
-		ret_field->name = span_of(static_table[index].name);
+		ret_field->name = (struct span){(const uint8_t *)static_table[index].name,
+						static_table[index].name_len};
 	if (!has_value)
 		return;
-	ret_field->value_bytes = strlen(static_table[index].value);
+	ret_field->value_bytes = static_table[index].value_len;
 	if (is_kept(hpack, ret_field->id))
-		ret_field->value = span_of(static_table[index].value);
+		ret_field->value = (struct span){(const uint8_t *)static_table[index].value,
+						 static_table[index].value_len};
 	ret_field->known = known_of(hpack, ret_field);
 }
 
