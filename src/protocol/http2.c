@@ -92,9 +92,15 @@ static bool fits(const struct http2_state *state, const struct http2_row *row)
 static bool http2_resync(void *at, enum side from, struct span in, size_t *ret_used)
 {
 	struct http2_state *state = at;
-	uint32_t max = state->half[from].frame_max;
+	struct http2_half *half = &state->half[from];
+	uint32_t max = half->frame_max;
 	size_t undecided = in.len;
 
+	/* the same bytes are not looked at again for every one that comes */
+	*ret_used = 0;
+	if (in.len < half->undecided + half->undecided / 4 + HTTP2_FRAME_HEAD)
+		return false;
+	half->undecided = 0;
 	for (size_t i = 0; i < in.len; i++) {
 		struct http2_row row =
 			http2_read_row(span_from(in, i), max ? max : HTTP2_FRAME_MIN_MAX);
@@ -102,8 +108,8 @@ static bool http2_resync(void *at, enum side from, struct span in, size_t *ret_u
 		if (row.is_wrong || (row.from != SIDE_UNKNOWN && row.from != from))
 			continue;
 		if (fits(state, &row)) {
-			state->half[from].phase = HTTP2_HEAD;
-			state->half[from].has_begun = false;
+			half->phase = HTTP2_HEAD;
+			half->has_begun = false;
 			*ret_used = i;
 			return true;
 		}
@@ -115,6 +121,7 @@ static bool http2_resync(void *at, enum side from, struct span in, size_t *ret_u
 	if (in.len - undecided > KEPT_MAX / 2)
 		undecided = in.len - KEPT_MAX / 2;
 	*ret_used = undecided;
+	half->undecided = in.len - undecided;
 	return false;
 }
 

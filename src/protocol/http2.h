@@ -80,6 +80,7 @@ struct http2_half {
 	bool has_begun;
 	bool is_closed;
 	uint32_t losses; /* times the place was lost */
+	size_t undecided; /* bytes that were looked at by resync() and kept */
 	uint32_t first_stream,
 		last_stream; /* lowest and highest number that this side opened; 0: none */
 	uint32_t frame_max; /* bytes of a payload that it may send; 0: not known */
