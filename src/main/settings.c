@@ -115,8 +115,10 @@ void agent_configure_items(struct agent *agent)
 {
 	struct item *item;
 
-	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++)
+	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
 		configure(agent, item);
+		registry_drain(agent->registry); /* those that run fill their rings while others are loaded */
+	}
 }
 
 struct changes {

@@ -37,7 +37,7 @@ enum {
 	EEXIST = 17,
 };
 
-EVENTS(1024 * 1024);
+EVENTS(2 * 1024 * 1024);
 
 struct who {
 	__u64 cgroup COL("cgroup_id");
