@@ -3,6 +3,7 @@
 # $KERNEL names the kernel in the test lines. Slow emulation: limits are generous, counts are exact.
 set -u
 SONDE=${SONDE:-build/sonde}
+# $WORK: the program of tests/items/work.c
 W=/tmp/sonde-guest
 mkdir -p $W && cd $W || exit 1
 export SONDE_SOCKET=$W/sonde.sock
@@ -43,46 +44,75 @@ for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files; do
 	fi
 done
 
-# the work whose numbers are known
-cp /bin/dd kdd; cp /bin/dash kloop; cp /bin/dash kfiles
-./kdd if=/dev/zero of=/dev/null bs=1 count=300 2>/dev/null
-./kloop -c 'i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; cat /proc/self/stat >/dev/null; while read -r a; do :; done </proc/$$/stat; exec 3</proc/$$/stat; read -r line <&3; echo "$line" >loop.stat'
-./kfiles -c 'exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null 8</dev/null 9</dev/null; echo up >files.up; sleep 30' & files=$!
-n=0; until [ -s files.up ]; do n=$((n + 1)); [ $n -gt 300 ] && break; sleep 0.1; done
+# work whose amount is known otherwise (tests/items/work.c), each under a name of its own
+worker() { cp "$WORK" "$1"; }
+truth() { awk -v name="$2" '$1 == name { print $2; exit }' "$1.truth"; }
+calc() { awk "BEGIN { printf \"%.10g\", $1 }"; }
+near() { within "$1, wanted $2" "$3" "$(calc "$2 - ($2) * $4 / 100 - $5")" "$(calc "$2 + ($2) * $4 / 100 + $5")"; }
+until_there() { n=0; until [ -s "$1" ]; do n=$((n + 1)); [ $n -gt 300 ] && break; sleep 0.1; done; }
+
+for name in kcalls kuse kburn kstarts kdisk kfiles; do worker $name; done
+./kcalls calls 1000 >kcalls.truth
+./kuse use 24 >kuse.truth
+./kburn burn 2 4 >kburn.truth
+./kstarts starts 20 >kstarts.truth
+modprobe loop 2>/dev/null
+truncate -s 8M disk.image
+device=$(losetup -f --show disk.image 2>/dev/null || { losetup -f >loop.name && losetup "$(cat loop.name)" disk.image && cat loop.name; })
+disk=$(basename "${device:-none}")
+stat_of() { awk -v name="$disk" -v field="$1" '$3 == name { print $(field + 3) }' /proc/diskstats; }
+reads=$(stat_of 1) writes=$(stat_of 5)
+./kdisk direct "$device" 40 4096 | cat >kdisk.truth
+reads=$(($(stat_of 1) - reads)) writes=$(($(stat_of 5) - writes))
+./kfiles files 100 120 >kfiles.truth & files=$!
+until_there kfiles.truth
 socat TCP-LISTEN:18099,reuseaddr,fork EXEC:/bin/cat 2>/dev/null & server=$!
 n=0; until socat -u OPEN:/dev/null TCP:127.0.0.1:18099 2>/dev/null; do n=$((n + 1)); [ $n -gt 100 ] && break; sleep 0.2; done
 cp "$(command -v socat)" kclient
 for i in 1 2 3 4 5; do printf 'hello %s\n' $i | ./kclient - TCP:127.0.0.1:18099 >/dev/null; done
 sleep 3
+lo_before=$(cat /sys/class/net/lo/statistics/rx_bytes)
 get /metrics >metrics
+lo_after=$(cat /sys/class/net/lo/statistics/rx_bytes)
 get '/v1/records/exec?source=recent&limit=10000' >exec.json
 get '/v1/records/tcp_life?source=recent&limit=10000' >life.json
 
-equal "syscalls: reads of dd bs=1 count=300" 1 "$(awk -v n="$(metric sonde_syscall_seconds_count process=kdd syscall=read)" 'BEGIN { print n >= 300 && n <= 312 }')"
-equal "syscalls: writes of dd" 1 "$(awk -v n="$(metric sonde_syscall_seconds_count process=kdd syscall=write)" 'BEGIN { print n >= 300 && n <= 312 }')"
-equal "exec: each start of kclient is a record" 5 "$(grep -o '"kind":"exec"[^}]*"process":"kclient"' exec.json | wc -l)"
-# utime + stime of the loop in ticks, read by itself at its end
-ticks=$(awk '{print $14 + $15}' loop.stat 2>/dev/null)
-cpu=$(metric sonde_cpu_seconds_total process=kloop)
-within "cpu: seconds of a loop against /proc/PID/stat ($ticks ticks)" "$cpu" "$(awk -v t="${ticks:-0}" 'BEGIN { print t / 100 * 0.7 - 0.05 }')" "$(awk -v t="${ticks:-0}" 'BEGIN { print t / 100 * 1.3 + 0.3 }')"
-within "runqlat: the loop waited at least once" "$(metric sonde_runqlat_seconds_count process=kloop)" 1 1000000
-# faults the kernel counted for a process that lives: field 10 and 12 of its stat
-faults=$(awk '{print $10 + $12}' /proc/$files/stat)
-within "mem: page faults against /proc/PID/stat" "$(metric sonde_mem_page_faults_total process=kfiles)" "$((faults * 9 / 10))" "$((faults * 11 / 10 + 20))"
-rss=$(awk '/^Rss/{print $2 * 1024}' /proc/$files/smaps_rollup)
-within "mem: resident bytes against smaps" "$(metric sonde_mem_resident_bytes process=kfiles)" "$((rss * 8 / 10))" "$((rss * 12 / 10))"
-equal "files: open descriptors against /proc/PID/fd" "$(ls /proc/$files/fd | wc -l)" "$(metric sonde_files_open process=kfiles)"
-if [ -s life.json ] && grep -q tcp_life items.json; then
-	equal "tcp_life: connections of kclient" 5 "$(grep -o '"process":"kclient"[^}]*"side":"client"' life.json | wc -l)"
-	equal "tcp_life: bytes of each, to the byte" 5 "$(grep -o '"process":"kclient"[^}]*"sent_bytes":8,"received_bytes":8,' life.json | wc -l)"
-fi
-if grep -q '"name":"tcp_state"' items.json; then
-	equal "tcp_state: connections opened by kclient" 5 "$(metric sonde_tcp_opened_total process=kclient direction=outbound)"
-	within "tcp_state: listening sockets of socat" "$(metric sonde_tcp_connections state=listen process=socat)" 1 1
-fi
+near "syscalls: getppid, exact" "$(truth kcalls getppid)" "$(metric sonde_syscall_seconds_count process=kcalls syscall=getppid)" 0 0
+near "syscalls: openat that found nothing, exact" "$(truth kcalls openat_ENOENT)" "$(metric sonde_syscall_errors_total process=kcalls syscall=openat errno=ENOENT)" 0 0
+near "syscalls: time in nanosleep" "$(calc "$(truth kcalls slept_ns) / 1e9")" "$(metric sonde_syscall_seconds_sum process=kcalls syscall=nanosleep)" 5 0.05
+starts=$(awk '$1 == "start" && ($2 == "short" || $2 == "plain" || $2 == "thread")' kstarts.truth | wc -l)
+near "exec: starts of known programs, exact" "$starts" "$(for pid in $(awk '$1 == "start" && ($2 == "short" || $2 == "plain" || $2 == "thread") { print $3 }' kstarts.truth); do grep -o "\"kind\":\"exec\"[^}]*\"pid\":$pid," exec.json | head -n 1; done | wc -l)" 0 0
+ends=$(awk '$1 == "end" { print $3 }' kstarts.truth)
+near "exec: ends of known programs, exact" "$(echo "$ends" | wc -l)" "$(for pid in $ends; do grep -o "\"kind\":\"exit\"[^}]*\"pid\":$pid," exec.json | head -n 1; done | wc -l)" 0 0
+near "cpu: seconds of 25 processes against wait4" "$(calc "($(truth kuse user_ns) + $(truth kuse system_ns)) / 1e9")" "$(metric sonde_cpu_seconds_total process=kuse)" 1 0.02
+near "cpu: voluntary switches against wait4" "$(truth kuse voluntary)" "$(metric sonde_cpu_context_switches_total process=kuse kind=voluntary)" 0 3
+near "mem: minor faults against wait4" "$(truth kuse minor)" "$(metric sonde_mem_page_faults_total process=kuse kind=minor)" 0.2 5
+near "runqlat: seconds waited against schedstat" "$(calc "$(truth kburn wait_ns) / 1e9")" "$(metric sonde_runqlat_seconds_sum process=kburn)" 5 0.1
+near "runqlat: number of waits against schedstat" "$(truth kburn waits)" "$(metric sonde_runqlat_seconds_count process=kburn)" 5 30
+near "disk: reads served against /proc/diskstats" "$reads" "$(metric sonde_disk_service_seconds_count device="$disk" op=read)" 0 0
+near "disk: writes served against /proc/diskstats" "$writes" "$(metric sonde_disk_service_seconds_count device="$disk" op=write)" 0 0
+near "disk: bytes written by the process" "$(truth kdisk written)" "$(metric sonde_disk_process_bytes_total process=kdisk op=write)" 0 0
+within "nic: bytes of the loopback interface against /sys" "$(metric sonde_nic_bytes_total interface=lo direction=inbound)" "$lo_before" "$lo_after"
+rss=$(awk '/^Rss/{print $2 * 1024}' /proc/$(truth kfiles pid)/smaps_rollup)
+near "mem: resident bytes against the page tables" "$rss" "$(metric sonde_mem_resident_bytes process=kfiles)" 0 65536
+for type in socket epoll eventfd timerfd signalfd inotify file directory; do
+	near "files: $type" "$(truth kfiles $type)" "$(metric sonde_files_open process=kfiles type=$type)" 0 0
+done
+near "files: all of them against /proc/PID/fd" "$(ls "/proc/$(truth kfiles pid)/fd" | wc -l)" "$(metric sonde_files_open process=kfiles)" 0 0
+equal "tcp_life: connections of kclient" 5 "$(grep -o '"process":"kclient"[^}]*"side":"client"' life.json | wc -l)"
+equal "tcp_life: bytes of each, to the byte" 5 "$(grep -o '"process":"kclient"[^}]*"sent_bytes":8,"received_bytes":8,' life.json | wc -l)"
+equal "tcp_state: connections opened by kclient" 5 "$(metric sonde_tcp_opened_total process=kclient direction=outbound)"
+within "tcp_state: listening sockets of socat" "$(metric sonde_tcp_connections state=listen process=socat)" 1 1
+for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files; do
+	equal "$item: nothing lost" 0 "$(metric sonde_item_events_total item=$item stage=lost)"
+done
+# what each program costs: instructions that the verifier followed (5.16 and later tell), and how long it is
 "$SONDE" self --json >self.json
-sed 's/},/},\n/g' self.json | grep -oE '"name":"[a-z_0-9]+","id":[0-9]+,"instructions":[0-9]+' | sed "s/^/# $KERNEL /" | tr -d '"'
-kill $files $server 2>/dev/null
+bpftool -j prog show >programs.json 2>/dev/null
+jq -r --arg kernel "$KERNEL" --slurpfile loaded programs.json '.items[] | .name as $item | .programs[] | . as $program
+	| "# instructions \($kernel) \($item) \(.name) \(.instructions // 0) \(([$loaded[0][]? | select(.id == $program.id) | .bytes_xlated / 8][0]) // 0)"' self.json
+kill $server "$(truth kfiles pid)" 2>/dev/null
+losetup -d "$device" 2>/dev/null
 kill -TERM $agent
 wait $agent
 equal "the agent ends with 0" 0 $?

@@ -4,7 +4,7 @@
 export WORK
 start_agent
 worker exstarts
-"$SONDE" exec --json >"$WORK/events" 2>"$WORK/complaints" & watcher=$!
+"$SONDE" exec --json --where 'process = exstarts or process = work' >"$WORK/events" 2>"$WORK/complaints" & watcher=$!
 at_end "kill $watcher"
 is_watching() { "$WORK/work" nothing; grep -q '"process":"work"' "$WORK/events"; }
 wait_for 10 is_watching || not_ok "exec: nothing is seen"
