@@ -200,6 +200,10 @@ static __always_inline void count_add(enum count kind)
 		(*count)++;
 }
 
+enum {
+	EEXIST = 17
+}; /* include/uapi/asm-generic/errno-base.h: the key is there, and BPF_NOEXIST was asked for */
+
 /* bpf_map_update_elem whose failure is counted; use it for every update. */
 static __always_inline long map_set(void *map, const void *key, const void *value, __u64 flags)
 {

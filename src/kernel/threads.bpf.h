@@ -18,7 +18,8 @@
  *		softirq, in the time of whoever runs just then, and may be missed (measured: one in 600).
  *
  * What the first one counted is kept in `ended` until the second one has come, which counts the difference; the
- * table leaves out whoever has an entry there. So nothing counts twice, and readers who look at the map
+ * table leaves out whom it counted. Who has no entry ended before the item was there and counts no more; a reading
+ * that meets such a process before it was reaped makes the entry. So nothing counts twice, and readers who look at the map
  * first and at the table then see nobody twice either (who ends in between is seen at the next reading).
  *
  * The table has one row for each process, made when the iterator meets its leader, which walks the threads with
@@ -51,7 +52,6 @@ static __always_inline bool is_counted(struct task_struct *task);
 enum {
 	THREADS_WALKED = 128, /* without bpf_loop() */
 	THREADS_LOOPED = 1 << 22, /* with it: there are never more (PID_MAX_LIMIT) */
-	THREADS_TRIES = 3,
 };
 
 /* What processes had used when they ended. Deleted by the registry once it was read and the pid is gone. */
@@ -59,13 +59,14 @@ METRICS(gone, struct owner, struct used, 8192);
 
 struct ended {
 	__u64 start_time;
+	__u64 is_counted; /* 0: it is a row of the table until it is reaped */
 	struct owner owner;
 	struct used used;
 };
 
 /*
  * tgid -> what was counted when it ended. Deleted when it is freed; by the registry where that was missed. Whom it
- * has no room for is counted as a whole when it is freed.
+ * has no room for is counted at its exit, and what it uses after that is lost.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -111,17 +112,21 @@ static __always_inline __u32 threads_sequence(struct signal_struct *signal)
 	return BPF_CORE_READ(signal, stats_lock.seqcount.seqcount.sequence);
 }
 
-/* The sums of a process. */
+/* The sums of a process. False: they moved meanwhile. */
+static __always_inline bool threads_try(struct threads *threads, struct signal_struct *signal)
+{
+	__u32 before = threads_sequence(signal);
+
+	threads_begin(threads, signal);
+	bpf_loop(THREADS_LOOPED, threads_step, threads, 0);
+	return !(before & 1) && before == threads_sequence(signal);
+}
+
+/* Three tries. (No loop: up to 6.1 the verifier refuses one around a call with a callback.) */
 static __always_inline void threads_sum(struct threads *threads, struct signal_struct *signal)
 {
-	for (int i = 0; i < THREADS_TRIES; i++) {
-		__u32 before = threads_sequence(signal);
-
-		threads_begin(threads, signal);
-		bpf_loop(THREADS_LOOPED, threads_step, threads, 0);
-		if (!(before & 1) && before == threads_sequence(signal))
-			break;
-	}
+	if (!threads_try(threads, signal) && !threads_try(threads, signal))
+		threads_try(threads, signal);
 }
 
 /*
@@ -151,13 +156,17 @@ static __always_inline bool threads_sum_part(struct threads *threads, struct tas
 /* Is it in `gone` already? The task is an iterator's. */
 static __always_inline bool threads_have_ended(struct task_struct *task)
 {
+	struct ended *before, found = {.start_time = task->group_leader->start_time};
 	__u32 tgid = task->tgid;
-	struct ended *before;
 
 	if (task->signal->live.counter)
 		return false;
 	before = bpf_map_lookup_elem(&ended, &tgid);
-	return before && before->start_time == task->group_leader->start_time;
+	if (before && before->start_time == found.start_time)
+		return before->is_counted;
+	found.owner = read_owner(true, task);
+	map_set(&ended, &tgid, &found, BPF_ANY); /* it ended before the item was there */
+	return false;
 }
 
 /* What an iterator's row says about its task; false = there is none. `loops`, a constant: with bpf_loop(). */
@@ -204,16 +213,17 @@ static __always_inline void add_to_gone(const struct owner *owner, const struct 
 static __always_inline int on_process_exit(struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct ended now = {.is_counted = 1}, *before;
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	struct sums sums = {};
-	struct ended now = {}, *before;
+	long error;
 
 	if (!thread_was_last(task) || !is_counted(task) || !filter_task(task))
 		return 0;
 	now.start_time = BPF_CORE_READ(leader, start_time);
 	before = bpf_map_lookup_elem(&ended, &tgid);
 	if (before && before->start_time == now.start_time)
-		return 0; /* another of its threads ended at the same time */
+		return 0; /* another of its threads ended at the same time, or a reading met it just now */
 	if (before)
 		bpf_map_delete_elem(&ended,
 				    &tgid); /* its end was missed, and the pid is used again */
@@ -224,34 +234,33 @@ static __always_inline int on_process_exit(struct task_struct *task)
 		add_thread(&sums, leader);
 	now.owner = owner_of(task);
 	now.used = used_of(&sums);
-	if (!is_nothing(&now.used) && !bpf_map_update_elem(&ended, &tgid, &now, BPF_NOEXIST))
-		add_to_gone(&now.owner, &now.used);
+	error = bpf_map_update_elem(&ended, &tgid, &now, BPF_NOEXIST);
+	if (error == -EEXIST)
+		return 0;
+	if (error)
+		count_add(COUNT_LOST_MAP);
+	add_to_gone(&now.owner, &now.used);
 	return 0;
 }
 
 static __always_inline int on_process_free(struct task_struct *task)
 {
-	__u64 start_time = BPF_CORE_READ(task, start_time);
 	__u32 tgid = BPF_CORE_READ(task, tgid);
-	struct ended *before;
 	struct sums sums = {};
+	struct ended *before;
 	struct owner owner;
 	struct used used;
 
 	if (!thread_ends_process(task))
 		return 0;
 	before = bpf_map_lookup_elem(&ended, &tgid);
-	if (before && before->start_time != start_time)
-		before = 0;
-	if (!before && (!is_counted(task) || !filter_task(task)))
+	if (!before || before->start_time != BPF_CORE_READ(task, start_time))
 		return 0;
 	add_dead(&sums, BPF_CORE_READ(task, signal));
 	used = used_of(&sums);
-	owner = before ? before->owner : owner_of(task);
-	if (before) {
-		used = used_since(&used, &before->used);
-		bpf_map_delete_elem(&ended, &tgid);
-	}
+	used = used_since(&used, &before->used);
+	owner = before->owner;
+	bpf_map_delete_elem(&ended, &tgid);
 	add_to_gone(&owner, &used);
 	return 0;
 }

@@ -2,6 +2,7 @@
 # Sourced.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+alone "$(basename "$0" .sh)"
 gcc -D_GNU_SOURCE -O1 -o "$WORK/work" "$here/../items/work.c" -lpthread || { echo "not ok work: does not build"; exit 1; }
 
 # worker NAME: the program that works, under a name that nobody else has; its series carry it.

@@ -64,12 +64,12 @@ stat_of() { awk -v name="$disk" -v field="$1" '$3 == name { print $(field + 3) }
 reads=$(stat_of 1) writes=$(stat_of 5)
 ./kdisk direct "$device" 40 4096 | cat >kdisk.truth
 reads=$(($(stat_of 1) - reads)) writes=$(($(stat_of 5) - writes))
-./kfiles files 100 120 >kfiles.truth & files=$!
+./kfiles files 100 900 >kfiles.truth & files=$!
 until_there kfiles.truth
 socat TCP-LISTEN:18099,reuseaddr,fork EXEC:/bin/cat 2>/dev/null & server=$!
 n=0; until socat -u OPEN:/dev/null TCP:127.0.0.1:18099 2>/dev/null; do n=$((n + 1)); [ $n -gt 100 ] && break; sleep 0.2; done
 cp "$(command -v socat)" kclient
-for i in 1 2 3 4 5; do printf 'hello %s\n' $i | ./kclient - TCP:127.0.0.1:18099 >/dev/null; done
+for i in 1 2 3 4 5; do printf 'hello %s\n' $i | ./kclient -t 30 - TCP:127.0.0.1:18099 >/dev/null; done
 sleep 3
 lo_before=$(cat /sys/class/net/lo/statistics/rx_bytes)
 get /metrics >metrics
@@ -87,7 +87,8 @@ near "exec: ends of known programs, exact" "$(echo "$ends" | wc -l)" "$(for pid 
 near "cpu: seconds of 25 processes against wait4" "$(calc "($(truth kuse user_ns) + $(truth kuse system_ns)) / 1e9")" "$(metric sonde_cpu_seconds_total process=kuse)" 1 0.02
 near "cpu: voluntary switches against wait4" "$(truth kuse voluntary)" "$(metric sonde_cpu_context_switches_total process=kuse kind=voluntary)" 0 3
 near "mem: minor faults against wait4" "$(truth kuse minor)" "$(metric sonde_mem_page_faults_total process=kuse kind=minor)" 0.2 5
-near "runqlat: seconds waited against schedstat" "$(calc "$(truth kburn wait_ns) / 1e9")" "$(metric sonde_runqlat_seconds_sum process=kburn)" 5 0.1
+# (between the scheduler's clock and the program's lie some tenths of an emulated millisecond)
+near "runqlat: seconds waited against schedstat" "$(calc "$(truth kburn wait_ns) / 1e9")" "$(metric sonde_runqlat_seconds_sum process=kburn)" 5 "$(calc "$(truth kburn waits) * 0.0005")"
 near "runqlat: number of waits against schedstat" "$(truth kburn waits)" "$(metric sonde_runqlat_seconds_count process=kburn)" 5 30
 near "disk: reads served against /proc/diskstats" "$reads" "$(metric sonde_disk_service_seconds_count device="$disk" op=read)" 0 0
 near "disk: writes served against /proc/diskstats" "$writes" "$(metric sonde_disk_service_seconds_count device="$disk" op=write)" 0 0
@@ -104,7 +105,8 @@ equal "tcp_life: bytes of each, to the byte" 5 "$(grep -o '"process":"kclient"[^
 equal "tcp_state: connections opened by kclient" 5 "$(metric sonde_tcp_opened_total process=kclient direction=outbound)"
 within "tcp_state: listening sockets of socat" "$(metric sonde_tcp_connections state=listen process=socat)" 1 1
 for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files; do
-	equal "$item: nothing lost" 0 "$(metric sonde_item_events_total item=$item stage=lost)"
+	# what the kernel itself skipped it tells (7.2 does, when a program is preempted): that is no fault of the item
+	equal "$item: nothing lost" 0 "$(calc "$(metric sonde_item_events_total item=$item stage=lost) - $(metric sonde_item_events_total item=$item stage=lost reason=missed)")"
 done
 # what each program costs: instructions that the verifier followed (5.16 and later tell), and how long it is
 "$SONDE" self --json >self.json

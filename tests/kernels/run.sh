@@ -26,7 +26,7 @@ for kernel in "$@"; do
 	if [ ! -s "$VM_KERNELS/$kernel/vm/initrd.cpio" ]; then
 		vm/fetch-kernels.sh "$kernel" || { echo "not ok $kernel: its package could not be fetched"; failed=1; continue; }
 	fi
-	vm/run-in-vm.sh -t 600 "$kernel" "KERNEL=$kernel SONDE=$top/build/sonde WORK=$scratch/work sh $top/tests/kernels/guest.sh" \
+	vm/run-in-vm.sh -t 600 "$kernel" "KERNEL=$kernel SONDE=${SONDE:-$top/build/sonde} WORK=$scratch/work sh $top/tests/kernels/guest.sh" \
 		>"$scratch/out" 2>"/tmp/sonde-kernel-$kernel.err" || {
 		failed=1
 		tail -n 20 "/tmp/sonde-kernel-$kernel.err"

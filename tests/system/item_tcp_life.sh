@@ -2,6 +2,7 @@
 # tcp_life: each connection that ends is one record, with the right bytes, reason, sides and owner; none for a connect
 # that failed.
 . "$(dirname "$0")/lib.sh"
+alone item_tcp
 here=$(cd "$(dirname "$0")" && pwd)
 
 gcc -O1 -o "$WORK/tcp_case" "$here/tcp_case.c" || exit 1

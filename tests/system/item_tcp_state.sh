@@ -2,6 +2,7 @@
 # tcp_state: what opens, closes, is reset and fails, counted to one; who holds how many connections in which state,
 # against ss; connections that are older than the agent, shared, handed over, not accepted, in other namespaces.
 . "$(dirname "$0")/lib.sh"
+alone item_tcp
 here=$(cd "$(dirname "$0")" && pwd)
 
 gcc -O1 -o "$WORK/tcp_case" "$here/tcp_case.c" || exit 1
@@ -142,6 +143,33 @@ rows=$(get '/v1/records/tcp_state?limit=10000')
 equal "nginx: connections belong to its workers" true "$(echo "$rows" | jq "[.records[] | select(.process == \"webserver\" and .state == \"established\")] | (map(.connections) | add) == 20 and all(.pid != $master)")"
 equal "nginx: listening sockets belong to its master" "[$master]" "$(echo "$rows" | jq -c '[.records[] | select(.process == "webserver" and .state == "listen") | .pid]')"
 wait $load
+
+# PostgreSQL: one process listens and accepts, and forks another for each connection
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+mkdir "$WORK/pg"; chown postgres "$WORK/pg"
+ln -s "$bin/postgres" "$WORK/pgserver"; ln -s "$bin/psql" "$WORK/pgclient"
+as_postgres() { ip netns exec $NS setpriv --reuid postgres --regid postgres --clear-groups "$@"; }
+sql() { ip netns exec $NS "$WORK/pgclient" -h 127.0.0.1 -p 21070 -U postgres -qAtc "$1" postgres; }
+as_postgres "$bin/initdb" -D "$WORK/pg" -A trust >"$WORK/pg.out" 2>&1 || not_ok "initdb: $(tail -n 1 "$WORK/pg.out")"
+as_postgres "$WORK/pgserver" -D "$WORK/pg" -p 21070 -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c log_connections=on >"$WORK/pg.log" 2>&1 &
+at_end "kill -INT \$(head -n 1 $WORK/pg/postmaster.pid); wait $!"
+wait_for 60 sql 'select 1' || not_ok "postgresql does not start: $(tail -n 1 "$WORK/pg.log")"
+for i in 1 2 3 4 5 6 7; do sql 'select pg_sleep(600)' >/dev/null 2>&1 & done
+sleeping() { [ "$(sql "select count(*) from pg_stat_activity where query like '%pg_sleep(600)' and state = 'active'")" = 7 ]; }
+wait_for 30 sleeping || not_ok "postgresql: seven sessions"
+settle; get /metrics >/dev/null; settle
+rows=$(get '/v1/records/tcp_state?limit=10000')
+equal "postgresql: each session's process has its connection" "[7,[1]]" "$(owners pgserver established inbound 'map(.connections) | [length, unique]')"
+backends=$(sql "select string_agg(pid::text, ',' order by pid) from pg_stat_activity where query like '%pg_sleep(600)' and pid <> pg_backend_pid()")
+equal "postgresql: and these are the processes" "[$backends]" "$(owners pgserver established inbound 'map(.pid) | sort')"
+equal "postgresql: the listening socket is the first process's" "[$(head -n 1 "$WORK/pg/postmaster.pid")]" "$(echo "$rows" | jq -c '[.records[] | select(.process == "pgserver" and .state == "listen") | .pid]')"
+sql "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like '%pg_sleep(600)' and pid <> pg_backend_pid()" >/dev/null
+wait_for 20 sh -c "[ \$(ip netns exec $NS ss -Htan state established sport = :21070 | wc -l) = 0 ]"
+settle
+accepted=$(grep -c 'connection received' "$WORK/pg.log")
+equal "postgresql: opened, by its own log" "$accepted" "$(metric sonde_tcp_opened_total process=pgserver direction=inbound)"
+equal "postgresql: closed" "$accepted" "$(metric sonde_tcp_closed_total process=pgserver direction=inbound)"
+equal "postgresql: opened by its clients" "$accepted" "$(metric sonde_tcp_opened_total process=pgclient direction=outbound)"
 
 # nothing dead stays
 settle; get /metrics >/dev/null; settle

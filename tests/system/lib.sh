@@ -56,6 +56,9 @@ metric() {
 		}
 		END { printf "%.10g\n", sum }'
 }
+# alone NAME: waits until no other run of the same test is under way: a series is named after a process, so two runs at
+# the same time would count each other's.
+alone() { exec 3>"/tmp/sonde-test-$1.lock"; flock -w 120 3; }
 at_end() { cleanups="$cleanups $*;"; }
 finish() {
 	status=$?

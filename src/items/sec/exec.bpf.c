@@ -34,7 +34,6 @@ enum {
 	FAILED_ARGS = 20,
 	PATH_DEPTH = 32, /* folders and mounts from the current folder up to the root */
 	NAME_MASK = 255, /* NAME_MAX */
-	EEXIST = 17,
 };
 
 EVENTS(2 * 1024 * 1024);
