@@ -21,6 +21,8 @@
 enum {
 	ROW_SURE = 3, /* heads of frames in a row that are taken for frames behind a hole */
 	ROW_MARKED = 2, /* likewise, with something that is hard to meet by chance */
+	ROW_OF_A_FRAME = 1 + HTTP2_FRAME_MIN_MAX /
+				     HTTP2_FRAME_HEAD, /* frames that are longer than any one */
 	FAR_STREAM = 1 << 16, /* by so much numbers of streams may have grown in a hole */
 	UNDECIDED_MAX = 4096, /* bytes kept while a row is too short */
 };
@@ -96,14 +98,16 @@ static bool http2_resync(void *at, enum side from, struct span in, size_t *ret_u
 	uint32_t max = half->frame_max;
 	size_t undecided = in.len;
 
-	/* the same bytes are not looked at again for every one that comes */
+	/* the same bytes are not looked at again for every one that comes; unless a gap took them */
 	*ret_used = 0;
-	if (in.len < half->undecided + half->undecided / 4 + HTTP2_FRAME_HEAD)
+	if (half->undecided && in.len >= half->undecided &&
+	    in.len < half->undecided + half->undecided / 4 + HTTP2_FRAME_HEAD)
 		return false;
 	half->undecided = 0;
 	for (size_t i = 0; i < in.len; i++) {
 		struct http2_row row =
-			http2_read_row(span_from(in, i), max ? max : HTTP2_FRAME_MIN_MAX);
+			http2_read_row(span_from(in, i), max ? max : HTTP2_FRAME_MIN_MAX,
+				       state->has_tunnel ? ROW_OF_A_FRAME : HTTP2_ROW);
 
 		if (row.is_wrong || (row.from != SIDE_UNKNOWN && row.from != from))
 			continue;

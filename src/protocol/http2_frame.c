@@ -12,7 +12,7 @@
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-enum { ROW_MAX = 64, /* frames looked at */ SETTINGS_KNOWN = 9 /* RFC 9113, 8441, 9218 */ };
+enum { SETTINGS_KNOWN = 9 /* RFC 9113, 8441, 9218 */ };
 
 /* What the RFC says of each type: flags that may be set, the length (0: any), and whether of a stream. */
 static const struct {
@@ -160,11 +160,11 @@ static void note_whole(struct http2_row *row, struct span payload, const struct 
 		row->from = from;
 }
 
-struct http2_row http2_read_row(struct span in, uint32_t max)
+struct http2_row http2_read_row(struct span in, uint32_t max, uint32_t frames)
 {
 	struct http2_row row = {.from = SIDE_UNKNOWN};
 
-	while (in.len >= HTTP2_FRAME_HEAD && row.frames < ROW_MAX && !row.is_wrong) {
+	while (in.len >= HTTP2_FRAME_HEAD && row.frames < frames && !row.is_wrong) {
 		struct http2_frame frame = http2_read_frame(in.at);
 
 		if (!is_likely(in.at, &frame) || http2_check_frame(&frame, SIDE_SERVER, max)) {
@@ -219,7 +219,7 @@ struct guess http2_classify(struct span in)
 		return (struct guess){VERDICT_MAYBE, SIDE_CLIENT};
 	if (in.len && in.len < HTTP2_FRAME_HEAD)
 		return (struct guess){begins_likely(in) ? VERDICT_MAYBE : VERDICT_NO, SIDE_UNKNOWN};
-	row = http2_read_row(in, HTTP2_FRAME_MAX);
+	row = http2_read_row(in, HTTP2_FRAME_MAX, HTTP2_ROW);
 	if (row.is_wrong || !row.frames)
 		return (struct guess){VERDICT_NO, SIDE_UNKNOWN};
 	return (struct guess){row.is_marked ? VERDICT_YES : VERDICT_MAYBE, row.from};

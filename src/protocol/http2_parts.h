@@ -24,6 +24,7 @@ enum http2_type {
 };
 
 enum {
+	HTTP2_ROW = 64, /* frames of a row that are looked at, where nothing else is said */
 	HTTP2_FRAME_HEAD = 9, /* bytes */
 	HTTP2_FRAME_MIN_MAX = 16384, /* bytes of a payload that everybody takes */
 	HTTP2_FRAME_MAX = (1 << 24) - 1,
@@ -66,7 +67,8 @@ struct http2_row {
 	enum side from; /* who says such things */
 };
 
-struct http2_row http2_read_row(struct span in, uint32_t max);
+/* `max`: bytes of a payload; `frames`: no more are looked at. */
+struct http2_row http2_read_row(struct span in, uint32_t max, uint32_t frames);
 
 /* How many bytes of `in` are right as the beginning of the client's preface. */
 size_t http2_preface(struct span in);

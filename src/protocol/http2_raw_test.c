@@ -432,6 +432,70 @@ static void opaque_routes_have_a_cap(void **state)
 	play_done(&play);
 }
 
+/* ---- the place is lost ---- */
+
+static bool finds_row(struct play *play, enum side from, size_t *ret_used)
+{
+	return http2.resync(&play->state, from,
+			    (struct span){play->out[from].at, play->out[from].len}, ret_used);
+}
+
+/* What was kept while the row was too short may be gone: then less than that is looked at as well. */
+static void finds_the_place_behind_a_second_gap(void **state)
+{
+	static const uint8_t noise[3000] = {0, 0x0b, 0xb8, 0, 0,
+					    0, 0,    0,    1}; /* DATA of 3,000 bytes */
+	struct play play;
+	struct message message;
+	const char *why;
+	uint64_t gone;
+	size_t used;
+
+	begin(&play);
+	flush(&play, SIDE_CLIENT);
+	assert_int_equal(
+		http2.gap(&play.state, SIDE_CLIENT, (struct span){}, 100, &message, &gone, &why),
+		CUT_BAD);
+	add(&play, SIDE_CLIENT, noise, sizeof(noise));
+	assert_false(finds_row(&play, SIDE_CLIENT, &used));
+	assert_int_equal(used, 0); /* it may be a frame: kept */
+	play.out[SIDE_CLIENT].len = 0; /* a gap takes it */
+	frame(&play, SIDE_CLIENT, 6, 0, 0, "12345678", 8);
+	get(&play, 3, "/found");
+	assert_true(finds_row(&play, SIDE_CLIENT, &used));
+	assert_int_equal(used, 0);
+	flush(&play, SIDE_CLIENT);
+	answer(&play, 3, 0x88);
+	end(&play);
+	assert_string_equal(play.last[0], "GET /found  ");
+	play_done(&play);
+}
+
+/* HTTP/2 inside of HTTP/2: a row that one frame could hold is not believed. */
+static void does_not_take_what_is_in_a_tunnel_for_frames(void **state)
+{
+	static const uint8_t connect[] = {0x02, 7, 'C', 'O', 'N', 'N', 'E', 'C', 'T', 0x01, 1, 'h'};
+	struct play play;
+	struct message message;
+	const char *why;
+	uint64_t gone;
+	size_t used;
+
+	begin(&play);
+	frame(&play, SIDE_CLIENT, 1, 4, 1, connect, sizeof(connect));
+	flush(&play, SIDE_CLIENT);
+	assert_int_equal(
+		http2.gap(&play.state, SIDE_CLIENT, (struct span){}, 100, &message, &gone, &why),
+		CUT_BAD);
+	for (uint32_t i = 0; i < 200; i++)
+		get(&play, 2 * i + 1, "/inner");
+	assert_false(finds_row(&play, SIDE_CLIENT, &used));
+	for (uint32_t i = 0; i < 1000; i++)
+		get(&play, 2 * i + 401, "/outer");
+	assert_true(finds_row(&play, SIDE_CLIENT, &used));
+	play_done(&play);
+}
+
 /* ---- waiting for permission to send ---- */
 
 static void move_clock(struct play *play, uint64_t ns)
@@ -548,6 +612,8 @@ int main(void)
 		cmocka_unit_test(streams_that_are_never_closed_make_room),
 		cmocka_unit_test(a_thousand_streams_at_once_are_no_attack),
 		cmocka_unit_test(opaque_routes_have_a_cap),
+		cmocka_unit_test(finds_the_place_behind_a_second_gap),
+		cmocka_unit_test(does_not_take_what_is_in_a_tunnel_for_frames),
 		cmocka_unit_test(measures_how_long_a_sender_was_blocked),
 		cmocka_unit_test(names_what_was_counted_before_the_table_came),
 	};
