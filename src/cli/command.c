@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/help.h"
 #include "cli/items.h"
+#include "cli/query.h"
 #include "cli/top.h"
 #include "cli/watch.h"
 #include "items/registry.h"
@@ -95,6 +96,13 @@ const struct command commands[] = {
 	 "Keys: 1-5 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. When the output is no\n"
 	 "terminal, the view named (processes) is printed at every interval; -d 10s ends it, --sort COLUMN, -n ROWS.",
 	 top_options, top_command},
+	{"query", "query EXPR | query ITEM FILTER [--from TIME] [--to TIME] [--step TIME] [--json]",
+	 "PromQL over the history of metrics, or a filter over an item's records",
+	 "sonde query 'rate(sonde_tcp_opened_total[5m])'               now\n"
+	 "sonde query 'sonde_tcp_connections' --from now-1h --step 1m  over time\n"
+	 "sonde query exec 'process = sh' --from now-1d                records, the newest first\n"
+	 "What PromQL can say here: docs/query.md; filters: docs/records.md.",
+	 query_options, query_command},
 	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL, json_options, about_self},
 	{"config", "config [show|check FILE|reload|reference] [--json]",
 	 "effective configuration with the origin of each value", NULL, json_options, about_config},

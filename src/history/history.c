@@ -195,6 +195,19 @@ static void write_on(struct history *history, struct store *store)
 	scraper_done(&scraper);
 }
 
+/* A small history is made of small files: they are deleted whole. */
+static void fit_into(struct store_options *options)
+{
+	const uint64_t size = options->bytes_max;
+
+	if (options->segment_bytes > size / 32)
+		options->segment_bytes = (uint32_t)(size / 32) + 1;
+	if (options->journal_file_bytes > size / 16)
+		options->journal_file_bytes = size / 16 + 1;
+	if (options->journal_bytes_max > size / 4)
+		options->journal_bytes_max = size / 4 + 1;
+}
+
 static struct store *open_store(struct history *history, struct err *why)
 {
 	struct store_options options;
@@ -208,6 +221,7 @@ static struct store *open_store(struct history *history, struct err *why)
 	options.head_samples = 128 * 1024;
 	options.block_rows = 2048;
 	options.segment_bytes = 2 << 20;
+	fit_into(&options);
 	for (int i = 0; i < STORE_TIERS; i++)
 		options.tier[i].keep_s = history->options.tier_keep_s[i];
 	return store_open(&options, &store, why) ? NULL : store;

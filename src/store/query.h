@@ -21,7 +21,7 @@ enum {
 	QUERY_AGGREGATES_MAX = 16,
 	QUERY_ROWS_MAX = 10000, /* of an answer */
 	QUERY_GROUPS_MAX = 100000, /* while it runs */
-	QUERY_MEMORY_MAX = 96 << 20, /* bytes of one question and its answer */
+	QUERY_MEMORY_MAX = 24 << 20, /* bytes of one question and its answer */
 	QUERY_BUDGET_MS = 10000,
 };
 
