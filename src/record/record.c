@@ -56,6 +56,7 @@ void record_begin(struct record *record, const struct layout *layout, const char
 		  const char *kind, uint64_t ktime_ns, const struct resolver *resolver)
 {
 	record->layout = layout;
+	record->is_passing = false;
 	memset(record->value, 0, sizeof(*record->value) * layout->count);
 	record->value[LAYOUT_TIME] =
 		(struct value){.kind = VALUE_TIME, .u64 = clock_wall_of(ktime_ns)};
