@@ -91,12 +91,13 @@ static void settle(struct infer *infer, size_t i)
 static struct guess guess_of(const struct infer *infer, size_t i, unsigned direction,
 			     struct span in, struct span joined)
 {
-	struct guess guess = protocols[i]->classify(in);
+	struct guess guess = protocols[i]->classify(in), whole;
 
-	if (guess.verdict == VERDICT_NO && joined.len &&
-	    infer->candidates[i].verdict[direction] == VERDICT_MAYBE)
-		return protocols[i]->classify(joined);
-	return guess;
+	if (guess.verdict == VERDICT_YES || !joined.len ||
+	    infer->candidates[i].verdict[direction] != VERDICT_MAYBE)
+		return guess;
+	whole = protocols[i]->classify(joined);
+	return whole.verdict > guess.verdict ? whole : guess;
 }
 
 static struct span join(const struct infer *infer, unsigned direction, struct span in,
