@@ -49,6 +49,25 @@ bool grpc_split_path(struct span path, struct span *ret_service, struct span *re
 	return ret_service->len > 0;
 }
 
+/* grpc-status among the trailers of gRPC-Web, which are lines "name:value" in small letters. */
+static void read_trailers(struct grpc_count *count, struct span text)
+{
+	static const char name[] = "grpc-status:";
+	const size_t all = sizeof(name) - 1;
+
+	for (size_t i = 0; i < text.len && count->matched <= all; i++) {
+		uint8_t c = text.at[i];
+
+		if (count->matched < all)
+			count->matched = c == (uint8_t)name[count->matched] ? count->matched + 1
+									    : c == (uint8_t)name[0];
+		else if (c >= '0' && c <= '9' && count->status_len < sizeof(count->status))
+			count->status[count->status_len++] = (char)c;
+		else if (c != ' ')
+			count->matched = all + 1;
+	}
+}
+
 static void begin_message(struct grpc_count *count)
 {
 	uint8_t flag = count->head[0];
@@ -56,10 +75,9 @@ static void begin_message(struct grpc_count *count)
 	count->head_len = 0;
 	count->due = (uint64_t)count->head[1] << 24 | count->head[2] << 16 | count->head[3] << 8 |
 		     count->head[4];
-	if (flag & FLAG_TRAILERS) {
-		count->has_trailers = true;
+	count->has_trailers = flag & FLAG_TRAILERS;
+	if (count->has_trailers)
 		return;
-	}
 	if (flag & ~FLAG_COMPRESSED) {
 		count->is_wrong = true;
 		return;
@@ -76,6 +94,8 @@ void grpc_count(struct grpc_count *count, struct span body)
 
 		if (count->due) {
 			step = body.len < count->due ? body.len : (size_t)count->due;
+			if (count->has_trailers)
+				read_trailers(count, span_first(body, step));
 			count->due -= step;
 			body = span_from(body, step);
 			continue;
@@ -99,7 +119,9 @@ void grpc_count_gap(struct grpc_count *count, uint64_t bytes)
 
 uint64_t grpc_passes(const struct grpc_count *count)
 {
-	return count->is_lost || count->is_wrong ? UINT64_MAX : count->due;
+	if (count->is_lost || count->is_wrong)
+		return UINT64_MAX;
+	return count->has_trailers ? 0 : count->due;
 }
 
 bool grpc_is_even(const struct grpc_count *count)

@@ -28,7 +28,10 @@ struct grpc_count {
 	uint8_t head_len;
 	bool is_lost; /* a head was not captured: the numbers are of what came before */
 	bool is_wrong; /* what should be a head is none: this is no gRPC */
-	bool has_trailers; /* GRPC_WEB */
+	bool has_trailers; /* GRPC_WEB: what is open, or was last, are trailers */
+	uint8_t matched; /* of these: letters of "grpc-status:"; one more: its value has been read */
+	uint8_t status_len;
+	char status[2]; /* of GRPC_WEB */
 };
 
 enum grpc_kind grpc_kind_of(struct span content_type);

@@ -290,6 +290,15 @@ void http2_make_request(const struct http2_stream *stream, struct message *ret_m
 	}
 }
 
+/* It stands in the body. */
+static void take_web_status(const struct grpc_count *count, struct message *message)
+{
+	struct span status = {(const uint8_t *)count->status, count->status_len};
+
+	message->chosen[CHOSEN_GRPC_STATUS] = status;
+	message->is_error |= status.len && !span_is(status, "0");
+}
+
 void http2_make_response(const struct http2_stream *stream, struct message *ret_message)
 {
 	enum grpc_kind kind = kind_of(stream);
@@ -324,4 +333,6 @@ void http2_make_response(const struct http2_stream *stream, struct message *ret_
 	ret_message->items = stream->way[SIDE_SERVER].grpc.messages;
 	ret_message->chosen[CHOSEN_GRPC_STATUS] =
 		(struct span){(const uint8_t *)stream->grpc_status, stream->grpc_status_len};
+	if (kind == GRPC_WEB && !stream->grpc_status_len)
+		take_web_status(&stream->way[SIDE_SERVER].grpc, ret_message);
 }

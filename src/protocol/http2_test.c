@@ -32,6 +32,9 @@
 #define CALL                                                                                       \
 	"\x83\x86\x04\x06/p.S/M\x0f\x10\x10"                                                       \
 	"application/grpc" /* POST http /p.S/M content-type: 29 bytes */
+#define CALL_WEB                                                                                   \
+	"\x83\x86\x04\x06/p.S/M\x0f\x10\x14"                                                       \
+	"application/grpc-web" /* 33 bytes */
 #define OK "\x88" /* 1 byte */
 #define OK_GRPC                                                                                    \
 	"\x88\x0f\x10\x10"                                                                         \
@@ -252,6 +255,24 @@ static const struct drive_case cases[] = {
 				       "x" HEADERS("\x1", WHOLE_END, "\x9") "\xbf")},
 	 "> request bytes=30 head=22 items=1 id=9 grpc opaque#1\n"
 	 "< response status=200 bytes=36 head=30 items=1 id=9 grpc opaque#2\n"},
+	{"a call of gRPC-Web: its trailers are in the body",
+	 {C(HELLO_CLIENT HEADERS("\x21", WHOLE, "\x1")
+		    CALL_WEB DATA("\x6", END, "\x1") "\0\0\0\0\x1"
+						     "a"),
+	  S(HELLO_SERVER HEADERS("\x1", WHOLE, "\x1") OK DATA(
+		  "\x6", "\x0", "\x1") "\0\0\0\0\x1"
+				       "b" DATA("\x16", END, "\x1") "\x80\0\0\0\x11"
+								    "grpc-status: 13\r\n")},
+	 "> request op=M resource=p.S target=/p.S/M type=application/grpc-web bytes=57 head=51 "
+	 "items=1 id=1 grpc-web\n"
+	 "< response status=200 grpc-status=13 bytes=56 head=28 items=1 id=1 grpc-web error\n"},
+	{"PING and WINDOW_UPDATE between headers and data",
+	 {C(HELLO_CLIENT HEADERS("\x6", WHOLE, "\x1") GET_ROOT PING WINDOW("\x1", "\x5")
+		    PING DATA("\x1", END, "\x1") "x"),
+	  S(HELLO_SERVER HEADERS("\x1", WHOLE, "\x1") OK PING SETTINGS WINDOW("\x0", "\x5")
+		    DATA("\x1", END, "\x1") "y")},
+	 "> request op=GET resource=/ target=/ host=h bytes=25 head=24 id=1\n"
+	 "< response status=200 bytes=20 head=19 id=1\n"},
 	{"CONNECT",
 	 {C(HELLO_CLIENT HEADERS("\xf", WHOLE, "\x1") "\x02\x07"
 						      "CONNECT\x01\x04"
