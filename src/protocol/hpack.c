@@ -136,6 +136,7 @@ static void forget_all(struct hpack *hpack)
 	hpack->kept = 0;
 	hpack->kept_size = 0;
 	hpack->text_end = 0;
+	hpack->text_first = 0;
 }
 
 void hpack_start(struct hpack *hpack)

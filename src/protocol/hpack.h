@@ -93,6 +93,7 @@ struct hpack {
 	uint32_t entries_room; /* a power of two */
 	uint32_t text_room; /* likewise */
 	uint64_t text_end; /* bytes ever written to `text` */
+	int64_t text_first; /* no entry before that ordinal has a text */
 	uint8_t *text; /* owned: a ring */
 };
 

@@ -163,18 +163,27 @@ bool hpack_table_reach(struct hpack *hpack, int64_t first)
 
 /* The ring of texts. */
 
-/* Where the oldest text begins that is still wanted. */
-static uint64_t oldest_text(const struct hpack *hpack)
+static bool has_text(const struct hpack *hpack, const struct hpack_entry *entry)
+{
+	return (entry->name_kept || entry->value_kept) && is_intact(hpack, entry);
+}
+
+/* Where the oldest text begins that is still wanted. Entries without text in front of it are not looked at
+ * again: nobody can make that costly. */
+static uint64_t oldest_text(struct hpack *hpack)
 {
 	uint64_t oldest = hpack->text_end;
 
-	for (int64_t i = first_of(hpack); i <= hpack->inserted; i++) {
+	if (hpack->text_first < first_of(hpack))
+		hpack->text_first = first_of(hpack);
+	for (int64_t i = hpack->text_first; i <= hpack->inserted; i++) {
 		const struct hpack_entry *entry = slot(hpack, i);
 
-		if ((entry->name_kept || entry->value_kept) && is_intact(hpack, entry) &&
-		    entry->text_at < oldest)
+		if (has_text(hpack, entry) && entry->text_at < oldest)
 			oldest = entry->text_at;
-		if (oldest < hpack->text_end && !entry->is_seeded)
+		if (oldest == hpack->text_end)
+			hpack->text_first = i + 1;
+		else if (!entry->is_filled)
 			break; /* those behind are younger */
 	}
 	return oldest;
@@ -200,6 +209,7 @@ static bool grow_text(struct hpack *hpack, uint32_t room)
 		    room) /* cannot be, as they were in a smaller one */
 			break;
 		entry->text_at = end;
+		entry->is_filled = false;
 		if (name.len)
 			memcpy(text + end, name.at, name.len);
 		if (value.len)
@@ -252,6 +262,8 @@ static void write_texts(struct hpack *hpack, int64_t ordinal, struct span name, 
 		entry->kind = HPACK_ENTRY_FORGOTTEN;
 		return;
 	}
+	if (ordinal < hpack->text_first)
+		hpack->text_first = ordinal;
 	entry->text_at = place_for(hpack, len);
 	entry->name_kept = (uint16_t)name.len;
 	entry->value_kept = (uint16_t)value.len;
@@ -293,6 +305,7 @@ void hpack_table_fill(struct hpack *hpack, int64_t ordinal, const struct hpack_e
 	hpack->kept_size += entry->size - slot(hpack, ordinal)->size;
 	*slot(hpack, ordinal) = *entry;
 	write_texts(hpack, ordinal, name, value);
+	slot(hpack, ordinal)->is_filled = true;
 }
 
 size_t hpack_bytes(const struct hpack *hpack)

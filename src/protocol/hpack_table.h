@@ -22,6 +22,7 @@ struct hpack_entry {
 	uint16_t name_kept, value_kept; /* bytes of them in the ring */
 	uint8_t kind, id;
 	bool is_seeded;
+	bool is_filled; /* its texts are younger than those of entries behind it */
 };
 
 /* NULL: it is not kept. */

@@ -15,6 +15,7 @@
 
 enum {
 	BLOCK_MIN = 256, /* bytes of room for a block */
+	GOAWAYS_MAX = 16, /* that are looked at: servers send two */
 	BLOCK_KEPT = 4096, /* of it that are kept for the next one */
 };
 
@@ -378,7 +379,7 @@ void http2_goaway(struct http2_state *state, enum side from, uint32_t last, uint
 
 	state->counts.goaways++;
 	state->goaway[from] = last + 1;
-	if (from == SIDE_CLIENT)
+	if (from == SIDE_CLIENT || state->counts.goaways > GOAWAYS_MAX)
 		return;
 	for (; stream; stream = next) {
 		next = http2_next(state, stream);

@@ -104,8 +104,8 @@ static void take_unknown(struct http2_head *head, const struct hpack_field *fiel
 	if ((is_request && head->is_past_pseudo) || head->unknown == HTTP2_UNKNOWN)
 		return;
 	head->values[head->unknown] = (struct span){};
-	if (field->known == HPACK_NAMELESS)
-		head->values[head->unknown] = keep(head, HPACK_PATH, field->value);
+	if (field->known == HPACK_NAMELESS && !head->unknown)
+		head->values[0] = keep(head, HPACK_PATH, field->value);
 	head->parts[head->unknown++] = part_of(field);
 }
 

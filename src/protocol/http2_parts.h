@@ -77,7 +77,10 @@ struct guess http2_classify(struct span in);
 
 /* ---- header blocks as messages: http2_head.c ---- */
 
-enum { HTTP2_HEAD_TEXT = 2048, HTTP2_UNKNOWN = 8 };
+enum {
+	HTTP2_HEAD_TEXT = 2560, /* bytes: all that is wanted fits, or it would be cut */
+	HTTP2_UNKNOWN = 8,
+};
 
 struct http2_head {
 	struct message message; /* texts; target is the path */
@@ -92,7 +95,7 @@ struct http2_head {
 	bool is_past_pseudo; /* a header stood there that is none */
 	uint32_t unknown; /* fields that may be pseudo-headers, at most HTTP2_UNKNOWN */
 	int64_t parts[HTTP2_UNKNOWN]; /* what they are called */
-	struct span values[HTTP2_UNKNOWN]; /* of those without a name */
+	struct span values[HTTP2_UNKNOWN]; /* of the first, if it has no name but a value */
 	size_t text_len;
 	uint8_t text[HTTP2_HEAD_TEXT];
 };

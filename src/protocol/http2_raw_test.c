@@ -317,6 +317,33 @@ static void one_large_entry_referred_to_again_and_again_costs_nothing(void **sta
 	play_done(&play);
 }
 
+/* A table of 64 KiB full of entries nobody wants, and then such that are wanted. */
+static void a_table_full_of_trifles_costs_no_more(void **state)
+{
+	static uint8_t block[15000];
+	clock_t began = clock();
+	struct play play;
+	size_t len = 0;
+
+	begin(&play);
+	memcpy(block, "\x3f\xe1\xff\x03\x82\x86\x84", 7);
+	for (len = 7; len + 3 <= sizeof(block); len += 3)
+		memcpy(block + len, "\x40\x00\x00", 3);
+	frame(&play, SIDE_CLIENT, 1, 5, 1, block, len);
+	for (uint32_t i = 1; i < 1000; i++) {
+		for (len = 0; len + 4 <= 2000; len += 4)
+			memcpy(block + len, len % 8 ? "\x44\x02/a" : "\x40\x00\x01x", 4);
+		frame(&play, SIDE_CLIENT, 1, 5, 2 * i + 1, block, len);
+	}
+	flush(&play, SIDE_CLIENT);
+	assert_int_equal(play.bad, 0);
+	assert_true(play.state.half[SIDE_CLIENT].hpack.kept > 1500);
+	assert_true(play.most_bytes < MEMORY_MAX);
+	print_message("500,000 insertions into a table of 64 KiB: %.2f s\n",
+		      (double)(clock() - began) / CLOCKS_PER_SEC);
+	play_done(&play);
+}
+
 /* Headers of 16 MB, in one frame and in pieces: not read, counted, and a new epoch of names. */
 static void headers_of_16_mb_are_passed_over(void **state)
 {
@@ -606,6 +633,7 @@ int main(void)
 		cmocka_unit_test(tells_statuses_in_and_out_of_the_static_table),
 		cmocka_unit_test(counts_resets_exactly),
 		cmocka_unit_test(one_large_entry_referred_to_again_and_again_costs_nothing),
+		cmocka_unit_test(a_table_full_of_trifles_costs_no_more),
 		cmocka_unit_test(headers_of_16_mb_are_passed_over),
 		cmocka_unit_test(endless_continuation_is_counted),
 		cmocka_unit_test(a_million_resets_are_a_million_exchanges),
