@@ -30,9 +30,11 @@ PARAM(bool, exits, true, "report ends of processes");
 enum {
 	PATH_BYTES = 256,
 	ARGS_BYTES = 1024,
+	SHORT_ARGS_BYTES =
+		128, /* most have no more: their event ends there, so that the ring holds twice as many */
 	FAILED_ARG_BYTES = 256, /* of one argument of a start that failed */
 	FAILED_ARGS = 20,
-	PATH_DEPTH = 32, /* folders and mounts from the current folder up to the root */
+	PATH_DEPTH = 24, /* folders and mounts from the current folder up to the root */
 	NAME_MASK = 255, /* NAME_MAX */
 };
 
@@ -168,54 +170,76 @@ static __always_inline bool read_folder(struct task_struct *task, char work[2 * 
 	return false;
 }
 
-static __always_inline struct started *begin_event(struct task_struct *task)
+enum { SHORT_EVENT_BYTES = sizeof(struct started) - ARGS_BYTES + SHORT_ARGS_BYTES };
+
+/* Who and where. `event` has room for SHORT_EVENT_BYTES at least. */
+static __always_inline void begin_event(struct started *event, struct task_struct *task)
 {
-	struct started *event = emit_reserve(1, sizeof(*event));
 	__u32 at;
 
-	if (!event)
-		return 0;
 	fill_who(&event->who, task);
 	event->errno = 0;
-	/* the arguments and their number come later: until then their places serve to build the path */
-	_Static_assert(sizeof(event->args) >= 2 * PATH_BYTES, "room to build the path in");
-	if (!read_folder(task, event->args, &event->argc))
+	/* the program's path and the number of arguments come later: until then their places serve to build the folder's */
+	_Static_assert(offsetof(struct started, cwd) == offsetof(struct started, path) + PATH_BYTES,
+		       "room to build the folder in");
+	if (!read_folder(task, event->path, &event->argc))
 		event->head.flags |= EVENT_CUT;
 	at = event->argc & (PATH_BYTES - 1);
-	event->args[PATH_BYTES - 1] = 0;
-	bpf_probe_read_kernel_str(event->cwd, PATH_BYTES, &event->args[at]);
+	event->path[PATH_BYTES - 1] = 0;
+	bpf_probe_read_kernel_str(event->cwd, PATH_BYTES, &event->path[at]);
 	event->argc = 0;
-	__builtin_memset(event->args, 0, sizeof(event->args));
-	return event;
+	__builtin_memset(event->path, 0, PATH_BYTES);
+	__builtin_memset(event->args, 0, SHORT_ARGS_BYTES);
+}
+
+static __always_inline void fill_program(struct started *event, struct linux_binprm *program)
+{
+	event->argc = BPF_CORE_READ(program, argc);
+	if (bpf_probe_read_kernel_str(event->path, sizeof(event->path),
+				      BPF_CORE_READ(program, filename)) == sizeof(event->path))
+		event->head.flags |= EVENT_CUT;
+}
+
+static __always_inline void fill_args(struct started *event, __u64 from, __u64 bytes)
+{
+	if (bpf_probe_read_user(event->args, bytes, (void *)from)) {
+		count_add(COUNT_LOST_READ);
+		event->head.flags |= EVENT_CUT;
+	}
 }
 
 static __always_inline int on_exec(struct linux_binprm *program)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct of_cgroup key = {.cgroup = item_by >= BY_CONTAINER ? cgroup_of(task) : 0};
+	__u64 from = BPF_CORE_READ(task, mm, arg_start);
+	__u64 bytes = BPF_CORE_READ(task, mm, arg_end) - from;
 	struct started *event;
-	__u64 from, bytes;
 
 	if (!filter_current())
 		return 0;
 	counter_add(&execs, &key, 1);
-	event = begin_event(task);
+	if (bytes < SHORT_ARGS_BYTES) {
+		event = emit_reserve(1, SHORT_EVENT_BYTES);
+		if (!event)
+			return 0;
+		begin_event(event, task);
+		fill_program(event, program);
+		fill_args(event, from, bytes);
+		emit_submit(event);
+		return 0;
+	}
+	event = emit_reserve(1, sizeof(*event));
 	if (!event)
 		return 0;
-	event->argc = BPF_CORE_READ(program, argc);
-	if (bpf_probe_read_kernel_str(event->path, sizeof(event->path),
-				      BPF_CORE_READ(program, filename)) == sizeof(event->path))
-		event->head.flags |= EVENT_CUT;
-	from = BPF_CORE_READ(task, mm, arg_start);
-	bytes = BPF_CORE_READ(task, mm, arg_end) - from;
+	begin_event(event, task);
+	__builtin_memset(event->args + SHORT_ARGS_BYTES, 0, ARGS_BYTES - SHORT_ARGS_BYTES);
+	fill_program(event, program);
 	if (bytes >= ARGS_BYTES) {
 		bytes = ARGS_BYTES - 1;
 		event->head.flags |= EVENT_CUT;
 	}
-	if (bpf_probe_read_user(event->args, bytes, (void *)from)) {
-		count_add(COUNT_LOST_READ);
-		event->head.flags |= EVENT_CUT;
-	}
+	fill_args(event, from, bytes);
 	emit_submit(event);
 	return 0;
 }
@@ -260,9 +284,11 @@ static __always_inline int on_failure(long result, const char *path, const char 
 	counter_add(&failed, &key, 1);
 	if (!failures)
 		return 0;
-	event = begin_event(task);
+	event = emit_reserve(1, sizeof(*event));
 	if (!event)
 		return 0;
+	begin_event(event, task);
+	__builtin_memset(event->args + SHORT_ARGS_BYTES, 0, ARGS_BYTES - SHORT_ARGS_BYTES);
 	event->errno = -result;
 	if (bpf_probe_read_user_str(event->path, sizeof(event->path), path) < 0) {
 		count_add(COUNT_LOST_READ);
