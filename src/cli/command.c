@@ -15,11 +15,11 @@
 #include "cli/watch.h"
 #include "items/registry.h"
 #include "main/run.h"
+#include "trace/trace_command.h"
 
 enum { RUN_SETS = 128 };
 
 static int run_help(int argc, char **argv);
-int trace_command(int argc, char **argv); /* trace/trace_main.c */
 
 static int run_version(int argc, char **argv)
 {

@@ -93,6 +93,7 @@ struct expr {
 	enum op op;
 	bool is_postfix; /* step: x++ */
 	bool is_discarded; /* its value is not used */
+	bool is_text_wanted; /* positional: str($1) */
 	bool is_call_syntax; /* name() rather than name */
 	struct expr *a, *b, *c; /* operands */
 	struct expr *args; /* call: arguments; map: keys; tuple: elements */

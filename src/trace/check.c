@@ -477,8 +477,9 @@ static void check_discarded(struct checker *checker, struct stmt *stmt)
 /* What nobody wants to know: `1;`, `has_key(@, 1);`. */
 static void warn_of_discarded(struct checker *checker, const struct expr *expr)
 {
-	if (!checker->is_final || expr->type->kind == TYPE_VOID || expr->kind == EXPR_STEP ||
-	    expr->kind == EXPR_TERNARY || expr->kind == EXPR_IF || expr->kind == EXPR_BLOCK)
+	if (!checker->is_final || expr->type->kind == TYPE_VOID || checker->script->diag.errors ||
+	    expr->kind == EXPR_STEP || expr->kind == EXPR_TERNARY || expr->kind == EXPR_IF ||
+	    expr->kind == EXPR_BLOCK)
 		return;
 	if (expr->kind == EXPR_CALL && expr->function &&
 	    (expr->function->flags & (FUNCTION_NO_VALUE | FUNCTION_AGGREGATE)))

@@ -37,8 +37,10 @@ static const struct type *check_positional(struct checker *checker, struct expr 
 	uint64_t number;
 
 	if (expr->arg_count > options->param_count) {
-		diag_warn(&checker->script->diag, expr->place,
-			  "Positional parameter $%u is empty or not provided. ", expr->arg_count);
+		if (!expr->is_text_wanted)
+			diag_warn(&checker->script->diag, expr->place,
+				  "Positional parameter $%u is empty or not provided. ",
+				  expr->arg_count);
 		return set_constant(expr, 0, false);
 	}
 	text = options->params[expr->arg_count - 1];
@@ -504,6 +506,8 @@ static const struct type *check_call(struct checker *checker, struct expr *expr)
 	uint32_t n = 0;
 
 	expr->function = function;
+	if (expr->args && expr->args->kind == EXPR_POSITIONAL && !strcmp(expr->name, "str"))
+		expr->args->is_text_wanted = true;
 	if (!function) {
 		check_error(checker, expr->place, "Unknown function: '%s'", expr->name);
 		return &type_none;

@@ -169,3 +169,48 @@ bool elf_address_of(const struct elf *elf, uint64_t offset, uint64_t *ret_addres
 	}
 	return false;
 }
+
+static const Elf64_Shdr *section_named(const struct elf *elf, const char *name)
+{
+	const Elf64_Shdr *strings = section_at(elf, header(elf)->e_shstrndx);
+
+	for (uint32_t i = 0; i < header(elf)->e_shnum; i++) {
+		const Elf64_Shdr *section = section_at(elf, i);
+		const char *found = section ? name_in(elf, strings, section->sh_name) : NULL;
+
+		if (found && !strcmp(found, name))
+			return section;
+	}
+	return NULL;
+}
+
+bool elf_section_address(const struct elf *elf, const char *name, uint64_t *ret_address)
+{
+	const Elf64_Shdr *section = section_named(elf, name);
+
+	if (section)
+		*ret_address = section->sh_addr;
+	return section;
+}
+
+bool elf_next_note(const struct elf *elf, const char *name, size_t *at, struct elf_note *ret_note)
+{
+	const Elf64_Shdr *section = section_named(elf, name);
+	const uint8_t *bytes = section ? part(elf, section->sh_offset, section->sh_size) : NULL;
+	uint64_t name_size, desc_size;
+	Elf64_Nhdr note;
+
+	if (!bytes || *at > section->sh_size || section->sh_size - *at < sizeof(note))
+		return false;
+	memcpy(&note, bytes + *at, sizeof(note));
+	name_size = ((uint64_t)note.n_namesz + 3) / 4 * 4;
+	desc_size = ((uint64_t)note.n_descsz + 3) / 4 * 4;
+	if (section->sh_size - *at - sizeof(note) < name_size + note.n_descsz)
+		return false;
+	*ret_note = (struct elf_note){
+		.type = note.n_type,
+		.name = {bytes + *at + sizeof(note), note.n_namesz ? note.n_namesz - 1 : 0},
+		.desc = {bytes + *at + sizeof(note) + name_size, note.n_descsz}};
+	*at += sizeof(note) + name_size + desc_size;
+	return true;
+}

@@ -33,6 +33,17 @@ bool elf_next(const struct elf *elf, struct elf_walk *walk, struct elf_symbol *r
 /* The function (or else object) of that name. */
 bool elf_find(const struct elf *elf, const char *name, struct elf_symbol *ret_symbol);
 
+struct elf_note {
+	uint32_t type;
+	struct span name, desc; /* name without its ending 0 */
+};
+
+/* The notes of a section; `at` begins as 0. */
+bool elf_next_note(const struct elf *elf, const char *section, size_t *at,
+		   struct elf_note *ret_note);
+/* Where a section was linked to lie. */
+bool elf_section_address(const struct elf *elf, const char *name, uint64_t *ret_address);
+
 /* Between addresses as linked and bytes of the file; by the loadable segments. */
 bool elf_offset_of(const struct elf *elf, uint64_t address, uint64_t *ret_offset);
 bool elf_address_of(const struct elf *elf, uint64_t offset, uint64_t *ret_address);

@@ -3,6 +3,7 @@
 #include "trace/listing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "trace/probe.h"
@@ -11,7 +12,8 @@
 struct listing {
 	struct script *script;
 	bool with_arguments;
-	uint32_t count;
+	const char **names; /* owned */
+	uint32_t count, room;
 };
 
 static void show_field(struct listing *listing, const struct field *field)
@@ -43,19 +45,47 @@ static void show_arguments(struct listing *listing, const char *name)
 			show_field(listing, &args->fields[i]);
 }
 
+/* Names are kept, to be shown in order and once each. */
 static void found(void *context, const char *name)
 {
 	struct listing *listing = context;
+	const char *copy = arena_str(&listing->script->arena, span_of(name));
 
-	listing->count++;
-	printf("%s\n", name);
-	if (listing->with_arguments)
-		show_arguments(listing, name);
+	if (listing->count == listing->room) {
+		uint32_t room = listing->room ? listing->room * 2 : 1024;
+		const char **grown = realloc(listing->names, room * sizeof(*grown));
+
+		if (!grown)
+			return;
+		listing->names = grown;
+		listing->room = room;
+	}
+	if (copy)
+		listing->names[listing->count++] = copy;
 }
 
-int list_probes(const char *search, bool with_arguments)
+static int by_name(const void *a, const void *b)
 {
-	struct script_options options = {.name = "stdin"};
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void show_found(struct listing *listing)
+{
+	if (listing->count)
+		qsort(listing->names, listing->count, sizeof(*listing->names), by_name);
+	for (uint32_t i = 0; i < listing->count; i++) {
+		if (i && !strcmp(listing->names[i], listing->names[i - 1]))
+			continue;
+		printf("%s\n", listing->names[i]);
+		if (listing->with_arguments)
+			show_arguments(listing, listing->names[i]);
+	}
+	listing->count = 0;
+}
+
+int list_probes(const char *search, bool with_arguments, int pid)
+{
+	struct script_options options = {.name = "stdin", .pid = pid};
 	struct listing listing = {.script = script_new(span_of(""), &options),
 				  .with_arguments = with_arguments};
 	const struct probe_kind *kind;
@@ -69,9 +99,12 @@ int list_probes(const char *search, bool with_arguments)
 	kind = probe_kind_find(pattern);
 	snprintf(pattern, sizeof(pattern), "%s%s", kind ? kind->name : "",
 		 kind ? (search[len] ? search + len : ":*") : search);
-	for (size_t i = 0; (kind = probe_kind_at(i)); i++)
+	for (size_t i = 0; (kind = probe_kind_at(i)); i++) {
 		if (kind->list)
 			kind->list(listing.script, pattern, found, &listing);
+		show_found(&listing);
+	}
+	free(listing.names);
 	script_free(listing.script);
 	return 0;
 }

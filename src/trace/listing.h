@@ -5,4 +5,4 @@
 #include <stdbool.h>
 
 /* Returns the exit code. */
-int list_probes(const char *search, bool with_arguments);
+int list_probes(const char *search, bool with_arguments, int pid);

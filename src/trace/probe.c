@@ -17,7 +17,8 @@
 	X(end)                                                                                     \
 	X(interval)                                                                                \
 	X(profile)                                                                                 \
-	X(software) X(hardware) X(tracepoint) X(rawtracepoint) X(uprobe) X(uretprobe) X(kprobe)    \
+	X(software)                                                                                \
+	X(hardware) X(tracepoint) X(rawtracepoint) X(uprobe) X(uretprobe) X(usdt) X(kprobe)        \
 		X(kretprobe) X(fentry) X(fexit) X(iter)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
@@ -116,6 +117,10 @@ void probe_missing(struct script *script, const struct probe_spec *spec, const c
 		diag_error(&script->diag, spec->place, "%s", text);
 	else if (script->config.missing_probes == MISSING_WARN)
 		diag_warn(&script->diag, spec->place, "%s Skipping.", text);
+	if (script->config.missing_probes == MISSING_WARN)
+		diag_warn(&script->diag, spec->place,
+			  "Probe has no valid attach points. It is being removed which may cause "
+			  "issues with program behavior.");
 }
 
 const struct type *probe_args(struct script *script, struct probe *probe)

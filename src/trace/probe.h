@@ -11,6 +11,8 @@
 
 struct script;
 struct loader;
+struct lowering;
+struct value;
 struct probe;
 
 enum { PROBE_PARTS_MAX = 8 };
@@ -45,6 +47,11 @@ struct probe_kind {
 	const struct type *(*args)(struct script *script, struct probe *probe);
 	/* Offset in the context of argN and retval (8 bytes each); < 0: there is none. Optional. */
 	int (*arg_offset)(struct script *script, const struct probe *probe, uint32_t n);
+	/* Instead of arg_offset, where arguments are not in one place: the type of argN, NULL: there
+	 * is none; and the code that finds it. */
+	const struct type *(*arg_type)(struct script *script, const struct probe *probe,
+				       uint32_t n);
+	struct value (*lower_arg)(struct lowering *l, uint32_t n);
 	int (*retval_offset)(struct script *script, const struct probe *probe);
 	const struct type *(*retval_type)(struct script *script, const struct probe *probe);
 	/* A cheaper kind that does the same for this probe, NULL: none. Optional. */
@@ -68,6 +75,9 @@ struct probe {
 	const char *function; /* event, symbol; may be NULL */
 	uint64_t number; /* offset, count, frequency, address */
 	uint32_t unit; /* timers: see there */
+	uint64_t semaphore; /* usdt: its offset in the file, 0: none */
+	const void *data; /* what the kind keeps of it (arena) */
+	bool is_more_of_last; /* another place of the probe before it: not counted */
 	uint32_t btf_id; /* of PROGRAM_TRACING: the function */
 	const struct type *args;
 	bool is_args_known;

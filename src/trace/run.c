@@ -343,7 +343,7 @@ static int attach_all(struct run *run, uint32_t *ret_count, struct err *why)
 					probe->name, why->text);
 			continue;
 		}
-		count++;
+		count += !probe->is_more_of_last;
 		probe->index = result;
 	}
 	*ret_count = count;
@@ -573,7 +573,7 @@ static int run_all(struct run *run, struct err *why)
 		return err_set(why, -EIO, "cannot start the child");
 	if (!run->is_ending)
 		run_iterators(run);
-	if (has_lasting_probe(run))
+	if (has_lasting_probe(run) || run->options->is_child_ours)
 		wait_for_events(run);
 	loader_detach(run->loader);
 	err = run_special(run, "end", why);

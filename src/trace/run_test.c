@@ -146,13 +146,25 @@ static void first_complaint(struct buf *ret_answer)
 		fclose(file);
 }
 
-static void answer(const char *script, struct buf *ret_answer)
+/* Text is told from what stands around it by a bar in front of every line. */
+static void add_lines(struct buf *to, const char *text)
+{
+	for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
+		end = line + strcspn(line, "\n");
+		buf_f(to, "| %.*s\n", (int)(end - line), line);
+	}
+}
+
+static void answer(const char *script, const char *format, struct buf *ret_answer)
 {
 	struct buf out;
-	int code = trace(script, "json", NULL, &out);
+	int code = trace(script, format, NULL, &out);
 
 	buf_init(ret_answer, 64 << 20);
-	buf_span(ret_answer, buf_as_span(&out));
+	if (!strcmp(format, "text"))
+		add_lines(ret_answer, buf_text(&out));
+	else
+		buf_span(ret_answer, buf_as_span(&out));
 	if (code)
 		buf_f(ret_answer, "exit %d\n", code);
 	if (code)
@@ -176,11 +188,12 @@ static bool same_but_for_order(const char *a, const char *b)
 	return true;
 }
 
-static void check_one(const char *script, const char *wanted, unsigned *failures)
+static void check_one(const char *script, const char *format, const char *wanted,
+		      unsigned *failures)
 {
 	struct buf said;
 
-	answer(script, &said);
+	answer(script, format, &said);
 	if (strcmp(buf_text(&said), wanted) && !same_but_for_order(buf_text(&said), wanted)) {
 		print_error("> %s\nsaid:\n%swanted:\n%s\n", script, buf_text(&said), wanted);
 		++*failures;
@@ -191,6 +204,7 @@ static void check_one(const char *script, const char *wanted, unsigned *failures
 static void scripts_say_what_bpftrace_says(void **state)
 {
 	static char line[65536], script[65536];
+	const char *format = "json";
 	unsigned cases = 0, failures = 0;
 	FILE *file = fopen(golden, "re");
 	struct buf wanted;
@@ -198,23 +212,26 @@ static void scripts_say_what_bpftrace_says(void **state)
 	assert_non_null(file);
 	buf_init(&wanted, 1 << 20);
 	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "> ", 2)) {
+		bool is_text = !strncmp(line, "t> ", 3);
+
+		if (is_text || !strncmp(line, "> ", 2)) {
 			if (*script)
-				check_one(script, buf_text(&wanted), &failures);
+				check_one(script, format, buf_text(&wanted), &failures);
 			buf_clear(&wanted);
 			line[strcspn(line, "\n")] = 0;
-			snprintf(script, sizeof(script), "%s", line + 2);
+			snprintf(script, sizeof(script), "%s", line + 2 + is_text);
+			format = is_text ? "text" : "json";
 			cases++;
-		} else if (*line == '{' || !strncmp(line, "exit ", 5) ||
+		} else if (*line == '{' || *line == '|' || !strncmp(line, "exit ", 5) ||
 			   !strncmp(line, "error ", 6)) {
 			buf_str(&wanted, line);
 		}
 	}
-	check_one(script, buf_text(&wanted), &failures);
+	check_one(script, format, buf_text(&wanted), &failures);
 	fclose(file);
 	buf_done(&wanted);
 	print_message("%u scripts, %u differ\n", cases, failures);
-	assert_true(cases > 50);
+	assert_true(cases > 300);
 	assert_int_equal(failures, 0);
 }
 

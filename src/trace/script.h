@@ -43,8 +43,15 @@ struct config {
 	const char *str_trunc_trailer, *license;
 };
 
+/* One that getopt() of the script asks for. */
+struct declared_option {
+	struct declared_option *next;
+	const char *name, *shown; /* its description, NULL: none */
+};
+
 struct script {
 	struct arena arena;
+	struct declared_option *declared_options; /* the last one first */
 	struct diag diag;
 	struct span text; /* with preprocessor lines blanked */
 	const struct script_options *options;

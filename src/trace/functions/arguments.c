@@ -44,20 +44,35 @@ static const struct type *check_arg(struct checker *checker, struct expr *expr)
 {
 	const struct probe *probe = checker->probe;
 	uint32_t n = (uint32_t)strtoul(expr->name + 3, NULL, 10);
+	const struct type *type;
 	int offset =
 		probe->kind->arg_offset ? probe->kind->arg_offset(checker->script, probe, n) : -1;
 
 	checker->probe->uses_args = true;
+	if (probe->kind->arg_type) {
+		type = probe->kind->arg_type(checker->script, probe, n);
+		if (!type)
+			check_error(checker, expr->place, "Invalid probe argument: %s (%s)",
+				    expr->name, probe->name);
+		expr->number = n;
+		return type ? type : &type_none;
+	}
 	if (!probe->kind->arg_offset)
 		check_error(checker, expr->place,
 			    "The %s builtin can only be used with 'kprobes', 'uprobes' "
 			    "and 'usdt' probes",
 			    expr->name);
 	else if (offset < 0)
-		check_error(checker, expr->place, "%s doesn't support %s", probe->kind->name,
-			    expr->name);
+		check_error(checker, expr->place, "%s doesn't support %s", ARCH_NAME, expr->name);
 	expr->number = (uint64_t)offset;
 	return offset < 0 ? &type_none : &type_uint64;
+}
+
+static struct value lower_arg(struct lowering *l, struct expr *expr)
+{
+	if (l->probe->kind->lower_arg)
+		return l->probe->kind->lower_arg(l, (uint32_t)expr->number);
+	return value_far(expr->type, op_context(0), (int32_t)expr->number, SPACE_CONTEXT);
 }
 
 static struct value lower_at(struct lowering *l, struct expr *expr)
@@ -66,7 +81,7 @@ static struct value lower_at(struct lowering *l, struct expr *expr)
 }
 
 const struct function function_arg = {
-	.name = "arg", .flags = FUNCTION_BUILTIN, .check = check_arg, .lower = lower_at};
+	.name = "arg", .flags = FUNCTION_BUILTIN, .check = check_arg, .lower = lower_arg};
 
 static const struct type *check_retval(struct checker *checker, struct expr *expr)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* control - exit, signal, time, strftime; names of numbers; parameters of the command line. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -269,6 +270,36 @@ static const struct named_param *find_param(const struct script_options *options
 	return NULL;
 }
 
+/* The command line is to blame, so no place of the script is shown. */
+static void option_error(struct checker *checker, const struct named_param *param, const char *what)
+{
+	if (!checker->is_final)
+		return;
+	fprintf(stderr, "ERROR: program command line option --%s %s (value: %s)\n", param->name,
+		what, param->value ? param->value : "");
+	checker->script->diag.errors++;
+}
+
+static void declare_option(struct script *script, const struct expr *call)
+{
+	const struct expr *description = function_nth(call, 2);
+	struct declared_option *option;
+
+	for (option = script->declared_options; option; option = option->next)
+		if (span_is(call->args->text, option->name))
+			return;
+	option = arena_new(&script->arena, sizeof(*option));
+	if (!option)
+		return;
+	option->name = arena_str(&script->arena, call->args->text);
+	option->shown = description && description->type->kind == TYPE_STRING
+				? arena_str(&script->arena, description->text)
+				: NULL;
+	option->next = script->declared_options;
+	if (option->name)
+		script->declared_options = option;
+}
+
 static const struct type *option_number(struct checker *checker, struct expr *call,
 					const struct named_param *param,
 					const struct expr *fallback)
@@ -279,7 +310,7 @@ static const struct type *option_number(struct checker *checker, struct expr *ca
 
 	call->is_negative = fallback->is_negative;
 	if (param && !lex_number(span_of(text + is_negative), &number, &why))
-		check_error(checker, call->place, "option --%s expects a number", param->name);
+		option_error(checker, param, "invalid integer");
 	if (param)
 		call->is_negative = is_negative;
 	call->number = param && is_negative ? -number : number;
@@ -296,17 +327,20 @@ static const struct type *check_getopt(struct checker *checker, struct expr *cal
 		return &type_none;
 	}
 	call->is_constant = true;
+	declare_option(checker->script, call);
 	param = find_param(checker->script->options, call->args->text);
 	if (fallback && fallback->type->kind == TYPE_STRING) {
-		call->text = param ? span_of(param->value) : fallback->text;
+		call->text = param && param->value ? span_of(param->value) : fallback->text;
 		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 	}
 	if (fallback && fallback->type->kind == TYPE_INT)
 		return option_number(checker, call, param, fallback);
 	call->number = fallback ? fallback->number : 0;
-	if (param)
-		call->number = !param->value || !strcmp(param->value, "true") ||
-			       !strcmp(param->value, "1");
+	if (!param)
+		return &type_bool;
+	call->number = !param->value || !strcmp(param->value, "true") || !strcmp(param->value, "1");
+	if (!call->number && strcmp(param->value, "false") && strcmp(param->value, "0"))
+		option_error(checker, param, "expects a boolean (e.g. 'true')");
 	return &type_bool;
 }
 

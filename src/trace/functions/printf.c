@@ -397,8 +397,11 @@ static void happen_system(struct run *run, const struct expr *call, const uint8_
 	buf_init(&text, 1 << 20);
 	run_format(run, call, data, &command);
 	output_flush(run->out);
-	if (!run_command(buf_text(&command), &text))
+	if (!run_command(buf_text(&command), &text)) {
+		if (!run->out->is_json)
+			buf_char(&text, '\n');
 		run_say(run, "syscall", buf_text(&text));
+	}
 	buf_done(&command);
 	buf_done(&text);
 }

@@ -11,3 +11,7 @@
 #include "trace/loader.h"
 #include "trace/probe.h"
 #include "trace/script.h"
+
+/* The file that a name means: a path, a library, a program in PATH. */
+bool binary_find(const char *name, char *path, size_t size);
+int attach_uprobe(struct loader *loader, struct probe *probe, int program, struct err *why);

@@ -56,7 +56,7 @@ static bool find_in_path(const char *name, char *path, size_t size)
 	return false;
 }
 
-static bool find_binary(const char *name, char *path, size_t size)
+bool binary_find(const char *name, char *path, size_t size)
 {
 	if (strchr(name, '/')) {
 		snprintf(path, size, "%s", name);
@@ -164,17 +164,22 @@ static void expand_uprobe(struct script *script, struct action *action,
 	if (parts->count < 3 || parts->count > 4 ||
 	    (parts->count == 4 && strcmp(parts->part[2], "cpp"))) {
 		diag_error(&script->diag, spec->place,
-			   "%s probe type requires 2 arguments, found %u", kind->name,
+			   "%s probe type requires 2 or 3 arguments, found %u", kind->name,
 			   parts->count - 1);
 		return;
 	}
 	to.shown = parts->part[1];
-	if (!find_binary(to.shown, path, sizeof(path))) {
-		probe_missing(script, spec, "%s: file '%s' does not exist or is not executable",
-			      kind->name, to.shown);
+	if (!binary_find(to.shown, path, sizeof(path))) {
+		probe_missing(script, spec,
+			      "%s target file '%s' does not exist or is not executable", kind->name,
+			      to.shown);
 		return;
 	}
 	to.path = path;
+	if (kind == &probe_uretprobe && strchr(function, '+')) {
+		diag_error(&script->diag, spec->place, "Offset not allowed");
+		return;
+	}
 	err = elf_open(&elf, path);
 	if (err) {
 		diag_error(&script->diag, spec->place, "cannot read '%s': %s", path,
@@ -187,8 +192,45 @@ static void expand_uprobe(struct script *script, struct action *action,
 		add_function(&to, &elf, function);
 	elf_close(&elf);
 	if (!to.count && !script->diag.errors)
-		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name, to.shown,
-			      function);
+		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name, path, function);
+}
+
+static void list_uprobe(struct script *script, const char *pattern,
+			void (*found)(void *context, const char *name), void *context)
+{
+	struct elf_walk walk = {};
+	struct elf_symbol symbol;
+	struct probe_parts parts;
+	const struct probe_kind *kind;
+	char path[4096], name[1024];
+	struct elf elf;
+
+	if (!probe_cut(&script->arena, pattern, &parts) || parts.count < 2 ||
+	    !(kind = probe_kind_find(parts.part[0])) ||
+	    !binary_find(parts.part[1], path, sizeof(path)) || elf_open(&elf, path))
+		return;
+	while (elf_next(&elf, &walk, &symbol)) {
+		if (!symbol.is_function ||
+		    (parts.count > 2 && !probe_glob(parts.part[parts.count - 1], symbol.name)))
+			continue;
+		snprintf(name, sizeof(name), "%s:%s:%s", kind->name, path, symbol.name);
+		found(context, name);
+	}
+	elf_close(&elf);
+}
+
+static void list_uprobe_only(struct script *script, const char *pattern,
+			     void (*found)(void *context, const char *name), void *context)
+{
+	if (!strncmp(pattern, "uprobe:", 7))
+		list_uprobe(script, pattern, found, context);
+}
+
+static void list_uretprobe_only(struct script *script, const char *pattern,
+				void (*found)(void *context, const char *name), void *context)
+{
+	if (!strncmp(pattern, "uretprobe:", 10))
+		list_uprobe(script, pattern, found, context);
 }
 
 static int read_number_file(const char *path)
@@ -204,11 +246,13 @@ static int read_number_file(const char *path)
 	return number;
 }
 
-static int attach_uprobe(struct loader *loader, struct probe *probe, int program, struct err *why)
+int attach_uprobe(struct loader *loader, struct probe *probe, int program, struct err *why)
 {
 	int type = read_number_file("/sys/bus/event_source/devices/uprobe/type");
 	struct perf_spec spec = {.type = (uint32_t)type,
-				 .config = probe->kind == &probe_uretprobe, /* bit 0: at return */
+				 /* bit 0: at return; the upper half: where the semaphore is */
+				 .config = (probe->kind == &probe_uretprobe) | probe->semaphore
+										       << 32,
 				 .config2 = probe->number,
 				 .path = probe->target,
 				 .pid = loader->pid ? loader->pid : -1,
@@ -236,7 +280,8 @@ const struct probe_kind probe_uprobe = {.name = "uprobe",
 					.has_regs = true,
 					.expand = expand_uprobe,
 					.arg_offset = uprobe_arg,
-					.attach = attach_uprobe};
+					.attach = attach_uprobe,
+					.list = list_uprobe_only};
 const struct probe_kind probe_uretprobe = {.name = "uretprobe",
 					   .aliases = {"ur"},
 					   .program = PROGRAM_KPROBE,
@@ -244,4 +289,5 @@ const struct probe_kind probe_uretprobe = {.name = "uretprobe",
 					   .has_regs = true,
 					   .expand = expand_uprobe,
 					   .retval_offset = uprobe_retval,
-					   .attach = attach_uprobe};
+					   .attach = attach_uprobe,
+					   .list = list_uretprobe_only};
