@@ -268,7 +268,10 @@ static bool is_runnable(const char *name)
 	return false;
 }
 
-/* The child waits on a pipe until all is attached. No shell: the process traced is the command's. */
+/*
+ * The child waits on a pipe until all is attached. There is no shell between, so that the process
+ * traced is the command's own; unless the command is written for one.
+ */
 static int start_child(const char *command, int *ret_go)
 {
 	static char text[65536], *words[CHILD_ARGS];
@@ -277,7 +280,12 @@ static int start_child(const char *command, int *ret_go)
 	char go;
 
 	snprintf(text, sizeof(text), "%s", command);
-	if (!cut_words(text, words) || !is_runnable(words[0])) {
+	if (strpbrk(command, ";|&<>`$") || !strncmp(command, "exec ", 5)) {
+		words[0] = "/bin/sh";
+		words[1] = "-c";
+		words[2] = text;
+		words[3] = NULL;
+	} else if (!cut_words(text, words) || !is_runnable(words[0])) {
 		fprintf(stderr,
 			"ERROR: Failed to fork child: Path '%s' does not exist or is not "
 			"executable "
