@@ -534,7 +534,7 @@ void check_stmts(struct checker *checker, struct stmt *stmts)
 			struct place rest = stmt->next->place;
 
 			for (const struct stmt *s = stmt->next; s; s = s->next)
-				rest.to = s->place.to;
+				rest.to = s->place.to + 1; /* its semicolon */
 			diag_warn(&checker->script->diag, rest, "Unreachable statement.");
 		}
 	}

@@ -207,7 +207,7 @@ static const struct type *check_unary(struct checker *checker, struct expr *expr
 			check_error(checker, expr->place, "Can not dereference a void pointer");
 			return &type_none;
 		}
-		if (type->kind == TYPE_INT && type->size == 8) /* as old scripts do: *kaddr("x") */
+		if (type->kind == TYPE_INT) /* as old scripts do: *kaddr("x") */
 			return &type_uint64;
 		check_error(checker, expr->place, "Can not dereference type '%s' (not a pointer)",
 			    check_text(checker, type));
@@ -283,6 +283,12 @@ static bool is_castable(const struct type *from, const struct type *to)
 	return to->kind == TYPE_STRING && from->kind == TYPE_STRING;
 }
 
+/* "(type)" alone, without what is cast. */
+static struct place cast_place(const struct expr *expr)
+{
+	return (struct place){expr->place.from, expr->spec->place.to + 1};
+}
+
 static const struct type *check_cast(struct checker *checker, struct expr *expr)
 {
 	const struct type *from = check_expr(checker, expr->a);
@@ -300,11 +306,12 @@ static const struct type *check_cast(struct checker *checker, struct expr *expr)
 	    from->size < to->size)
 		from = type_int(to->size, true); /* a literal is as wide as it must be */
 	if (to->kind == TYPE_RECORD) {
-		check_error(checker, expr->place, "Cannot cast to \"%s\"", check_text(checker, to));
+		check_error(checker, cast_place(expr), "Cannot cast from \"%s\" to \"%s\"",
+			    check_text(checker, from), check_text(checker, to));
 		return &type_none;
 	}
 	if (!is_castable(from, to)) {
-		check_error(checker, expr->place, "Cannot cast from \"%s\" to \"%s\"",
+		check_error(checker, cast_place(expr), "Cannot cast from \"%s\" to \"%s\"",
 			    check_text(checker, from), check_text(checker, to));
 		return &type_none;
 	}
@@ -364,7 +371,8 @@ static const struct type *check_field(struct checker *checker, struct expr *expr
 	}
 	expr->field = script_field(checker->script, record, expr->name);
 	if (!expr->field) {
-		check_error(checker, expr->place, "%s has no field named '%s'",
+		check_error(checker, expr->place,
+			    "Struct/union of type '%s' does not contain a field named '%s'",
 			    check_text(checker, record), expr->name);
 		return &type_none;
 	}
@@ -612,6 +620,13 @@ static const struct type *check_step(struct checker *checker, struct expr *expr)
 		return &type_none;
 	if (type->kind == TYPE_POINTER)
 		return type;
+	if (type->kind != TYPE_INT && expr->a->kind == EXPR_VARIABLE) {
+		check_error(checker, expr->place,
+			    "Type mismatch for %s: trying to assign value of type 'uint64' when "
+			    "variable already has a type '%s'",
+			    expr->a->name, check_text(checker, type));
+		return &type_none;
+	}
 	if (type->kind != TYPE_INT) {
 		check_error(checker, expr->place,
 			    "The %s operator can not be used on expressions of type '%s'",

@@ -16,6 +16,8 @@ static bool fold(struct expr *expr, const struct expr *a, const struct expr *b)
 
 	if ((expr->op == OP_DIV || expr->op == OP_MOD) && (!y || (y == -1 && x == INT64_MIN)))
 		return false;
+	if ((expr->op == OP_SHL || expr->op == OP_SHR) && b->number > 63)
+		return false;
 	switch (expr->op) {
 	case OP_ADD: result = (int64_t)(a->number + b->number); break;
 	case OP_SUB: result = (int64_t)(a->number - b->number); break;
@@ -72,7 +74,8 @@ static const struct type *check_integers(struct checker *checker, struct expr *e
 	if (left->is_literal && right->is_literal && expr->a->is_constant && expr->b->is_constant) {
 		if (fold(expr, expr->a, expr->b))
 			return type_of_literal(expr->number, expr->is_negative);
-		if (expr->op == OP_DIV || expr->op == OP_MOD) {
+		if (expr->op == OP_DIV || expr->op == OP_MOD || expr->op == OP_SHL ||
+		    expr->op == OP_SHR) {
 			check_error(checker, expr->place,
 				    "unable to fold literals due to overflow or underflow");
 			return &type_int64;
@@ -101,7 +104,7 @@ static const struct type *check_pointers(struct checker *checker, struct expr *e
 	if (expr->op == OP_AND || expr->op == OP_OR || expr->op == OP_XOR || expr->op == OP_MOD)
 		return &type_uint64;
 	check_error(checker, expr->place,
-		    "The %s operator can not be used on expressions of types '%s', '%s'",
+		    "The %s operator can not be used on expressions of types %s, %s",
 		    op_text(expr->op), check_text(checker, left), check_text(checker, right));
 	return &type_none;
 }
@@ -149,6 +152,14 @@ static bool is_comparable(const struct type *left, const struct type *right)
 	       left->size == right->size;
 }
 
+static void say_side(struct checker *checker, const struct expr *expr, const char *which,
+		     const struct type *type)
+{
+	check_error(checker, expr->place, "%s (%s)", which,
+		    type->kind == TYPE_INT && type->is_literal ? "int64"
+							       : check_text(checker, type));
+}
+
 const struct type *check_binary(struct checker *checker, struct expr *expr)
 {
 	const struct type *left = check_expr(checker, expr->a);
@@ -178,10 +189,17 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 		if (left->kind == TYPE_STRING && expr->op == OP_ADD && join_texts(checker, expr))
 			return type_string(&checker->script->arena, (uint32_t)expr->text.len + 1);
 		check_error(checker, expr->place,
-			    "The %s operator can not be used on expressions of types '%s', '%s'",
+			    "The %s operator can not be used on expressions of types %s, %s",
 			    op_text(expr->op), check_text(checker, left),
 			    check_text(checker, right));
 		return &type_none;
+	}
+	/* tuples of different shapes are never the same */
+	if (left->kind == TYPE_TUPLE && right->kind == TYPE_TUPLE &&
+	    (expr->op == OP_EQ || expr->op == OP_NE)) {
+		expr->number = expr->op == OP_NE;
+		expr->is_constant = true;
+		return &type_bool;
 	}
 	/* "" beside a number, as in /@x[tid] != 0/: bpftrace says no, and so do we */
 	check_error(checker, expr->place, "Type mismatch for '%s': comparing %s with %s",
@@ -190,5 +208,7 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 							       : check_text(checker, left),
 		    right->kind == TYPE_INT && right->is_literal ? "int64"
 								 : check_text(checker, right));
+	say_side(checker, expr->a, "left", left);
+	say_side(checker, expr->b, "right", right);
 	return &type_none;
 }

@@ -193,9 +193,14 @@ static struct stmt *parse_if(struct parser *parser)
 	if (!parser_enter(parser) || !stmt || !(stmt->value = parse_expr(parser)))
 		return NULL;
 	stmt->body = parse_block(parser);
-	if (parser_take_word(parser, "else"))
-		stmt->otherwise =
-			parser_is_word(parser, "if") ? parse_if(parser) : parse_block(parser);
+	if (parser_take_word(parser, "else")) {
+		if (parser_is_word(parser, "if"))
+			stmt->otherwise = parse_if(parser);
+		else if (parser_is(parser, '{'))
+			stmt->otherwise = parse_block(parser);
+		else
+			parser_fail(parser, "syntax: expected '{' or 'if' after 'else'");
+	}
 	stmt->place = parser_since(parser, from);
 	parser_leave(parser);
 	return stmt;
@@ -224,7 +229,7 @@ static struct stmt *parse_for(struct parser *parser)
 	parser_advance(parser);
 	has_parens = parser_take(parser, '(');
 	if (parser->token.kind != TOKEN_VARIABLE) {
-		parser_fail(parser, "syntax: expected variable");
+		parser_fail(parser, "syntax: expected variable in for loop");
 		return NULL;
 	}
 	if (!stmt || !(stmt->target = parse_variable(parser)) || !parser_expect(parser, ':'))
@@ -240,9 +245,9 @@ static struct stmt *parse_for(struct parser *parser)
 		parser_fail(parser, "syntax: expected map or range in for loop");
 		return NULL;
 	}
+	stmt->place = parser_since(parser, from);
 	if (has_parens && !parser_expect(parser, ')'))
 		return NULL;
-	stmt->place = parser_since(parser, from);
 	stmt->body = parse_block(parser);
 	return stmt;
 }
@@ -259,6 +264,8 @@ static struct stmt *parse_jump(struct parser *parser)
 	stmt = new_stmt(parser, kind, from);
 	if (stmt && kind == STMT_RETURN && !parser_is(parser, ';') && !parser_is(parser, '}'))
 		stmt->value = parse_expr(parser);
+	if (stmt)
+		stmt->place = parser_since(parser, from);
 	return stmt;
 }
 
@@ -623,11 +630,16 @@ static void parse_map_declaration(struct parser *parser)
 static void parse_macro(struct parser *parser)
 {
 	struct macro *macro = parser_new(parser, sizeof(*macro));
+	uint32_t from = parser->token.place.from, name_to;
 	struct expr **tail;
 
 	parser_advance(parser);
-	if (!macro || !(macro->name = parser_name(parser)) || !parser_expect(parser, '('))
+	if (!macro || !(macro->name = parser_name(parser)))
 		return;
+	name_to = parser->end_of_last;
+	if (!parser_expect(parser, '('))
+		return;
+	macro->place = (struct place){from, name_to};
 	tail = &macro->params;
 	while (!parser->is_failed && !parser_is(parser, ')')) {
 		struct expr *param = parser_new(parser, sizeof(*param));
@@ -642,6 +654,13 @@ static void parse_macro(struct parser *parser)
 			return;
 		}
 		param->name = arena_str(&parser->script->arena, parser->token.text);
+		param->place = parser->token.place;
+		for (const struct expr *other = macro->params; other; other = other->next)
+			if (param->name && other->kind == param->kind &&
+			    !strcmp(other->name, param->name))
+				diag_error(&parser->script->diag, param->place,
+					   "Ident for macro argument has already been used: %s",
+					   param->name);
 		parser_advance(parser);
 		*tail = param;
 		tail = &param->next;
@@ -651,6 +670,13 @@ static void parse_macro(struct parser *parser)
 	}
 	if (!parser_expect(parser, ')'))
 		return;
+	for (const struct macro *other = parser->script->macros; other; other = other->next)
+		if (!strcmp(other->name, macro->name)) {
+			diag_error(&parser->script->diag, macro->place, "Redefinition of macro: %s",
+				   macro->name);
+			diag_error(&parser->script->diag, other->place,
+				   "This is the original definition.");
+		}
 	macro->body_from = parser->token.place.from;
 	macro->next = parser->script->macros;
 	parser->script->macros = macro;
@@ -690,7 +716,9 @@ int script_parse(struct script *script)
 	/* macros that are never used are not looked into; bodies are, even if nothing matches */
 	for (struct action *action = script->actions; action; action = action->next)
 		script_parse_body(script, action->body_from);
-	if (!script->actions && !script->diag.errors)
-		diag_error(&script->diag, parser.token.place, "syntax: expected probe");
+	if (!script->actions && !script->diag.errors) {
+		puts("No probes to attach");
+		return -EINVAL;
+	}
 	return script->diag.errors ? -EINVAL : 0;
 }

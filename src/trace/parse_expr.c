@@ -343,6 +343,7 @@ static struct expr *parse_record(struct parser *parser, uint32_t from)
 		return NULL;
 	tail = &tuple->args;
 	do {
+		uint32_t name_from = parser->token.place.from;
 		const char *name = parser_name(parser);
 		struct expr *value;
 
@@ -356,6 +357,15 @@ static struct expr *parse_record(struct parser *parser, uint32_t from)
 		element->a = value;
 		element->place = value->place;
 		element->name = name;
+		for (const struct expr *other = tuple->args; other; other = other->next)
+			if (!strcmp(other->name, name)) {
+				element->place = parser_since(parser, name_from);
+				diag_error(&parser->script->diag, element->place,
+					   "syntax: Named argument list already contains name: %s",
+					   name);
+				parser->is_failed = true;
+				return NULL;
+			}
 		*tail = element;
 		tail = &element->next;
 		tuple->arg_count++;

@@ -43,9 +43,28 @@ struct expr *parse_elsewhere(struct parser *parser, uint32_t at, const struct ex
 	return expr;
 }
 
-static const char *what_macro_expects(const struct expr *param)
+static const char *kind_name(enum expr_kind kind)
 {
-	return param->kind == EXPR_VARIABLE ? "a variable" : "a map";
+	return kind == EXPR_VARIABLE ? "a variable" : kind == EXPR_MAP ? "a map" : "an expression";
+}
+
+/* The call fits no definition: why, and where the definition is. */
+static void say_misfit(struct diag *diag, const struct macro *macro, const struct expr *call,
+		       const struct expr *param, const struct expr *arg)
+{
+	diag_error(diag, call->place,
+		   "Call to %s() has arguments that do not match any definition.", macro->name);
+	if (!param) {
+		diag_error(diag, macro->place,
+			   "The closest definition of %s() has a different number of arguments. "
+			   "Expected: %u but got %u",
+			   macro->name, macro->param_count, call->arg_count);
+		return;
+	}
+	diag_error(diag, arg->place, "Mismatched arg. %s() expects %s for arg %s%s but got %s.",
+		   macro->name, kind_name(param->kind), param->kind == EXPR_MAP ? "@" : "$",
+		   param->name, kind_name(arg->kind));
+	diag_error(diag, param->place, "This is the argument in the closest definition.");
 }
 
 struct expr *macro_expand(struct parser *parser, struct macro *macro, struct expr *call)
@@ -59,9 +78,7 @@ struct expr *macro_expand(struct parser *parser, struct macro *macro, struct exp
 	struct expr *expr;
 
 	if (call->arg_count != macro->param_count) {
-		diag_error(diag, call->place,
-			   "Call to macro `%s` has wrong number arguments. Expected: %u but got %u",
-			   macro->name, macro->param_count, call->arg_count);
+		say_misfit(diag, macro, call, NULL, NULL);
 		parser->is_failed = true;
 		return NULL;
 	}
@@ -70,10 +87,7 @@ struct expr *macro_expand(struct parser *parser, struct macro *macro, struct exp
 		if (param->kind == EXPR_NAME ||
 		    (param->kind == arg->kind && (param->kind != EXPR_MAP || !arg->args)))
 			continue;
-		diag_error(diag, call->place,
-			   "Mismatched arg to macro `%s`. Macro expects %s for param %s but got "
-			   "an expression.",
-			   macro->name, what_macro_expects(param), param->name);
+		say_misfit(diag, macro, call, param, arg);
 		parser->is_failed = true;
 		return NULL;
 	}

@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "trace/parse.h"
@@ -18,8 +19,10 @@
 	X(interval)                                                                                \
 	X(profile)                                                                                 \
 	X(software)                                                                                \
-	X(hardware) X(tracepoint) X(rawtracepoint) X(uprobe) X(uretprobe) X(usdt) X(kprobe)        \
-		X(kretprobe) X(fentry) X(fexit) X(iter)
+	X(hardware)                                                                                \
+	X(tracepoint)                                                                              \
+	X(rawtracepoint) X(uprobe) X(uretprobe) X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit)  \
+		X(iter)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)
@@ -42,6 +45,8 @@ const struct probe_kind *probe_kind_find(const char *name)
 		for (size_t a = 0; a < 4 && kinds[i]->aliases[a]; a++)
 			if (!strcmp(kinds[i]->aliases[a], name))
 				return kinds[i];
+		if (kinds[i]->is_special && !strcasecmp(kinds[i]->name, name))
+			return kinds[i]; /* BEGIN, Begin */
 	}
 	return NULL;
 }
@@ -151,6 +156,10 @@ static void expand_one(struct script *script, struct action *action, const struc
 
 	if (!probe_cut(&script->arena, spec->text, &parts)) {
 		diag_error(&script->diag, spec->place, "Too many parts in probe '%s'", spec->text);
+		return;
+	}
+	if (!*parts.part[0]) {
+		diag_error(&script->diag, spec->place, "No attach points for probe");
 		return;
 	}
 	kind = probe_kind_find(parts.part[0]);

@@ -213,6 +213,12 @@ static void ring_read(struct run *run, bool to_end)
 	}
 }
 
+static void ring_skip(struct ring *ring)
+{
+	__atomic_store_n(ring->consumer, __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE);
+}
+
 /* --- loading --- */
 
 static int make_maps(struct run *run, struct err *why)
@@ -376,6 +382,8 @@ static void run_iterators(struct run *run)
 			continue;
 		while ((n = read(probe->index, chunk, sizeof(chunk))) != 0) {
 			ring_read(run, false);
+			if (run->is_exit_called)
+				return;
 			if (n < 0 && errno != EAGAIN && errno != EINTR)
 				break;
 		}
@@ -511,13 +519,15 @@ static void say_attached(struct run *run, uint32_t count)
 {
 	const char *notify = getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED");
 
-	if (run->out->is_json) {
+	if (run->options->is_quiet) {
+		/* in JSON too, as bpftrace has it */
+	} else if (run->out->is_json) {
 		fprintf(run->out->file,
 			"{\"type\": \"attached_probes\", \"count\": %u, \"data\": {\"probes\": "
 			"%u}}\n",
 			count, count);
 		fflush(run->out->file);
-	} else if (!run->options->is_quiet) {
+	} else {
 		fprintf(stderr, "Attached %u probe%s\n", count, count == 1 ? "" : "s");
 	}
 	if (notify) {
@@ -576,6 +586,11 @@ static int run_all(struct run *run, struct err *why)
 	if (has_lasting_probe(run) || run->options->is_child_ours)
 		wait_for_events(run);
 	loader_detach(run->loader);
+	/* events after exit() are none of the script's business, those before a signal are */
+	if (run->is_exit_called)
+		ring_skip(&run->ring);
+	else
+		ring_read(run, true);
 	err = run_special(run, "end", why);
 	ring_read(run, true);
 	if (err)

@@ -38,6 +38,7 @@ struct run {
 	int epoll, signals;
 	int exit_code;
 	bool is_ending;
+	bool is_exit_called; /* by the script: what comes after it is not shown */
 	uint64_t events; /* read */
 	uint32_t stack_entries;
 	uint32_t refusals_said; /* updates that maps refused, shown one by one */

@@ -251,7 +251,6 @@ static void every_system_call_is_counted(void **state)
 	assert_int_equal(number_of(&out, "@n"), 12345);
 	assert_int_equal(number_of(&out, "@p"), 12345);
 	assert_int_equal(number_of(&out, "@s"), 2 * 12345);
-	assert_int_equal(number_of(&out, "count"), 1); /* of the probes */
 	assert_non_null(strstr(buf_text(&out), "\"count\": 12345}"));
 	buf_done(&out);
 }

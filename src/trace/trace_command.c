@@ -415,7 +415,7 @@ static int compile(struct script *script, const struct command *command, struct 
 		err = script_lower(script, &target, &why);
 	}
 	show(&script->diag, !command->no_warnings);
-	if (err && !script->diag.errors)
+	if (err && !script->diag.errors && *why.text)
 		fprintf(stderr, "ERROR: %s\n", why.text);
 	return err;
 }

@@ -47,7 +47,7 @@ static void happen_exit(struct run *run, const struct expr *call, const uint8_t 
 
 	memcpy(&code, data, 8);
 	run->exit_code = (int)(code & 0xff);
-	run->is_ending = true;
+	run->is_ending = run->is_exit_called = true;
 }
 
 const struct function function_exit = {.name = "exit",
@@ -104,7 +104,8 @@ const struct function function_signal_thread = {.name = "signal_thread",
 static const struct type *check_time(struct checker *checker, struct expr *call)
 {
 	if (call->args && (!call->args->is_constant || call->args->type->kind != TYPE_STRING))
-		check_error(checker, call->place, "time() expects a string literal");
+		check_error(checker, call->place, "time() expects a string literal (%s provided)",
+			    check_short(checker, call->args->type));
 	return &type_void;
 }
 
@@ -140,12 +141,12 @@ static const struct type *check_strftime(struct checker *checker, struct expr *c
 
 	if (!call->args->is_constant || call->args->type->kind != TYPE_STRING)
 		check_error(checker, call->place,
-			    "strftime() expects a string literal as first "
-			    "argument");
+			    "strftime() expects a string literal (%s provided)",
+			    check_short(checker, call->args->type));
 	else if (when->type->kind != TYPE_NONE && !type_is_integer(when->type))
 		check_error(checker, call->place,
-			    "strftime() only supports integer arguments (%s provided)",
-			    check_text(checker, when->type));
+			    "strftime() only supports int arguments (%s provided)",
+			    check_short(checker, when->type));
 	else
 		call->number = script_text(checker->script, call->args->text);
 	return &type_timestamp;

@@ -53,13 +53,16 @@ static const struct type *check_pton(struct checker *checker, struct expr *call)
 	bool is_v6;
 
 	if (!bytes || !call->args->is_constant || call->args->type->kind != TYPE_STRING) {
-		check_error(checker, call->place, "pton() expects a string literal");
+		check_error(checker, call->place,
+			    "pton() expects an string literal at the first argument");
 		return &type_none;
 	}
 	is_v6 = memchr(call->args->text.at, ':', call->args->text.len);
 	if (inet_pton(is_v6 ? AF_INET6 : AF_INET, (const char *)call->args->text.at, bytes) != 1) {
-		check_error(checker, call->place,
-			    "pton() expects an string argument of an IPv4/IPv6 address, got %.*s",
+		check_error(checker, call->place, "pton() expects %s IPv4/IPv6 address, got %.*s",
+			    is_v6 || memchr(call->args->text.at, '.', call->args->text.len)
+				    ? "a valid"
+				    : "an string argument of an",
 			    (int)call->args->text.len, call->args->text.at);
 		return &type_none;
 	}

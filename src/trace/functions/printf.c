@@ -256,7 +256,7 @@ static void happen_assert(struct run *run, const struct expr *call, const uint8_
 	say_with_place(run, call, "errorf", SEVERITY_ERROR, buf_text(&text));
 	buf_done(&text);
 	run->exit_code = 1;
-	run->is_ending = true;
+	run->is_ending = run->is_exit_called = true;
 }
 
 const struct function function_assert = {.name = "assert",

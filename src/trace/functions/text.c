@@ -55,8 +55,8 @@ static bool check_length(struct checker *checker, struct expr *call, const struc
 		}
 		return true;
 	}
-	check_error(checker, call->place, "%s() expects an integer for its length (%s provided)",
-		    call->name, check_text(checker, length->type));
+	check_error(checker, call->place, "%s() only supports int arguments (%s provided)",
+		    call->name, check_short(checker, length->type));
 	return false;
 }
 
@@ -161,8 +161,8 @@ static const struct type *check_buf(struct checker *checker, struct expr *call)
 	}
 	if (!length && !is_text_like(type)) {
 		check_error(checker, call->place,
-			    "buf() expects a length argument for non-array "
-			    "type");
+			    "buf() expects a length argument for non-array type %s",
+			    check_short(checker, type));
 		return &type_none;
 	}
 	if (is_text_like(type) && (!length || bytes > type->size))
@@ -224,7 +224,7 @@ static const struct type *check_strncmp(struct checker *checker, struct expr *ca
 	if (strings_wanted(checker, call, 2) &&
 	    (!limit->is_constant || limit->is_negative || limit->number > 1024))
 		check_error(checker, call->place,
-			    "Builtin strncmp requires a literal, non-negative size");
+			    "Builtin strncmp requires a non-negative literal");
 	return &type_uint64;
 }
 
@@ -356,13 +356,46 @@ const struct function function_strlen = {.name = "strlen",
 
 static const struct type *check_search(struct checker *checker, struct expr *call)
 {
-	const struct expr *needle = function_nth(call, 1);
-
-	if (strings_wanted(checker, call, 2) && (!needle->is_constant || needle->text.len > 64))
-		check_error(checker, call->place,
-			    "%s() needs a literal of up to 64 bytes as its second argument",
-			    call->name);
+	strings_wanted(checker, call, 2);
 	return !strcmp(call->name, "strstr") ? &type_int64 : &type_bool;
+}
+
+static struct operand at_sum(struct lowering *l, struct operand base, int a, int b)
+{
+	return op_reg(
+		ir_alu(l->ir, ALU_ADD, base, op_reg(ir_alu(l->ir, ALU_ADD, op_reg(a), op_reg(b)))));
+}
+
+/* The same for a needle that is not known before: two loops. */
+static struct value lower_search(struct lowering *l, struct value text, struct value needle)
+{
+	struct operand base = in_frame(l, text), wanted = in_frame(l, needle);
+	struct text_loop outer = loop_start(l), inner;
+	int result = ir_reg(l->ir), at, next, have, want, room, found = ir_label(l->ir);
+	int over = ir_label(l->ir), none = ir_label(l->ir);
+
+	at = ir_load(l->ir, outer.counter, 0, 8, false);
+	ir_branch(l->ir, COND_GE, op_reg(at), op_imm(text.type->count), outer.end);
+	inner = loop_start(l);
+	at = ir_load(l->ir, outer.counter, 0, 8, false);
+	next = ir_load(l->ir, inner.counter, 0, 8, false);
+	ir_branch(l->ir, COND_GE, op_reg(next), op_imm(needle.type->count), found);
+	want = ir_load(l->ir, op_reg(ir_alu(l->ir, ALU_ADD, wanted, op_reg(next))), 0, 1, false);
+	ir_branch(l->ir, COND_EQ, op_reg(want), op_imm(0), found);
+	room = ir_alu(l->ir, ALU_ADD, op_reg(at), op_reg(next));
+	ir_branch(l->ir, COND_GE, op_reg(room), op_imm(text.type->count), inner.end);
+	have = ir_load(l->ir, at_sum(l, base, at, next), 0, 1, false);
+	ir_branch(l->ir, COND_NE, op_reg(have), op_reg(want), inner.end);
+	loop_next(l, &inner);
+	loop_next(l, &outer);
+	ir_put_label(l->ir, none);
+	ir_set(l->ir, result, op_imm(-1));
+	ir_jump(l->ir, over);
+	ir_put_label(l->ir, found);
+	at = ir_load(l->ir, outer.counter, 0, 8, false);
+	ir_set(l->ir, result, op_reg(at));
+	ir_put_label(l->ir, over);
+	return value_reg(&type_int64, result);
 }
 
 /* Index of the needle, -1: tried at every place, byte by byte. */
@@ -374,11 +407,13 @@ static struct value lower_strstr(struct lowering *l, struct expr *call)
 	struct text_loop loop;
 	struct operand base;
 
-	if (text.kind == VALUE_TEXT) {
+	if (text.kind == VALUE_TEXT && function_nth(call, 1)->is_constant) {
 		const uint8_t *found = memmem(text.text.at, text.text.len, needle.at, needle.len);
 
 		return value_imm(&type_int64, found ? found - text.text.at : -1);
 	}
+	if (!function_nth(call, 1)->is_constant || needle.len > 64)
+		return lower_search(l, text, lower_expr(l, function_nth(call, 1)));
 	ir_set(l->ir, result, op_imm(-1));
 	if (needle.len >= text.type->count)
 		return value_reg(&type_int64, result);
@@ -436,8 +471,8 @@ static const struct type *check_join(struct checker *checker, struct expr *call)
 	if (call->args->type->kind != TYPE_NONE && call->args->type->kind != TYPE_INT &&
 	    call->args->type->kind != TYPE_POINTER)
 		check_error(checker, call->place,
-			    "join() only supports int and pointer arguments (%s provided)",
-			    check_text(checker, call->args->type));
+			    "() only supports int or pointer arguments (%s provided)",
+			    check_short(checker, call->args->type));
 	if (separator && !separator->is_constant)
 		check_error(checker, call->place, "join() expects a string literal as separator");
 	return &type_void;

@@ -24,7 +24,8 @@ static void expand_iter(struct script *script, struct action *action, const stru
 	snprintf(name, sizeof(name), "bpf_iter_%s", parts->part[1]);
 	id = btf ? btf_find(btf, name, KIND_FUNC) : 0;
 	if (!id) {
-		probe_missing(script, spec, "No matches for iter %s.", parts->part[1]);
+		probe_missing(script, spec, "iter %s not available for your kernel version.",
+			      parts->part[1]);
 		return;
 	}
 	snprintf(name, sizeof(name), "iter:%s", parts->part[1]);

@@ -118,11 +118,12 @@ static void expand_kprobe(struct script *script, struct action *action,
 		return;
 	snprintf(function, sizeof(function), "%.*s", (int)len, text);
 	if (text[len] == '+' && !lex_number(span_of(text + len + 1), &plus, &why)) {
-		diag_error(&script->diag, spec->place, "Invalid offset: %s", text + len + 1);
+		diag_error(&script->diag, spec->place, "Invalid offset: invalid integer: %s",
+			   text + len + 1);
 		return;
 	}
 	if (plus && kind == &probe_kretprobe) {
-		diag_error(&script->diag, spec->place, "Offset not allowed for kretprobe");
+		diag_error(&script->diag, spec->place, "Offset not allowed");
 		return;
 	}
 	if (probe_has_wildcard(function))

@@ -78,7 +78,8 @@ static void expand_event(struct script *script, struct action *action,
 	}
 	if (parts->count == 3 && *parts->part[2] &&
 	    !lex_number(span_of(parts->part[2]), &count, &why)) {
-		diag_error(&script->diag, spec->place, "Invalid count for %s probe: %s", kind->name,
+		diag_error(&script->diag, spec->place,
+			   "Invalid count for %s probe: invalid integer: %s", kind->name,
 			   parts->part[2]);
 		return;
 	}

@@ -20,7 +20,12 @@ static bool read_time(struct script *script, const struct probe_spec *spec,
 			   parts->count - 1);
 		return false;
 	}
-	if (!lex_number(span_of(number), &value, &why) || !value) {
+	if (!lex_number(span_of(number), &value, &why)) {
+		diag_error(&script->diag, spec->place,
+			   "Invalid rate of %s probe: invalid integer: %s", parts->part[0], number);
+		return false;
+	}
+	if (!value) {
 		diag_error(&script->diag, spec->place, "%s frequency should be a positive integer",
 			   parts->part[0]);
 		return false;
