@@ -63,6 +63,7 @@ struct loader {
 	int (*map_delete)(struct loader *loader, int map, const void *key);
 	int pid; /* perf events of this process only; 0: of all */
 	uint32_t cpus; /* possible */
+	int dispatch[2]; /* probes/syscall.c: arrays of programs at exit, at entry; 0: not there */
 	uint32_t links_max;
 	uint32_t link_count;
 	int *links; /* owned: what is attached */

@@ -422,6 +422,22 @@ static void add_own_maps(struct lowering *l)
 		      NULL);
 }
 
+/* A clock ticks on while a script that called exit() is being let go of. */
+static void skip_after_exit(struct lowering *l)
+{
+	struct memory key = lower_slot(l, 8);
+	int flag, go_on = ir_label(l->ir);
+
+	ir_store(l->ir, key.base, key.offset, 8, op_imm(0));
+	flag = ir_call(l->ir, 1 /* bpf_map_lookup_elem */, op_map(MAP_CONTROL),
+		       lower_address(l, key), NO_OPERAND, NO_OPERAND, NO_OPERAND);
+	ir_branch(l->ir, COND_EQ, op_reg(flag), op_imm(0), go_on);
+	int is_over = ir_load(l->ir, op_reg(flag), 0, 8, false);
+
+	ir_branch(l->ir, COND_NE, op_reg(is_over), op_imm(0), l->exit_label);
+	ir_put_label(l->ir, go_on);
+}
+
 static void lower_body(struct lowering *l)
 {
 	struct body *body = l->probe->body;
@@ -440,6 +456,8 @@ static void lower_body(struct lowering *l)
 					variable->is_shared || (variable->is_in_loop &&
 								l->compiled->target.has_may_goto));
 	}
+	if (l->probe->kind->program == PROGRAM_PERF_EVENT)
+		skip_after_exit(l);
 	if (body->predicate) {
 		l->ir->place = body->predicate->place;
 		lower_condition(l, body->predicate, false, l->exit_label);

@@ -14,4 +14,7 @@
 
 /* The file that a name means: a path, a library, a program in PATH. */
 bool binary_find(const char *name, char *path, size_t size);
+/* Many tracepoints of syscalls:, this one among them: probe_syscall is cheaper then. */
+bool syscalls_are_many(const struct script *script, const struct probe *probe);
+extern const struct probe_kind probe_syscall;
 int attach_uprobe(struct loader *loader, struct probe *probe, int program, struct err *why);

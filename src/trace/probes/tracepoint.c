@@ -283,9 +283,10 @@ static const struct probe_kind cheap_tracepoint = {.name = "tracepoint",
 
 static const struct probe_kind *choose(struct script *script, const struct probe *probe)
 {
-	if (probe->uses_args || probe->uses_stack || script->options->pid ||
-	    !strcmp(probe->target, "syscalls"))
+	if (probe->uses_args || probe->uses_stack || script->options->pid)
 		return NULL;
+	if (!strcmp(probe->target, "syscalls"))
+		return syscalls_are_many(script, probe) ? &probe_syscall : NULL;
 	return &cheap_tracepoint;
 }
 
