@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 
-enum { LOOK_MS = 1000, TABLES = LANES_MAX + STORE_TIERS + 16, IDLE_MS = 1000 };
+enum { LOOK_MS = 1000, TABLES = LANES_MAX + STORE_TIERS + 16, IDLE_MS = 1000, PARCELS_A_TICK = 16 };
 
 /* What the writer saw when it last looked. */
 struct look {
@@ -100,7 +100,7 @@ static void count_tables(struct look *look, struct store *store, const struct sh
 	for (size_t i = 0; i < look->tables; i++) {
 		look->table[i] = (struct history_table){.table = status[i]};
 		for (uint32_t k = 0; k < shelver->lanes; k++)
-			if (!strcmp(shelver->lane[k]->name, status[i].name)) {
+			if (!strcmp(shelver->lane[k]->table_name, status[i].name)) {
 				look->table[i].stored = shelver->lane[k]->stored;
 				look->table[i].expired = shelver->lane[k]->expired;
 			}
@@ -179,13 +179,15 @@ static void write_on(struct history *history, struct store *store)
 		pthread_mutex_lock(&history->lock);
 		parcel = next_parcel(history, wait_ms < IDLE_MS ? wait_ms : IDLE_MS);
 		stop = !parcel && history->stop;
-		while (parcel) {
+		/* not without end: what was taken must be synced */
+		for (int i = 0; parcel && i < PARCELS_A_TICK; i++) {
 			pthread_mutex_unlock(&history->lock);
 			deliver(parcel, shelver, &scraper);
 			pthread_mutex_lock(&history->lock);
 			account(history, parcel, shelver, &scraper);
 			parcel_free(parcel);
-			parcel = history->first ? next_parcel(history, 0) : NULL;
+			parcel = history->first && i + 1 < PARCELS_A_TICK ? next_parcel(history, 0)
+									  : NULL;
 		}
 		pthread_mutex_unlock(&history->lock);
 	}
@@ -220,6 +222,7 @@ static struct store *open_store(struct history *history, struct err *why)
 	options.memory_max = 4 << 20;
 	options.head_samples = 128 * 1024;
 	options.block_rows = 2048;
+	options.series_max = SERIES_KNOWN;
 	options.segment_bytes = 2 << 20;
 	fit_into(&options);
 	for (int i = 0; i < STORE_TIERS; i++)

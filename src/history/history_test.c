@@ -158,6 +158,23 @@ static void records_come_back_as_they_were(void **state)
 	end(&scene);
 }
 
+static void an_item_may_be_called_like_a_tier(void **state)
+{
+	struct past_query query = everything;
+	struct reading reading;
+	struct scene scene;
+
+	begin(&scene);
+	publish(&scene, "samples", 1, "one");
+	history_free(scene.history); /* its files are not mistaken for samples at the next start */
+	scene.history = open_history(&scene, 64 << 20);
+	query.item = "samples";
+	read_records(&scene, &reading, &query);
+	assert_int_equal(reading.answer.records, 1);
+	reading_done(&reading);
+	end(&scene);
+}
+
 static void two_types_under_one_name_stay_apart(void **state)
 {
 	struct reading reading;
@@ -370,6 +387,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_back_as_they_were),
+		cmocka_unit_test(an_item_may_be_called_like_a_tier),
 		cmocka_unit_test(two_types_under_one_name_stay_apart),
 		cmocka_unit_test(pages_are_the_whole),
 		cmocka_unit_test(what_is_not_taken_is_counted),

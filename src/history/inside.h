@@ -23,8 +23,8 @@ enum {
 	QUEUE_BYTES = 8 << 20, /* of all parcels that wait */
 	RECORD_BYTES = 64 * 1024,
 	LAYOUTS = 1024, /* known at the same time; then all are forgotten */
-	SERIES_KNOWN = 100000,
-	SERIES_IDLE_S = 1800, /* a series that was not seen so long gets a new number */
+	SERIES_KNOWN = 50000,
+	SERIES_IDLE_S = 500, /* a series that was not seen so long gets a new number */
 	VALUE_KINDS = VALUE_JSON + 1,
 };
 
@@ -71,7 +71,8 @@ struct parcel *pack_scrape(struct packer *packer, struct family *const *families
 
 /* One item's table, on the writer's side. */
 struct lane {
-	char name[STORE_NAME_BYTES];
+	char name[STORE_NAME_BYTES]; /* of the item */
+	char table_name[STORE_NAME_BYTES];
 	const struct store_table *table; /* the store's */
 	struct store_rows *rows; /* owned */
 	uint32_t room; /* of rows */

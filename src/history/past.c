@@ -8,6 +8,7 @@
 #include "history/past.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@ enum { PAGE = 1000, PARTS = 16, CURSOR_ARENA = 64 * 1024, CURSOR_BYTES = 1024 };
 
 struct reading {
 	struct store *store;
+	char table[STORE_NAME_BYTES];
 	const struct past_query *query;
 	struct past_answer *answer;
 	void (*each)(void *ctx, const struct record *record);
@@ -198,7 +200,7 @@ static int ask_page(struct reading *reading, const struct store_cursor *after, s
 	const struct past_query *query = reading->query;
 	uint64_t now_ns = clock_monotonic_ns();
 	struct store_query ask = {
-		.table = query->item,
+		.table = reading->table,
 		.from_ns = (int64_t)(query->from_ns < INT64_MAX ? query->from_ns : INT64_MAX),
 		.to_ns = (int64_t)(query->to_ns < INT64_MAX ? query->to_ns : INT64_MAX),
 		.where = where,
@@ -276,6 +278,11 @@ static int read_pages(struct reading *reading, struct store_cursor *cursor,
 	}
 }
 
+void past_table(const char *item, char ret_table[STORE_NAME_BYTES])
+{
+	snprintf(ret_table, STORE_NAME_BYTES, "%s%s", item, strncmp(item, "samples", 7) ? "" : "_");
+}
+
 int past_read(struct store *store, const struct past_query *query,
 	      void (*each)(void *ctx, const struct record *record), void *ctx,
 	      struct past_answer *ret_answer, struct err *why)
@@ -290,6 +297,7 @@ int past_read(struct store *store, const struct past_query *query,
 	if (!reading)
 		return err_set(why, -ENOMEM, "no memory to read the history");
 	reading->store = store;
+	past_table(query->item, reading->table);
 	reading->query = query;
 	reading->answer = ret_answer;
 	reading->each = each;
@@ -304,7 +312,7 @@ int past_read(struct store *store, const struct past_query *query,
 			"unchanged");
 	else if (!query->limit)
 		ret_answer->has_more = true; /* behind where the cursor is, if there is one */
-	else if (!store_table_now(store, query->item, &table))
+	else if (!store_table_now(store, reading->table, &table))
 		error = read_pages(reading, &cursor, demand(reading, &table), why);
 	arena_done(&reading->arena);
 	free(reading);

@@ -29,6 +29,9 @@ struct past_answer {
 	char why_partial[128];
 };
 
+/* The table of an item: called like it, unless the samples of metrics are. */
+void past_table(const char *item, char ret_table[STORE_NAME_BYTES]);
+
 /* The record is borrowed for the call. An item without a table has no records. -EINVAL: no such cursor. */
 int past_read(struct store *store, const struct past_query *query,
 	      void (*each)(void *ctx, const struct record *record), void *ctx,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "history/inside.h"
+#include "history/past.h"
 
 enum { ROWS_FIRST = 32, ROWS_MOST = 2048, ASK = -1, NEVER = -2 };
 
@@ -100,7 +101,7 @@ static int define(struct shelver *shelver, struct lane *lane, const struct store
 		  size_t count)
 {
 	const struct store_table_definition definition = {
-		.name = lane->name,
+		.name = lane->table_name,
 		.columns = column,
 		.count = count,
 		.keep_s = shelver->keep_s,
@@ -124,6 +125,7 @@ static struct lane *lane_of(struct shelver *shelver, struct span item)
 	if (!lane)
 		return NULL;
 	memcpy(lane->name, item.at, item.len);
+	past_table(lane->name, lane->table_name);
 	lane->room = ROWS_FIRST;
 	if (!define(shelver, lane, &time, 1))
 		lane->rows = store_rows_new(lane->table, lane->room);

@@ -653,6 +653,76 @@ static int judge(const char *text, char *const argv[])
 	return WIFEXITED(status) && WEXITSTATUS(status) != 127 ? WEXITSTATUS(status) : -1;
 }
 
+/* A sample as the line of text that it is: found there, with the same number. */
+static void find_line(void *ctx, const struct metric_sample *sample)
+{
+	struct buf line;
+	const char *found;
+	bool labelled = sample->labels.len || sample->le;
+
+	buf_init(&line, 4096);
+	buf_f(&line, "%s%s%s%.*s", sample->metric->name, sample->suffix, labelled ? "{" : "",
+	      (int)sample->labels.len, (const char *)sample->labels.at);
+	if (sample->le)
+		buf_f(&line, "%sle=\"%s\"", sample->labels.len ? "," : "", sample->le);
+	buf_str(&line, labelled ? "} " : " ");
+	found = strstr(*(const char **)ctx, buf_text(&line));
+	if (!found)
+		fail_msg("'%s' is not in the text", buf_text(&line));
+	assert_true(strtod(found + line.len, NULL) == sample->value);
+	assert_int_equal(sample->note->id, 0);
+	sample->note->id = 7;
+	buf_done(&line);
+}
+
+static void count_known(void *ctx, const struct metric_sample *sample)
+{
+	struct span labels = sample->labels;
+	struct label_text label;
+
+	assert_int_equal(sample->note->id, 7);
+	while (metric_labels_next(&labels, &label))
+		if (span_is(label.name, "odd"))
+			assert_true(span_is((struct span){(uint8_t *)label.value, label.len},
+					    "a \"quoted\"\nline\\"));
+	++*(size_t *)ctx;
+}
+
+static void samples_are_what_the_text_says(void **state)
+{
+	const struct metric counter = {.name = "c_seconds_total", .type = METRIC_COUNTER, .scale = 1e-9};
+	const struct metric histogram = {.name = "h_seconds", .type = METRIC_HISTOGRAM, .scale = 1e-6};
+	const uint64_t slots[METRIC_SLOTS] = {[3] = 5, [9] = 70000};
+	const struct label labels[] = {{"odd", span_of("a \"quoted\"\nline\\")}, {"b", span_of("x")}};
+	struct family *families[] = {family_new(&counter, 10), family_new(&histogram, 10),
+				     family_new(&counter, 10)};
+	struct buf text;
+	const char *at;
+	size_t lines = 0, samples = 0;
+
+	for (int i = 0; i < 3; i++)
+		family_begin(families[i]);
+	family_add(families[0], labels, 2, 1234567890123.0);
+	family_add(families[2], labels, 2, 3);
+	family_add(families[2], labels, 1, 0.25);
+	family_add_histogram(families[1], labels, 2, slots, 987654321);
+	for (int i = 0; i < 3; i++)
+		family_end(families[i], 1);
+	buf_init(&text, 1 << 20);
+	families_write(families, 3, false, &text);
+	at = buf_text(&text);
+	families_samples(families, 3, find_line, &at);
+	families_samples(families, 3, count_known, &samples);
+	for (; *at; at++)
+		lines += *at == '\n';
+	for (at = buf_text(&text); (at = strstr(at, "# ")); at += 2)
+		lines--;
+	assert_int_equal(samples, lines);
+	buf_done(&text);
+	for (int i = 0; i < 3; i++)
+		family_free(families[i]);
+}
+
 static void promtool_agrees(void **state)
 {
 	struct family *family[4];
@@ -715,6 +785,7 @@ int main(void)
 		cmocka_unit_test(families_of_one_name_are_written_together),
 		cmocka_unit_test(exemplars_point_at_traces),
 		cmocka_unit_test(a_family_is_json_too),
+		cmocka_unit_test(samples_are_what_the_text_says),
 		cmocka_unit_test(promtool_agrees),
 		cmocka_unit_test(an_openmetrics_parser_agrees),
 	};

@@ -26,7 +26,7 @@ enum store_series_kind {
 	SERIES_COUNTER = 2, /* rises, or begins anew: also buckets, sums and counts of histograms */
 };
 
-/* 0 is no series. A handle may become stale when its series had no sample for an hour. */
+/* 0 is no series. A handle may become stale when its series had no sample for a quarter of an hour. */
 typedef uint64_t store_series_handle;
 
 struct store_sample {

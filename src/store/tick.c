@@ -8,7 +8,7 @@
 #define SECOND      ((int64_t)1000000000)
 #define MILLISECOND ((int64_t)1000000)
 
-enum { SWEEP_S = 5, ROLL_S = 1, SERIES_S = 3600 };
+enum { SWEEP_S = 5, ROLL_S = 1, SERIES_S = 900 };
 
 /* Is what was opened then, with its oldest rows in that journal, to be written now? */
 static bool is_due(const struct store *store, int64_t age_ns, uint32_t age_s, uint64_t journal,
@@ -109,7 +109,7 @@ static int until_next(const struct store *store)
 	return (int)(due / MILLISECOND) + 1;
 }
 
-/* Series that had no sample for an hour and are in no head make room for others. */
+/* Series that had no sample for a quarter of an hour and are in no head make room for others. */
 static void forget_series(struct store *store, int64_t now)
 {
 	struct metrics *metrics = &store->metrics;
