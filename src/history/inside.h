@@ -23,7 +23,7 @@ enum {
 	QUEUE_BYTES = 8 << 20, /* of all parcels that wait */
 	RECORD_BYTES = 64 * 1024,
 	LAYOUTS = 1024, /* known at the same time; then all are forgotten */
-	SERIES_KNOWN = 50000,
+	SERIES_KNOWN = 30000,
 	SERIES_IDLE_S = 500, /* a series that was not seen so long gets a new number */
 	VALUE_KINDS = VALUE_JSON + 1,
 };

@@ -27,7 +27,37 @@ static uint64_t oldest_journal(const struct store *store)
 	return store->journal.file[0].number;
 }
 
-/* Ends chunks that are old, that the journal does not hold, or because of which it gets too long. */
+/* Memory of all open chunks, and the table whose chunk has most of it (NULL: there are none). Needs state. */
+static size_t open_memory(const struct store *store, struct live **ret_largest)
+{
+	size_t all = 0, most = 0;
+
+	*ret_largest = NULL;
+	for (uint32_t i = 0; i < store->lives; i++) {
+		const struct chunk *chunk = store->live[i]->open;
+		size_t bytes = chunk && chunk->rows ? chunk_memory(chunk) : 0;
+
+		all += bytes;
+		if (bytes > most) {
+			most = bytes;
+			*ret_largest = store->live[i];
+		}
+	}
+	return all;
+}
+
+/* Texts that hardly ever come twice (command lines) weigh more in memory than packed. Needs state. */
+static void seal_large(struct store *store)
+{
+	struct live *largest;
+
+	while (open_memory(store, &largest) > store->options.memory_max && largest)
+		if (live_seal(store, largest))
+			break;
+}
+
+/* Ends chunks that are old, that the journal does not hold, or because of which it gets too long, and the largest when all
+ * together are too large. */
 static void seal_due(struct store *store, int64_t now)
 {
 	const struct head *head;
@@ -43,6 +73,7 @@ static void seal_due(struct store *store, int64_t now)
 			   chunk->first_journal, oldest, chunk->unlogged))
 			live_seal(store, store->live[i]);
 	}
+	seal_large(store);
 	head = store->metrics.open;
 	if (head && is_due(store, now - head->opened_ns, store->options.head_age_s,
 			   head->first_journal, oldest, head->unlogged))
