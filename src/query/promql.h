@@ -24,7 +24,7 @@ struct expr;
 enum {
 	PROMQL_BYTES_MAX = 16 * 1024,
 	PROMQL_STEPS_MAX = 11000, /* as Prometheus has it */
-	PROMQL_ARENA = 24 << 20, /* memory of one question */
+	PROMQL_ARENA = 12 << 20, /* memory of one question, and of each piece of it */
 	PROMQL_LOOK_BACK_MS = 300000,
 	PROMQL_SUBQUERY_MS = 60000, /* step of a subquery that names none */
 };

@@ -223,6 +223,35 @@ static void limits_hold(void **state)
 	assert_true(why.code == -ENOMEM || why.code == -EINVAL);
 }
 
+/* What does not fit into memory at once is done in pieces of time, and is the same. */
+static void pieces_are_the_whole(void **state)
+{
+	size_t series = 150;
+	const struct promql_source source = {&series, answer, clock_monotonic_ns() + 60000000000u};
+	const struct promql_times times = {.start_ms = BEGIN_MS,
+					   .end_ms = BEGIN_MS + 1500000,
+					   .step_ms = 150,
+					   .count = 10000,
+					   .is_range = true};
+	struct promql_result result;
+	struct promql *query;
+	struct err why = {};
+	struct buf text;
+	struct json json = {.out = &text};
+
+	buf_init(&text, 64 << 20);
+	assert_int_equal(promql_parse(span_of("sum(m + m)"), &query, &why), 0);
+	if (promql_run(query, &source, &times, &result, &why))
+		fail_msg("%s", why.text);
+	promql_write(&result, &json);
+	/* at 99 steps of 15 s each series has 99 + n: twice the sum over n */
+	assert_non_null(strstr(buf_text(&text), "[1000,\"22350\"],[1000.150,\"22350\"]"));
+	assert_non_null(strstr(buf_text(&text), "[2485,\"52050\"],[2485.150,\"52050\"]"));
+	buf_done(&text);
+	promql_result_done(&result);
+	promql_free(query);
+}
+
 static int never(void *ctx, const struct store_select *select, struct store_selection *selection,
 		 struct err *why)
 {
@@ -260,6 +289,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_written_as_prometheus_writes_them),
 		cmocka_unit_test(written_numbers_read_back),
 		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(pieces_are_the_whole),
 		cmocka_unit_test(time_is_limited),
 	};
 

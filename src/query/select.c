@@ -10,7 +10,7 @@
 
 #include "query/set.h"
 
-enum { SAMPLES_MAX = 600000 };
+enum { SAMPLES_MAX = 300000 };
 
 struct regex_ctx {
 	struct evaluation *e;

@@ -78,7 +78,7 @@ struct store_select {
 	size_t samples_max; /* 0: SELECT_SAMPLES_MAX */
 };
 
-enum { SELECT_SERIES_MAX = 50000, SELECT_SAMPLES_MAX = 5000000, SELECT_MEMORY_MAX = 32 << 20 };
+enum { SELECT_SERIES_MAX = 50000, SELECT_SAMPLES_MAX = 5000000, SELECT_MEMORY_MAX = 24 << 20 };
 
 struct store_points {
 	struct span labels; /* store_points_label reads it */
