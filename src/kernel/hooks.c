@@ -60,6 +60,21 @@ static char *copy_of(const char *tag, const char *key)
 	return tag_value(tag, key, &value) ? strndup((const char *)value.at, value.len) : NULL;
 }
 
+/* with=HOOK:ORDER */
+static void read_with(const char *tag, struct alternative *alternative)
+{
+	struct span with;
+	size_t len = 0;
+
+	if (!tag_value(tag, "with", &with))
+		return;
+	while (len < with.len && with.at[len] != ':' && len + 1 < sizeof(alternative->with))
+		len++;
+	memcpy(alternative->with, with.at, len);
+	for (size_t i = len + 1; i < with.len && with.at[i] >= '0' && with.at[i] <= '9'; i++)
+		alternative->with_order = alternative->with_order * 10 + (with.at[i] - '0');
+}
+
 static int add_alternative(struct object *object, const struct bpf_program *program,
 			   const char *tag)
 {
@@ -88,6 +103,7 @@ static int add_alternative(struct object *object, const struct bpf_program *prog
 	if (tag) {
 		alternative->prototype = copy_of(tag, "proto");
 		alternative->perf = copy_of(tag, "perf");
+		read_with(tag, alternative);
 		object->hook[hook].optional |= tag_value(tag, "optional", &optional);
 	}
 	object->alternatives++;

@@ -53,6 +53,14 @@
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";optional=1")
 
 /*
+ * A hook that completes another: it is served only where `with`, which stands before it, has chosen its alternative of
+ * number `number` (two functions that together do what one tracepoint does on newer kernels).
+ */
+#define HOOK_WITH(section, hook, order, with, number)                                              \
+	SEC("?" section)                                                                           \
+	TAG("hook;name=" #hook ";order=" #order ";optional=1;with=" #with ":" #number)
+
+/*
  * The same for raw tracepoints whose arguments this program relies on: `prototype` lists the types
  * of the tracepoint's arguments as BTF prints them, comma separated ("bool,struct task_struct *,
  * struct task_struct *"). An alternative whose kernel prototype begins otherwise is skipped: raw

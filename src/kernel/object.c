@@ -252,6 +252,16 @@ static int check_before_loading(struct object *object, const struct alternative 
 	return 0;
 }
 
+/* Has the hook that this one completes chosen the alternative that needs it? */
+static bool goes_with(const struct object *object, const struct alternative *alternative)
+{
+	for (uint32_t i = 0; i < object->hooks; i++)
+		if (!strcmp(object->hook[i].name, alternative->with))
+			return object->hook[i].chosen >= 0 &&
+			       object->alternative[object->hook[i].chosen].order == alternative->with_order;
+	return false;
+}
+
 /* Takes the first alternative that is left for each hook. */
 static int choose(struct object *object, struct err *why)
 {
@@ -265,6 +275,8 @@ static int choose(struct object *object, struct err *why)
 		if (alternative->refused || object->hook[alternative->hook].chosen >= 0)
 			continue;
 		if (forced && forced != i + 1)
+			continue;
+		if (alternative->with[0] && !goes_with(object, alternative))
 			continue;
 		if (check_before_loading(object, alternative, &reason)) {
 			strike_out(object, i, reason.text);

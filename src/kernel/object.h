@@ -19,6 +19,8 @@ struct alternative {
 	char *prototype; /* owned, NULL = not checked */
 	char *perf; /* owned: "cpu-clock:99hz" for perf_event sections, else NULL */
 	uint32_t hook; /* index in object->hook */
+	char with[64]; /* "" or the hook that must have chosen its alternative of number with_order */
+	uint32_t with_order;
 	uint32_t order;
 	bool refused;
 	struct dispatcher dispatcher; /* owned; what is attached in place of the program */

@@ -371,6 +371,8 @@ struct tcp_sock {
 	u32 segs_in, segs_out;
 };
 
+struct msghdr;
+
 struct net_device {
 	char name[16];
 	int ifindex;
@@ -379,6 +381,7 @@ struct net_device {
 struct sk_buff {
 	struct sock *sk;
 	struct net_device *dev;
+	char cb[48]; /* the layer's own, TCP: struct tcp_skb_cb */
 	unsigned int len, data_len;
 	__be16 protocol;
 	u16 transport_header;

@@ -111,18 +111,38 @@ struct copy {
 	__u32 head, tail;
 };
 
+/* (two branches, not one with a minimum: a verifier that takes the impossible one knows nothing of its pointers) */
 static __always_inline void copy_buffer(__u8 *out, __u64 from, __u64 moved, __u64 want,
 					struct copy *ret)
 {
 	if (want > REQUESTS_HEAD_MAX)
 		want = REQUESTS_HEAD_MAX;
+	if (moved <= want) {
+		/* said once more, and so that the compiler does not take it away: old verifiers compare with
+		 * constants only */
+		asm volatile("" : "+r"(moved));
+		if (moved > REQUESTS_HEAD_MAX || bpf_probe_read_user(out, moved, (void *)from))
+			count_add(COUNT_LOST_READ);
+		else
+			ret->head = moved;
+		return;
+	}
 	if (bpf_probe_read_user(out, want, (void *)from)) {
 		count_add(COUNT_LOST_READ);
 		return;
 	}
 	ret->head = want;
-	if (moved > want && moved - want >= REQUESTS_TAIL &&
-	    !bpf_probe_read_user(out + want, REQUESTS_TAIL, (void *)(from + moved - REQUESTS_TAIL)))
+}
+
+static __always_inline void copy_tail_of_buffer(__u8 *out, __u64 from, __u64 moved,
+						struct copy *ret)
+{
+	__u64 offset = ret->head;
+
+	if (offset > REQUESTS_HEAD_MAX || moved < offset + REQUESTS_TAIL)
+		return;
+	if (!bpf_probe_read_user(out + offset, REQUESTS_TAIL,
+				 (void *)(from + moved - REQUESTS_TAIL)))
 		ret->tail = REQUESTS_TAIL;
 }
 
@@ -158,6 +178,8 @@ static __always_inline void copy_pieces(__u8 *out, const struct call *call, __u3
 	struct call_piece piece;
 	__u64 at = 0, len;
 
+	if (want > moved)
+		want = moved;
 	if (want > REQUESTS_HEAD_MAX)
 		want = REQUESTS_HEAD_MAX;
 	for (__u32 i = 0; i < CALL_PIECES && i < call->piece_count; i++) {
@@ -169,6 +191,8 @@ static __always_inline void copy_pieces(__u8 *out, const struct call *call, __u3
 		len = piece.len < want - at ? piece.len : want - at;
 		if (len > REQUESTS_HEAD_MAX / 2)
 			len = REQUESTS_HEAD_MAX / 2;
+		asm volatile("" : "+r"(len)); /* as above: not to be taken away */
+		len &= REQUESTS_HEAD_MAX - 1;
 		if (bpf_probe_read_user(out + at, len, (void *)piece.at)) {
 			count_add(COUNT_LOST_READ);
 			break;
@@ -178,20 +202,23 @@ static __always_inline void copy_pieces(__u8 *out, const struct call *call, __u3
 			break;
 	}
 	ret->head = at;
-	if (moved > at)
-		copy_tail(out, call, moved, ret);
 }
 
+/* `with_tail`, a constant: the end too, when it was not copied. */
 static __always_inline struct copy copy_bytes(__u8 *out, const struct call *call, __u32 moved,
-					      __u32 want)
+					      __u32 want, bool with_tail)
 {
 	struct copy copy = {};
 
-	if (want > moved)
-		want = moved;
 	if (call->at)
 		copy_buffer(out, call->at, moved, want, &copy);
 	else if (call->pieces)
 		copy_pieces(out, call, moved, want, &copy);
+	if (!with_tail || copy.head >= moved)
+		return copy;
+	if (call->at)
+		copy_tail_of_buffer(out, call->at, moved, &copy);
+	else if (call->pieces)
+		copy_tail(out, call, moved, &copy);
 	return copy;
 }

@@ -345,22 +345,15 @@ static __always_inline void forget_arrivals(struct connection *connection, __u32
 		connection->first_mark++;
 }
 
-static __always_inline int on_arrival(struct sock *sk)
+/* Received bytes up to the sequence number `end` are there now. */
+static __always_inline int note_arrival(struct sock *sk, __u32 end)
 {
-	struct connection *connection;
-	struct tcp_sock *tcp;
+	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
 	struct mark *mark;
-	__u32 end;
 
-	if (sk->sk_protocol != PROTO_TCP)
+	if (!connection || is_unwanted(connection) ||
+	    connection->end_mark - connection->first_mark >= MARKS)
 		return 0;
-	connection = bpf_sk_storage_get(&connections, sk, 0, 0);
-	if (!connection || is_unwanted(connection))
-		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp || connection->end_mark - connection->first_mark >= MARKS)
-		return 0;
-	end = tcp->rcv_nxt;
 	if (connection->first_mark != connection->end_mark &&
 	    connection->mark[(connection->end_mark - 1) % MARKS].end == end)
 		return 0;
@@ -369,6 +362,13 @@ static __always_inline int on_arrival(struct sock *sk)
 	mark->end = end;
 	connection->end_mark++;
 	return 0;
+}
+
+static __always_inline int on_arrival(struct sock *sk)
+{
+	struct tcp_sock *tcp = sk->sk_protocol == PROTO_TCP ? bpf_skc_to_tcp_sock(sk) : 0;
+
+	return tcp ? note_arrival(sk, tcp->rcv_nxt) : 0;
 }
 
 /* ---- streams ---- */
@@ -468,7 +468,8 @@ static __always_inline void tell_data(struct sock *sk, struct connection *connec
 	if (moved) {
 		__builtin_memset(room->bytes, 0, CANDIDATE_BYTES);
 		read_call(&call);
-		copy = copy_bytes(room->bytes, &call, moved, wanted_bytes(connection, direction));
+		copy = copy_bytes(room->bytes, &call, moved, wanted_bytes(connection, direction),
+				  true);
 	} else {
 		data_in(room)->head.flags = REQUESTS_END;
 	}
@@ -652,7 +653,7 @@ static __always_inline void on_datagram(struct sock *sk, __u32 moved, __u32 dire
 	if (call.many)
 		choose_message(&call, moved);
 	event = datagram_in(room);
-	copy = copy_bytes(room->bytes, &call, moved, REQUESTS_DATAGRAM_MAX);
+	copy = copy_bytes(room->bytes, &call, moved, REQUESTS_DATAGRAM_MAX, false);
 	bytes = copy.head;
 	if (bytes > REQUESTS_DATAGRAM_MAX)
 		bytes = REQUESTS_DATAGRAM_MAX;
@@ -692,10 +693,52 @@ int BPF_PROG(recv_length, struct sock *sk, int result, int flags)
 	return flags & MSG_PEEK ? 0 : on_moved(sk, result, REQUESTS_IN);
 }
 
+/* 6e6eda44b939 ("sock: add tracepoint for send recv length"), 6.3: before, these functions see the same calls. */
+HOOK("fexit/inet_sendmsg", send, 2)
+int BPF_PROG(inet_sent, struct socket *sock, struct msghdr *msg, size_t size, int result)
+{
+	return on_moved(sock->sk, result, REQUESTS_OUT);
+}
+
+HOOK_WITH("fexit/inet6_sendmsg", send6, 1, send, 2)
+int BPF_PROG(inet6_sent, struct socket *sock, struct msghdr *msg, size_t size, int result)
+{
+	return on_moved(sock->sk, result, REQUESTS_OUT);
+}
+
+HOOK("fexit/inet_recvmsg", receive, 2)
+int BPF_PROG(inet_received, struct socket *sock, struct msghdr *msg, size_t size, int flags,
+	     int result)
+{
+	return flags & MSG_PEEK ? 0 : on_moved(sock->sk, result, REQUESTS_IN);
+}
+
+HOOK_WITH("fexit/inet6_recvmsg", receive6, 1, receive, 2)
+int BPF_PROG(inet6_received, struct socket *sock, struct msghdr *msg, size_t size, int flags,
+	     int result)
+{
+	return flags & MSG_PEEK ? 0 : on_moved(sock->sk, result, REQUESTS_IN);
+}
+
 HOOK_OPTIONAL("tp_btf/sk_data_ready", arrival, 1)
 int BPF_PROG(data_ready, struct sock *sk)
 {
 	return on_arrival(sk);
+}
+
+/* 40e0b0905417 ("net/sock: Introduce trace_sk_data_ready()"), 6.3: before, the segment itself is looked at. */
+HOOK_OPTIONAL("tp_btf/tcp_probe", arrival, 2)
+int BPF_PROG(probe, struct sock *sk, struct sk_buff *skb)
+{
+	struct {
+		__u32 first, end;
+	} sequence = {}; /* struct tcp_skb_cb */
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp || bpf_probe_read_kernel(&sequence, sizeof(sequence), skb->cb) ||
+	    sequence.first == sequence.end || is_behind(sequence.first, tcp->rcv_nxt))
+		return 0; /* an acknowledgement, or out of order */
+	return note_arrival(sk, sequence.end);
 }
 
 HOOK_PROTO("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS)
