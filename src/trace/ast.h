@@ -130,6 +130,7 @@ struct stmt {
 	struct expr *value; /* assign, let, expr, return, condition, start of range, count */
 	struct expr *end; /* end of range */
 	enum op op; /* assign: += and its kin */
+	struct place op_place; /* from the operator to the end of the value */
 	struct type_spec *spec; /* let $x: type */
 	struct stmt *body, *otherwise;
 	struct variable *variable; /* checker: declared here */
@@ -146,6 +147,9 @@ struct variable {
 	bool has_fixed_type; /* let $x: type */
 	bool is_shared; /* with a callback (for over a map): lives in the frame */
 	uint32_t callback_depth; /* of its declaration */
+	bool is_hoisted; /* assigned in both branches of an if, used after it */
+	const struct stmt *branch_of; /* the if in one of whose branches it is declared, NULL */
+	bool is_in_else;
 	bool is_addressed; /* &$x: lives in memory */
 	bool is_in_loop; /* written in a loop, or shared with a callback: lives in memory */
 	uint32_t loop_depth; /* of its declaration */

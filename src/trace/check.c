@@ -111,6 +111,8 @@ void check_map_value(struct checker *checker, struct map_decl *map, const struct
 	}
 }
 
+static void check_body_of(struct checker *checker, struct stmt *stmts);
+
 static struct variable *declare(struct checker *checker, struct stmt *stmt, struct expr *target)
 {
 	struct variable *variable = stmt->variable;
@@ -127,6 +129,10 @@ static struct variable *declare(struct checker *checker, struct stmt *stmt, stru
 		variable->reg = variable->slot = -1;
 		checker->body->variables = variable;
 		stmt->variable = variable;
+		if (checker->branch_of && checker->depth == checker->branch_depth) {
+			variable->branch_of = checker->branch_of;
+			variable->is_in_else = checker->is_in_else;
+		}
 	}
 	if (!binding)
 		return NULL;
@@ -137,6 +143,77 @@ static struct variable *declare(struct checker *checker, struct stmt *stmt, stru
 	checker->bindings = binding;
 	target->variable = variable;
 	return variable;
+}
+
+/*
+ * Variables once belonged to the whole action; now to their block. A script that gives a variable a
+ * value in both branches of an if and reads it afterwards leaves no doubt about what it means: the
+ * variable is made one of the whole action, and all is walked again.
+ */
+struct variable *check_hoist(struct checker *checker, const char *name)
+{
+	struct variable *hoisted = NULL;
+	struct binding *binding;
+
+	for (struct variable *a = checker->body->variables; a && !hoisted; a = a->next)
+		for (struct variable *b = checker->body->variables; b && !hoisted; b = b->next) {
+			const struct type *joined;
+
+			if (!a->branch_of || a->branch_of != b->branch_of || a->is_in_else ||
+			    !b->is_in_else || strcmp(a->name, name) || strcmp(b->name, name))
+				continue;
+			joined = type_join(&checker->script->arena, a->type, b->type);
+			if (!joined || joined->kind == TYPE_NONE)
+				continue;
+			hoisted = arena_new(&checker->script->arena, sizeof(*hoisted));
+			binding = arena_new(&checker->script->arena, sizeof(*binding));
+			if (!hoisted || !binding)
+				return NULL;
+			*hoisted = *a;
+			hoisted->type = joined;
+			hoisted->is_hoisted = true;
+			hoisted->branch_of = NULL;
+			hoisted->next = checker->body->variables;
+			checker->body->variables = hoisted;
+			*binding = (struct binding){.next = checker->bindings,
+						    .variable = hoisted,
+						    .depth = checker->depth};
+			checker->bindings = binding;
+			checker->is_changed = true;
+		}
+	return hoisted;
+}
+
+static void bind_hoisted(struct checker *checker)
+{
+	for (struct variable *v = checker->body->variables; v; v = v->next) {
+		struct binding *binding;
+
+		if (!v->is_hoisted)
+			continue;
+		binding = arena_new(&checker->script->arena, sizeof(*binding));
+		if (!binding)
+			return;
+		*binding = (struct binding){.next = checker->bindings, .variable = v};
+		checker->bindings = binding;
+	}
+}
+
+static void check_branch(struct checker *checker, struct stmt *outer, struct stmt *branch,
+			 bool is_else)
+{
+	const struct stmt *branch_of = checker->branch_of;
+	uint32_t branch_depth = checker->branch_depth;
+	bool is_in_else = checker->is_in_else;
+
+	checker->branch_of = outer->otherwise ? outer : NULL;
+	/* the branch is a block, and its statements are one deeper */
+	checker->branch_depth = checker->depth + (branch->kind == STMT_BLOCK ? 2 : 1);
+	checker->is_in_else = is_else;
+	check_body_of(checker, branch);
+	checker->branch_of = branch_of;
+	checker->branch_depth = branch_depth;
+	checker->is_in_else = is_in_else;
 }
 
 static struct variable *lookup(struct checker *checker, const char *name)
@@ -216,7 +293,7 @@ static const struct type *compound_type(struct checker *checker, struct stmt *st
 			   .op = stmt->op,
 			   .a = stmt->target,
 			   .b = stmt->value,
-			   .place = stmt->place};
+			   .place = stmt->op_place};
 	const struct type *type = check_binary(checker, &sum);
 
 	return type->is_literal ? type_int(type->size, type->is_signed) : type;
@@ -495,9 +572,9 @@ static void check_stmt(struct checker *checker, struct stmt *stmt)
 	case STMT_LET: check_let(checker, stmt); break;
 	case STMT_IF:
 		check_condition(checker, stmt->value, stmt->place);
-		check_body_of(checker, stmt->body);
+		check_branch(checker, stmt, stmt->body, false);
 		if (stmt->otherwise)
-			check_body_of(checker, stmt->otherwise);
+			check_branch(checker, stmt, stmt->otherwise, true);
 		break;
 	case STMT_WHILE:
 	case STMT_FOR_RANGE:
@@ -546,6 +623,7 @@ static void check_probe(struct checker *checker, struct probe *probe)
 	checker->body = probe->body;
 	checker->bindings = NULL;
 	checker->depth = checker->loop_depth = checker->callback_depth = 0;
+	bind_hoisted(checker);
 	if (probe->body->predicate)
 		check_condition(checker, probe->body->predicate, probe->body->predicate->place);
 	check_stmts(checker, probe->body->stmts);

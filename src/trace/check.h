@@ -31,6 +31,9 @@ struct checker {
 	uint32_t depth, loop_depth, callback_depth;
 	const struct expr
 		*assigned; /* what a map is given right now: count() and kin may stand there */
+	const struct stmt *branch_of; /* the if whose branch is walked, when `depth` is this: */
+	uint32_t branch_depth;
+	bool is_in_else;
 	bool is_changed; /* something became wider in this walk */
 	bool is_final; /* complaints are wanted: types stand still */
 };
@@ -40,6 +43,9 @@ void check_stmts(struct checker *checker, struct stmt *stmts);
 /* `place` is blamed: the whole statement. */
 void check_condition(struct checker *checker, struct expr *expr, struct place place);
 
+/* One that scripts of before 0.22 assign in both branches of an if and use after it; NULL: it is no
+ * such. */
+struct variable *check_hoist(struct checker *checker, const char *name);
 /* A variable that a function writes to (find): it becomes at least this wide. */
 void check_written(struct checker *checker, struct expr *variable, const struct type *type);
 

@@ -71,6 +71,8 @@ static const struct type *check_variable(struct checker *checker, struct expr *e
 {
 	struct variable *variable = find_variable(checker, expr->name);
 
+	if (!variable)
+		variable = check_hoist(checker, expr->name);
 	if (!variable) {
 		check_error(checker, expr->place, "Undefined or undeclared variable: %s",
 			    shown_name(expr->name));
@@ -296,6 +298,10 @@ static const struct type *check_cast(struct checker *checker, struct expr *expr)
 
 	if (!to || to->kind == TYPE_NONE)
 		return &type_none;
+	if (checker->is_final && from->kind != TYPE_NONE && type_same(from, to))
+		diag_warn(&checker->script->diag, cast_place(expr),
+			  "Unnecessary cast: expression is already of type %s",
+			  check_text(checker, to));
 	if (to->kind == TYPE_POINTER) {
 		enum space space =
 			from->kind == TYPE_POINTER ? from->space : checker->probe->kind->space;
@@ -693,7 +699,13 @@ static const struct type *check_kind(struct checker *checker, struct expr *expr)
 	switch (expr->kind) {
 	case EXPR_INT: return set_constant(expr, expr->number, false);
 	case EXPR_BOOL: expr->is_constant = true; return &type_bool;
-	case EXPR_STRING: return set_text(checker, expr, expr->text);
+	case EXPR_STRING:
+		if (expr->text.len + 1 > checker->script->config.max_strlen)
+			check_error(checker, expr->place,
+				    "String is too long (over %u bytes): %.*s",
+				    checker->script->config.max_strlen, (int)expr->text.len,
+				    (const char *)expr->text.at);
+		return set_text(checker, expr, expr->text);
 	case EXPR_PARAM_COUNT:
 		return set_constant(expr, checker->script->options->param_count, false);
 	case EXPR_POSITIONAL: return check_positional(checker, expr);

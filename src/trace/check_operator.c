@@ -81,6 +81,13 @@ static const struct type *check_integers(struct checker *checker, struct expr *e
 			return &type_int64;
 		}
 	}
+	if (checker->is_final && (expr->op == OP_DIV || expr->op == OP_MOD) &&
+	    ((left->is_signed && !left->is_literal) || (right->is_signed && !right->is_literal)))
+		diag_warn(
+			&checker->script->diag, expr->place,
+			"signed operands for '%s' can lead to undefined behavior (cast to unsigned "
+			"to silence warning)",
+			op_text(expr->op));
 	/* the difference of two clocks may be negative */
 	if (expr->op == OP_SUB)
 		return &type_int64;

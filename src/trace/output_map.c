@@ -352,6 +352,10 @@ static void range_label(const struct type *type, uint32_t bucket, uint32_t last,
 			buf_char(out, '[');
 			short_number(low, out);
 			buf_str(out, ", ...)");
+		} else if (type->step == 1) {
+			buf_char(out, '[');
+			short_number(low, out);
+			buf_char(out, ']');
 		} else {
 			buf_char(out, '[');
 			short_number(low, out);

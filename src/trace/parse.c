@@ -274,6 +274,7 @@ static struct stmt *parse_simple(struct parser *parser)
 {
 	uint32_t from = parser->token.place.from;
 	struct stmt *stmt = new_stmt(parser, STMT_EXPR, from);
+	uint32_t op_from;
 	struct expr *expr;
 
 	if (!stmt)
@@ -286,6 +287,7 @@ static struct stmt *parse_simple(struct parser *parser)
 		return stmt;
 	}
 	expr = parse_unary(parser);
+	op_from = parser->token.place.from;
 	if (expr && (expr->kind == EXPR_VARIABLE || expr->kind == EXPR_MAP) &&
 	    take_assignment(parser, &stmt->op)) {
 		stmt->kind = STMT_ASSIGN;
@@ -310,6 +312,7 @@ static struct stmt *parse_simple(struct parser *parser)
 	}
 	stmt->value = expr;
 	stmt->place = parser_since(parser, from);
+	stmt->op_place = parser_since(parser, op_from);
 	return expr ? stmt : NULL;
 }
 

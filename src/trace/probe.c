@@ -21,8 +21,8 @@
 	X(software)                                                                                \
 	X(hardware)                                                                                \
 	X(tracepoint)                                                                              \
-	X(rawtracepoint) X(uprobe) X(uretprobe) X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit)  \
-		X(iter)
+	X(rawtracepoint)                                                                           \
+	X(uprobe) X(uretprobe) X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)

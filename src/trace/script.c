@@ -184,6 +184,17 @@ static int apply(struct config *config, const char *name, const char *value)
 		return 0;
 	}
 	if (!strcmp(name, "license")) {
+		/* those that the kernel takes as compatible: include/linux/license.h */
+		static const char *const licenses[] = {"GPL",
+						       "GPL v2",
+						       "GPL and additional rights",
+						       "Dual BSD/GPL",
+						       "Dual MIT/GPL",
+						       "Dual MPL/GPL",
+						       NULL};
+
+		if (!read_word(value, licenses, &index))
+			return -EINVAL;
 		config->license = value;
 		return 0;
 	}
@@ -242,6 +253,30 @@ static void apply_environment(struct script *script)
 	}
 }
 
+static void say_bad_value(struct script *script, const struct setting *setting, const char *name)
+{
+	struct diag *diag = &script->diag;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (!strcmp(name, numbers[i].name)) {
+			diag_error(diag, setting->place, "%s: expecting a number, got %s",
+				   setting->name, setting->value);
+			return;
+		}
+	if (!strcmp(name, "missing_probes"))
+		diag_error(diag, setting->place,
+			   "missing_probes: Invalid value for missing_probes: valid values are "
+			   "ignore, warn, and error.");
+	else if (!strcmp(name, "license"))
+		diag_error(diag, setting->place,
+			   "Invalid value for license. Found: %s. Valid values: Dual MIT/GPL, Dual "
+			   "BSD/GPL, Dual MPL/GPL, GPL and additional rights, GPL v2, GPL.",
+			   setting->value);
+	else
+		diag_error(diag, setting->place, "Invalid value for %s: '%s'", setting->name,
+			   setting->value);
+}
+
 void config_apply(struct script *script)
 {
 	for (const struct setting *setting = script->settings; setting; setting = setting->next) {
@@ -257,8 +292,7 @@ void config_apply(struct script *script)
 			diag_error(&script->diag, setting->place,
 				   "%s: not a known configuration option", setting->name);
 		else if (code)
-			diag_error(&script->diag, setting->place, "Invalid value for %s: '%s'",
-				   setting->name, setting->value);
+			say_bad_value(script, setting, name);
 	}
 	apply_environment(script);
 }

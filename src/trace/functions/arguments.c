@@ -19,6 +19,12 @@ static const struct type *check_args(struct checker *checker, struct expr *expr)
 	checker->probe->uses_args = true;
 	if (args)
 		return args;
+	if (!strcmp(expr->name, "ctx")) {
+		check_error(checker, expr->place,
+			    "The ctx builtin can not be used with '%s' probes",
+			    checker->probe->kind->name);
+		return &type_none;
+	}
 	check_error(checker, expr->place,
 		    checker->probe->kind->args
 			    ? "Cannot read the arguments of this probe (%s)"
