@@ -719,9 +719,7 @@ int script_parse(struct script *script)
 	/* macros that are never used are not looked into; bodies are, even if nothing matches */
 	for (struct action *action = script->actions; action; action = action->next)
 		script_parse_body(script, action->body_from);
-	if (!script->actions && !script->diag.errors) {
-		puts("No probes to attach");
-		return -EINVAL;
-	}
+	if (!script->actions && !script->diag.errors)
+		return -EINVAL; /* the caller says it */
 	return script->diag.errors ? -EINVAL : 0;
 }

@@ -33,6 +33,44 @@ __attribute__((noinline)) int traced_function(int number, const char *text)
 	return number * 2 + (text ? text[0] : 0);
 }
 
+/*
+ * Probes as <sys/sdt.h> makes them: a nop, and a note that says where it is and where its arguments
+ * are (see probes/usdt.c). `repeated` stands at two places.
+ */
+#define NOTE(name, semaphore, arguments, ...)                                                      \
+	__asm__ volatile(                                                                          \
+		"990: nop\n"                                                                       \
+		".pushsection .note.stapsdt,\"\",\"note\"\n"                                       \
+		".balign 4\n.4byte 992f-991f, 994f-993f, 3\n"                                      \
+		"991: .asciz \"stapsdt\"\n992: .balign 4\n"                                        \
+		"993: .8byte 990b\n.8byte _.stapsdt.base\n.8byte " semaphore "\n"                  \
+		".asciz \"test\"\n.asciz \"" name "\"\n.asciz \"" arguments "\"\n"                 \
+		"994: .balign 4\n.popsection\n"                                                    \
+		".ifndef _.stapsdt.base\n"                                                         \
+		".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"            \
+		".weak _.stapsdt.base\n.hidden _.stapsdt.base\n"                                   \
+		"_.stapsdt.base: .space 1\n.size _.stapsdt.base,1\n.popsection\n.endif" ::         \
+			__VA_ARGS__)
+
+volatile unsigned short traced_semaphore __attribute__((section(".probes"), used));
+int traced_variable = 4242;
+
+__attribute__((noinline)) static void probed_function(int number, const char *text)
+{
+	volatile int64_t in_memory = (int64_t)number << 33;
+#if defined(__x86_64__)
+	NOTE("arguments", "0", "-4@%0 8@%1 8@%2 -4@$-7 -1@%3", "r"(number), "r"(text),
+	     "m"(in_memory), "q"((int8_t)-3));
+#else
+	NOTE("arguments", "0", "-4@%w0 8@%1 8@%2 -4@-7 -1@%w3", "r"(number), "r"(text),
+	     "m"(in_memory), "r"((int8_t)-3));
+#endif
+	if (traced_semaphore)
+		NOTE("guarded", "traced_semaphore", "8@%0", "r"((long)number));
+	NOTE("repeated", "0", "8@%0", "r"((long)number));
+	NOTE("repeated", "0", "8@%0", "r"((long)number * 10));
+}
+
 static char long_text[1024];
 
 static void *call_with_long_text(void *times)
@@ -57,6 +95,9 @@ static int work(const char *what, long times)
 	if (!strcmp(what, "function"))
 		for (long i = 0; i < times; i++)
 			traced_function((int)i, "hello");
+	if (!strcmp(what, "probes"))
+		for (long i = 0; i < times; i++)
+			probed_function((int)i, "hello");
 	if (!strcmp(what, "threads")) {
 		memset(long_text, 'x', sizeof(long_text) - 1);
 		for (int i = 0; i < 2; i++)
@@ -276,6 +317,51 @@ static void every_call_of_a_function_is_seen_with_its_arguments(void **state)
 }
 
 /* Programs of one CPU come in each other's way in the middle of a kilobyte: all is seen or counted. */
+static void usdt_probes_find_their_arguments(void **state)
+{
+	char child[600], script[2048];
+	struct buf out;
+
+	snprintf(script, sizeof(script),
+		 "usdt:%s:test:arguments { @n = count(); @a = sum(arg0); @t[str(arg1)] = count(); "
+		 "@m = sum(arg2 >> 33); @c = sum(arg3); @b = sum(arg4); } "
+		 "usdt:%s:guarded { @g = sum(arg0); } usdt:%s:repeated { @r = sum(arg0); } "
+		 "uprobe:%s:traced_function { @v = max(*uaddr(\"traced_variable\")); }",
+		 self, self, self, self);
+	child_command(child, sizeof(child), "probes", 100);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@n"), 100);
+	assert_int_equal(number_of(&out, "@a"), 99 * 100 / 2);
+	assert_int_equal(number_of(&out, "hello"), 100);
+	assert_int_equal(number_of(&out, "@m"), 99 * 100 / 2);
+	assert_int_equal(number_of(&out, "@c"), -700);
+	assert_int_equal(number_of(&out, "@b"), -300);
+	assert_int_equal(number_of(&out, "@g"), 99 * 100 / 2);
+	assert_int_equal(number_of(&out, "@r"), 11 * 99 * 100 / 2);
+	buf_done(&out);
+	child_command(child, sizeof(child), "function", 3);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@v"), 4242);
+	buf_done(&out);
+}
+
+/* More of them than are attached one by one: each call is counted under its own name. */
+static void many_system_calls_are_told_apart(void **state)
+{
+	char child[600];
+	struct buf out;
+
+	child_command(child, sizeof(child), "getsid", 777);
+	assert_int_equal(
+		trace("tracepoint:syscalls:sys_enter_*,tracepoint:syscalls:sys_exit_* /pid == "
+		      "cpid/ { @[probe] = count(); }",
+		      "json", child, &out),
+		0);
+	assert_int_equal(number_of(&out, "tracepoint:syscalls:sys_enter_getsid"), 777);
+	assert_int_equal(number_of(&out, "tracepoint:syscalls:sys_exit_getsid"), 777);
+	buf_done(&out);
+}
+
 static void strings_of_two_threads_on_one_cpu_do_not_mix(void **state)
 {
 	char child[600], script[2048];
@@ -333,6 +419,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(scripts_say_what_bpftrace_says),
 		cmocka_unit_test(every_system_call_is_counted),
 		cmocka_unit_test(every_call_of_a_function_is_seen_with_its_arguments),
+		cmocka_unit_test(usdt_probes_find_their_arguments),
+		cmocka_unit_test(many_system_calls_are_told_apart),
 		cmocka_unit_test(strings_of_two_threads_on_one_cpu_do_not_mix),
 		cmocka_unit_test(what_is_printed_and_what_is_lost_is_all_there_was),
 		cmocka_unit_test(the_exit_code_is_the_script_s),

@@ -385,6 +385,8 @@ static int compile(struct script *script, const struct command *command, struct 
 	int err;
 
 	err = script_parse(script);
+	if (err && !script->diag.errors && !command->is_quiet)
+		puts("No probes to attach");
 	if (!err)
 		err = script_expand(script);
 	if (!err && command->stage && !strcmp(command->stage, "ast")) {
