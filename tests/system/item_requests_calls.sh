@@ -28,3 +28,28 @@ sort "$WORK/truth" >"$WORK/truth.sorted"
 check "duplicate, child and stranger are told apart" cmp "$WORK/truth.sorted" "$WORK/pids"
 equal "and it was one connection" 1 "$(jq -r 'select(.request_id | startswith("handed")) | .connection' "$WORK/handed" | sort -u | wc -l)"
 equal "kernel: nothing lost" 0 "$(metric sonde_item_events_total item=requests stage=lost)"
+
+# A connection that was pushed out of a table that is far too small comes back when it speaks again.
+stop_agent
+start_agent --set items.requests.connections=8
+cat >"$WORK/pushed.py" <<EOC
+import socket, time
+def ask(s, name):
+    s.sendall(b'GET / HTTP/1.1\r\nHost: pushed\r\nX-Request-Id: %s\r\n\r\n' % name.encode())
+    assert b'hello' in s.recv(4096)
+    time.sleep(0.02)
+first = socket.create_connection(('127.0.0.1', $nginx_port))
+for i in range(3): ask(first, f'pushed-{i}')
+others = [socket.create_connection(('127.0.0.1', $nginx_port)) for i in range(20)]
+for i, s in enumerate(others): ask(s, f'other-{i}')
+time.sleep(0.5)
+for i in range(3, 10): ask(first, f'pushed-{i}')
+EOC
+record_to "$WORK/pushed" "side = server and host = pushed"
+python3 "$WORK/pushed.py"
+end_recording
+ids() { jq -r '.request_id' "$WORK/pushed" | grep "^$1" | sort -u | wc -l; }
+equal "pushed out: the others were seen" 20 "$(ids other)"
+within "pushed out: it was seen before, and again" "$(ids pushed)" 8 10
+set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/pushed" pushed)
+equal "pushed out: nothing wrong" 0 "$3"

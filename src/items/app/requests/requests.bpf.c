@@ -30,6 +30,9 @@ ITEM("app", "on",
 PARAM(__u32, head_bytes, 1024,
       "bytes copied of a call that is the beginning of one long message, 64 to 16384");
 
+/* (a setting of the user half) */
+PARAM(__u32, connections, 8192, "connections read at once; the one silent for longest makes room");
+
 EVENTS(4 * 1024 * 1024);
 
 enum {
@@ -54,6 +57,7 @@ struct mark {
 struct connection {
 	__u64 cookie;
 	__u64 position[2]; /* behind the last byte that moved */
+	__u64 begin[2]; /* where the telling began */
 	__u64 moved[2], captured[2], cut[2], lost[2]; /* bytes; moved = the others */
 	struct mark mark[MARKS];
 	__u32 first_mark, end_mark; /* counted without end */
@@ -77,7 +81,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct connection);
-} connections SEC(".maps");
+} by_socket SEC(".maps");
 
 /* Cookie modulo its size -> verdict (requests.h). Written by user space. */
 struct {
@@ -169,7 +173,7 @@ static __always_inline void read_port(struct connection *connection, struct sock
 static __always_inline struct connection *make_connection(struct sock *sk, struct tcp_sock *tcp)
 {
 	struct connection *connection =
-		bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		bpf_sk_storage_get(&by_socket, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!connection) {
 		count_add(COUNT_LOST_MEMORY);
@@ -177,6 +181,8 @@ static __always_inline struct connection *make_connection(struct sock *sk, struc
 	}
 	connection->cookie = bpf_get_socket_cookie(sk);
 	read_positions(connection, tcp);
+	connection->begin[REQUESTS_IN] = connection->position[REQUESTS_IN];
+	connection->begin[REQUESTS_OUT] = connection->position[REQUESTS_OUT];
 	read_port(connection, sk);
 	return connection;
 }
@@ -191,23 +197,36 @@ static __always_inline struct connection *join_connection(struct sock *sk, struc
 		return 0;
 	connection->sequence[direction] -= moved;
 	connection->position[direction] -= moved;
+	connection->begin[direction] -= moved;
 	return connection;
 }
 
-static __always_inline void set_verdict(struct connection *connection, __u32 verdict)
+static __always_inline void set_verdict(struct connection *connection, __u32 verdict,
+					__u64 position, __u32 direction)
 {
 	if (connection->verdict == verdict)
 		return;
 	connection->verdict = verdict;
 	connection->undecided_bytes = connection->undecided_calls = 0;
+	if ((verdict & 0xff) != REQUESTS_FORGOTTEN)
+		return;
+	connection->is_told = false;
+	for (int i = 0; i < 2; i++) {
+		connection->begin[i] = connection->position[i];
+		connection->cut_before[i] = connection->lost_before[i] = 0;
+	}
+	connection->begin[direction & 1] = position; /* of the call that is under way */
 }
 
 static __always_inline bool is_undecided(const struct connection *connection)
 {
-	return (connection->verdict & 0xff) == REQUESTS_UNDECIDED;
+	__u32 wanted = connection->verdict & 0xff;
+
+	return wanted == REQUESTS_UNDECIDED || wanted == REQUESTS_FORGOTTEN;
 }
 
-static __always_inline void read_verdict(struct connection *connection)
+static __always_inline void read_verdict(struct connection *connection, __u64 position,
+					 __u32 direction)
 {
 	__u32 place = connection->cookie % REQUESTS_VERDICTS;
 	__u64 *verdict = bpf_map_lookup_elem(&verdicts, &place), word;
@@ -216,7 +235,7 @@ static __always_inline void read_verdict(struct connection *connection)
 		return;
 	word = *(volatile __u64 *)verdict;
 	if (word >> 32 == (__u32)(connection->cookie / REQUESTS_VERDICTS + 1))
-		set_verdict(connection, (__u32)word);
+		set_verdict(connection, (__u32)word, position, direction);
 }
 
 static __always_inline bool is_unwanted(const struct connection *connection)
@@ -303,7 +322,7 @@ static __always_inline bool tell_open(struct sock *sk, struct connection *connec
 				     : bpf_get_current_cgroup_id();
 	event->netns = read_sock_netns(true, sk);
 	for (int i = 0; i < 2; i++)
-		event->position[i] = connection->position[i] - connection->moved[i];
+		event->position[i] = connection->begin[i];
 	__builtin_memcpy(event->local_addr, addrs.local_addr, 16);
 	__builtin_memcpy(event->remote_addr, addrs.remote_addr, 16);
 	event->local_port = addrs.local_port;
@@ -348,7 +367,7 @@ static __always_inline void forget_arrivals(struct connection *connection, __u32
 /* Received bytes up to the sequence number `end` are there now. */
 static __always_inline int note_arrival(struct sock *sk, __u32 end)
 {
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
+	struct connection *connection = bpf_sk_storage_get(&by_socket, sk, 0, 0);
 	struct mark *mark;
 
 	if (!connection || is_unwanted(connection) ||
@@ -497,7 +516,7 @@ static __always_inline bool is_kernels(struct sock *sk)
 
 static __always_inline void on_stream(struct sock *sk, __u32 moved, __u32 direction)
 {
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
+	struct connection *connection = bpf_sk_storage_get(&by_socket, sk, 0, 0);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	__u64 position;
 	__u32 thread;
@@ -517,7 +536,7 @@ static __always_inline void on_stream(struct sock *sk, __u32 moved, __u32 direct
 			 : connection->position[direction];
 	if (!moved && (!connection->is_told || !(sk->sk_shutdown & RCV_SHUTDOWN)))
 		return;
-	read_verdict(connection);
+	read_verdict(connection, position, direction);
 	if (is_unwanted(connection) || !filter_current() ||
 	    !filter_ports(sk->__sk_common.skc_num, __builtin_bswap16(sk->__sk_common.skc_dport)))
 		note_cut(connection, moved, direction);
@@ -557,7 +576,7 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 		if (tcp)
 			make_connection(sk, tcp);
 	} else if (new_state == TCP_CLOSE) {
-		connection = bpf_sk_storage_get(&connections, sk, 0, 0);
+		connection = bpf_sk_storage_get(&by_socket, sk, 0, 0);
 		tcp = bpf_skc_to_tcp_sock(sk);
 		if (connection && tcp) {
 			catch_up(connection, sk, tcp);

@@ -71,7 +71,8 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	arena_init(&requests->arena, RECORD_BYTES);
 	buf_init(&requests->json, EXAMPLE_BYTES);
 	map_init(&requests->edges, sizeof(uint64_t), sizeof(struct edge_total), EDGES);
-	talks_init(&requests->talks, TALKS, account_exchange, requests);
+	talks_init(&requests->talks, (size_t)item_param(item, "connections"), account_exchange,
+		   requests);
 	requests->aggregate = aggregate_new(NULL, account_whose, requests);
 	if (!requests->aggregate || totals_init(&requests->totals) ||
 	    !shapes_init(&requests->shapes, SHAPES)) {

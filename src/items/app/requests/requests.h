@@ -122,6 +122,7 @@ enum requests_wanted {
 	REQUESTS_UNDECIDED,
 	REQUESTS_WANTED,
 	REQUESTS_UNWANTED, /* nothing of this connection is read any more */
+	REQUESTS_FORGOTTEN, /* undecided, and to be announced once more; bits 24-31 tell one time from the next */
 };
 
 /*

@@ -164,14 +164,32 @@ static struct talk *find(const struct talks *talks, uint64_t cookie)
 	return talk ? *talk : NULL;
 }
 
+/* The kernel half announces that connection again when it moves bytes. */
+static void ask_again(struct talks *talks, uint64_t cookie)
+{
+	uint64_t times = talks->counts.evicted + talks->counts.orphans;
+
+	if (talks->verdicts)
+		__atomic_store_n(&talks->verdicts[cookie % REQUESTS_VERDICTS],
+				 requests_verdict(cookie, REQUESTS_FORGOTTEN, 0, 0) | (times & 0xff)
+											      << 24,
+				 __ATOMIC_RELAXED);
+}
+
+static void evict(struct talks *talks, struct talk *talk)
+{
+	talks->counts.evicted++;
+	if (talk->wanted != REQUESTS_UNWANTED && !talk->conversation.is_datagram)
+		ask_again(talks, talk->cookie);
+	forget(talks, talk);
+}
+
 static struct talk *add(struct talks *talks, uint64_t cookie)
 {
 	struct talk *talk, **place;
 
-	if (talks->by_cookie.len >= talks->cap && talks->oldest) {
-		talks->counts.evicted++;
-		forget(talks, talks->oldest);
-	}
+	if (talks->by_cookie.len >= talks->cap && talks->oldest)
+		evict(talks, talks->oldest);
 	talk = calloc(1, sizeof(*talk));
 	place = talk ? map_put(&talks->by_cookie, &cookie, NULL) : NULL;
 	if (!place) {
@@ -403,7 +421,7 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 	struct talk *talk = find(talks, open->cookie);
 	bool is_from_start = !open->position[REQUESTS_IN] && !open->position[REQUESTS_OUT];
 
-	if (talk) /* the kernel half is a new one: what it left out nobody knows */
+	if (talk) /* the kernel half is a new one, or was asked to: what it left out nobody knows */
 		forget(talks, talk);
 	talk = add(talks, open->cookie);
 	if (!talk)
@@ -499,6 +517,7 @@ static void take_data(struct talks *talks, const struct requests_data *data, siz
 	}
 	if (!talk) {
 		talks->counts.orphans++;
+		ask_again(talks, data->cookie);
 		return;
 	}
 	talk->pid = data->pid;

@@ -16,7 +16,6 @@ enum {
 	TALK_STAYS = 32, /* exchanges of a server whose client may be on this machine too */
 	TALK_ARRIVALS =
 		16, /* received calls whose times are remembered, for messages that begin in them */
-	TALKS = 16384, /* connections at once; the one silent for longest makes room. About 6 KiB each */
 };
 
 enum phase {

@@ -283,6 +283,10 @@ static void the_one_silent_for_longest_makes_room(void **state)
 	assert_int_equal(talks.oldest->cookie, 3);
 	tell((struct call){1, 0, 2 * MS, MS, REQUESTS_IN, GET_A});
 	assert_int_equal(talks.counts.orphans, 1);
+	/* and is announced again, as is every one that was pushed out */
+	assert_int_equal((uint8_t)verdicts[1], REQUESTS_FORGOTTEN);
+	assert_int_equal((uint8_t)verdicts[2], REQUESTS_FORGOTTEN);
+	assert_int_equal(verdicts[2] >> 32, 1);
 }
 
 static void refuses_events_that_contradict_themselves(void **state)
