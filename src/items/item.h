@@ -81,6 +81,8 @@ const struct item_desc *item_description(const struct item *item); /* NULL witho
 int64_t item_param(const struct item *item, const char *name); /* current value; 0 if unknown */
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount);
 void item_publish(struct item *item, const struct record *record);
+/* Must everything that `where` lets through have exactly this value there? Then the programs can sort out the rest. */
+bool item_where_requires(const struct item *item, const char *column, struct span *ret_value);
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
  * Returns an fd or -errno. Paths: under /proc or /sys only. */
 int item_open(struct item *item, const char *path);

@@ -368,6 +368,11 @@ void item_count(struct item *item, const char *stage, const char *reason, uint64
 		*count += amount;
 }
 
+bool item_where_requires(const struct item *item, const char *column, struct span *ret_value)
+{
+	return filter_requires(item->where, column, ret_value);
+}
+
 void item_publish(struct item *item, const struct record *record)
 {
 	if (item->where && !filter_match(item->where, record)) {

@@ -14,6 +14,13 @@ struct edge_total {
 	uint64_t count;
 };
 
+/* As kernel/filter.bpf.h has it. */
+struct filter_settings {
+	uint32_t active, pid, uid, uid_set;
+	uint16_t port, pad[3];
+	uint64_t cgroup;
+};
+
 struct requests {
 	struct item *item;
 	struct object *object; /* whose maps were mapped; borrowed, only compared */

@@ -35,6 +35,34 @@ static void note_route(struct requests *requests)
 	}
 }
 
+static uint32_t required_number(const struct item *item, const char *column, bool *ret_is_there)
+{
+	struct span text;
+	double number;
+	bool is_there = item_where_requires(item, column, &text) && parse_quantity(text, &number) &&
+			number >= 0 && number <= UINT32_MAX;
+
+	*ret_is_there |= is_there;
+	return is_there ? (uint32_t)number : 0;
+}
+
+/* What `where` demands of every record is looked at before anything is copied. It may change at any time. */
+static void push_filter(struct requests *requests)
+{
+	struct filter_settings *filter = object_mapped(requests->object, "filter"), wanted = {};
+	bool is_active = false, has_uid = false;
+
+	if (!filter)
+		return;
+	wanted.pid = required_number(requests->item, "pid", &is_active);
+	wanted.uid = required_number(requests->item, "uid", &has_uid);
+	wanted.uid_set = has_uid;
+	wanted.port = (uint16_t)required_number(requests->item, "port", &is_active);
+	wanted.active = is_active || has_uid;
+	if (memcmp(filter, &wanted, sizeof(wanted)) != 0)
+		*filter = wanted;
+}
+
 /* At the start, and when another version of the programs runs: its maps are new. */
 static void follow_object(struct requests *requests)
 {
@@ -45,6 +73,7 @@ static void follow_object(struct requests *requests)
 	requests->talks.ports = object_mapped(requests->object, "ports");
 	requests->talks.head_log2 = head_bytes > 1 ? 63 - (unsigned)__builtin_clzll(head_bytes) : 0;
 	note_route(requests);
+	push_filter(requests);
 }
 
 static void stop(struct item *item, void *state)
@@ -90,6 +119,7 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 
 	if (requests->object != item_object(item))
 		follow_object(requests);
+	push_filter(requests);
 	talks_tick(&requests->talks, now_ns);
 	if (++requests->ticks % INTERVAL_SECONDS == 0)
 		account_interval(requests, INTERVAL_SECONDS * 1000000000ull);
