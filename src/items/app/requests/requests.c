@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* requests, the user half - from events to exchanges (talk.c), and what becomes of those (account.c, totals.c, tell.c). */
 #include "items/app/requests/inside.h"
+#include "record/filter.h"
 
 #include <errno.h>
 #include <stdio.h>
