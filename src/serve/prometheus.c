@@ -15,7 +15,7 @@
 #include "serve/route.h"
 
 enum {
-	BUDGET_S = 30,
+	BUDGET_S = 8, /* less than the agent has for ending */
 	SELECTORS_MAX = 16,
 	NAMES_MAX = 20000, /* of an answer that is a list of names */
 	JOB_ARENA = 256 * 1024,
