@@ -21,6 +21,7 @@ struct target {
 	bool has_percpu_lookup; /* 5.19 */
 	bool has_func_ip; /* 5.15 */
 	bool has_loop; /* 5.17 */
+	bool has_kprobe_multi; /* 5.18, where fprobe is compiled in */
 	uint32_t cpus; /* possible CPUs */
 };
 

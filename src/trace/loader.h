@@ -14,6 +14,8 @@
 
 #include "base/err.h"
 
+enum { ATTACH_KPROBE_MULTI = 42 }; /* BPF_TRACE_KPROBE_MULTI, younger than our headers */
+
 struct map_spec {
 	char name[16];
 	uint32_t type; /* enum bpf_map_type */
@@ -53,6 +55,10 @@ struct loader {
 	int (*attach_perf)(struct loader *loader, int program, const struct perf_spec *spec,
 			   struct err *why);
 	int (*attach_tracing)(struct loader *loader, int program, struct err *why);
+	/* One program at many functions of the kernel. `names` is NULL: a trial, -EFAULT means that
+	 * the kernel can do it. */
+	int (*attach_multi)(struct loader *loader, int program, bool at_return,
+			    const char *const *names, uint32_t count, struct err *why);
 	int (*attach_iter)(struct loader *loader, int program, struct err *why);
 	/* Runs a raw tracepoint program once, by hand. */
 	int (*run)(struct loader *loader, int program, struct err *why);

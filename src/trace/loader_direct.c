@@ -219,6 +219,32 @@ static int attach_tracing(struct loader *loader, int program, struct err *why)
 	return loader_keep(loader, fd);
 }
 
+/* union bpf_attr of 5.18: our headers may be older. */
+struct link_multi {
+	uint32_t program, target, attach_type, flags;
+	uint32_t multi_flags, count;
+	uint64_t names, addresses, cookies;
+};
+
+static int attach_multi(struct loader *loader, int program, bool at_return,
+			const char *const *names, uint32_t count, struct err *why)
+{
+	enum { NOWHERE = 1 };
+	union {
+		union bpf_attr attr;
+		struct link_multi multi;
+	} u = {.multi = {.program = (uint32_t)program,
+			 .attach_type = ATTACH_KPROBE_MULTI,
+			 .multi_flags = at_return,
+			 .count = count,
+			 .names = names ? (uint64_t)(uintptr_t)names : NOWHERE}};
+	int fd = sys_bpf(BPF_LINK_CREATE, &u.attr);
+
+	if (fd < 0)
+		return err_set(why, fd, "cannot attach to %u functions: %s", count, err_name(fd));
+	return loader_keep(loader, fd);
+}
+
 /* Returns the iterator's file: reading it to its end runs the program for every object. */
 static int attach_iter(struct loader *loader, int program, struct err *why)
 {
@@ -328,6 +354,7 @@ void loader_direct(struct loader *loader)
 				  .attach_raw = attach_raw,
 				  .attach_perf = attach_perf,
 				  .attach_tracing = attach_tracing,
+				  .attach_multi = attach_multi,
 				  .attach_iter = attach_iter,
 				  .run = run_program,
 				  .map_next = map_next,

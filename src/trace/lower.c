@@ -309,6 +309,16 @@ void lower_lost(struct lowering *l, enum lost kind)
 	ir_put_label(l->ir, done);
 }
 
+/* Bodies that were parsed once for every probe: what has no arguments is the same in all of them, and
+ * so is their code. */
+static bool says_the_same(const struct event_spec *event, const struct expr *call,
+			  const struct type *layout)
+{
+	return !call->args && !event->call->args && event->function == call->function &&
+	       event->layout == layout && event->call->place.from == call->place.from &&
+	       event->call->place.to == call->place.to;
+}
+
 static struct event_spec *new_event(struct lowering *l, const struct expr *call,
 				    const struct type *layout)
 {
@@ -316,7 +326,8 @@ static struct event_spec *new_event(struct lowering *l, const struct expr *call,
 	struct event_spec *event;
 
 	for (uint32_t i = 0; i < compiled->event_count; i++)
-		if (compiled->events[i]->call == call)
+		if (compiled->events[i]->call == call ||
+		    says_the_same(compiled->events[i], call, layout))
 			return compiled->events[i];
 	if (compiled->event_count == compiled->event_room) {
 		uint32_t room = compiled->event_room ? compiled->event_room * 2 : 64;

@@ -319,6 +319,8 @@ static int attach(struct run *run, struct probe *probe, struct err *why)
 
 	if (result >= 0 || !probe->kind->fallback)
 		return result;
+	if (run->options->is_verbose)
+		fprintf(stderr, "%s: %s; another way is tried\n", probe->name, why->text);
 	/* the cheap way is not there for this one: the same code, as the other type */
 	fd = load(run, probe->program, probe->kind->fallback, why);
 	if (fd < 0)

@@ -8,6 +8,7 @@
 #include "trace/arch.h"
 #include "trace/btf.h"
 #include "trace/lex.h"
+#include "trace/lower.h"
 #include "trace/probes/probes.h"
 
 extern const struct probe_kind probe_kprobe, probe_kretprobe, probe_fentry, probe_fexit;
@@ -163,6 +164,73 @@ static int kprobe_retval(struct script *script, const struct probe *probe)
 	return ARCH_RETVAL;
 }
 
+/* --- many functions with one program: kprobe_multi --- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All that share the program, at once; `data` remembers what became of it. */
+static int attach_multi(struct loader *loader, struct probe *probe, int program, struct err *why)
+{
+	static const char done[] = "attached", failed[] = "refused";
+	bool at_return = probe->kind->retval_offset;
+	const char **names;
+	uint32_t count = 0, unique = 0;
+	int err;
+
+	if (probe->data)
+		return probe->data == done ? 0 : err_set(why, -ENOENT, "refused with the others");
+	for (struct probe *p = probe; p; p = p->next)
+		count += p->kind == probe->kind && p->program == probe->program;
+	names = calloc(count, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	count = 0;
+	for (struct probe *p = probe; p; p = p->next)
+		if (p->kind == probe->kind && p->program == probe->program)
+			names[count++] = p->function;
+	/* static functions of one name stand in the list more than once: the kernel wants each once */
+	qsort(names, count, sizeof(*names), by_text);
+	for (uint32_t i = 0; i < count; i++)
+		if (!i || strcmp(names[i], names[i - 1]))
+			names[unique++] = names[i];
+	err = loader->attach_multi(loader, program, at_return, names, unique, why);
+	free(names);
+	for (struct probe *p = probe; p; p = p->next)
+		if (p->kind == probe->kind && p->program == probe->program)
+			p->data = err < 0 ? failed : done;
+	return err < 0 ? err : 0;
+}
+
+static const struct probe_kind kprobe_multi = {.name = "kprobe",
+					       .program = PROGRAM_KPROBE,
+					       .attach_type = ATTACH_KPROBE_MULTI,
+					       .space = SPACE_KERNEL,
+					       .has_regs = true,
+					       .arg_offset = kprobe_arg,
+					       .attach = attach_multi,
+					       .fallback = &probe_kprobe};
+static const struct probe_kind kretprobe_multi = {.name = "kretprobe",
+						  .program = PROGRAM_KPROBE,
+						  .attach_type = ATTACH_KPROBE_MULTI,
+						  .space = SPACE_KERNEL,
+						  .has_regs = true,
+						  .retval_offset = kprobe_retval,
+						  .attach = attach_multi,
+						  .fallback = &probe_kretprobe};
+
+static const struct probe_kind *choose_multi(struct script *script, const struct probe *probe)
+{
+	/* neighbours of one wildcard are what it pays for */
+	for (const struct probe_spec *spec = probe->action->specs; spec; spec = spec->next)
+		if (script->compiled->target.has_kprobe_multi && !probe->number && !probe->target &&
+		    probe_has_wildcard(spec->text))
+			return probe->kind == &probe_kprobe ? &kprobe_multi : &kretprobe_multi;
+	return NULL;
+}
+
 const struct probe_kind probe_kprobe = {.name = "kprobe",
 					.aliases = {"k"},
 					.program = PROGRAM_KPROBE,
@@ -170,6 +238,7 @@ const struct probe_kind probe_kprobe = {.name = "kprobe",
 					.has_regs = true,
 					.expand = expand_kprobe,
 					.arg_offset = kprobe_arg,
+					.choose = choose_multi,
 					.attach = attach_kprobe};
 const struct probe_kind probe_kretprobe = {.name = "kretprobe",
 					   .aliases = {"kr"},
@@ -178,6 +247,7 @@ const struct probe_kind probe_kretprobe = {.name = "kretprobe",
 					   .has_regs = true,
 					   .expand = expand_kprobe,
 					   .retval_offset = kprobe_retval,
+					   .choose = choose_multi,
 					   .attach = attach_kprobe};
 
 /* --- fentry, fexit --- */
