@@ -33,4 +33,10 @@ enum {
 	CAP_SERVICE_SHAPES = 256, /* operations and resources of one service that get rows of their own */
 	CAP_SERVICE_ROWS = 1024, /* of one service: shapes, times statuses, times peers */
 	CAP_SUMMARY_EXAMPLE = 8192, /* bytes of one example */
+
+	/* history: what is on its way into the store, and what it knows */
+	CAP_HISTORY_QUEUE = 8 << 20, /* bytes that wait for the writer */
+	CAP_HISTORY_RECORD = 64 * 1024, /* bytes of one record; refused beyond */
+	CAP_HISTORY_TABLES = 240, /* items with records */
+	CAP_SERIES = 30000, /* of metrics; 120 bytes and their labels, twice */
 };

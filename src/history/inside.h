@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/caps.h"
 #include "base/map.h"
 #include "history/history.h"
 #include "store/bits.h"
@@ -20,10 +21,10 @@
 
 enum {
 	PARCEL_BYTES = 256 * 1024, /* then it is handed over */
-	QUEUE_BYTES = 8 << 20, /* of all parcels that wait */
-	RECORD_BYTES = 64 * 1024,
+	QUEUE_BYTES = CAP_HISTORY_QUEUE, /* of all parcels that wait */
+	RECORD_BYTES = CAP_HISTORY_RECORD,
 	LAYOUTS = 1024, /* known at the same time; then all are forgotten */
-	SERIES_KNOWN = 30000,
+	SERIES_KNOWN = CAP_SERIES,
 	SERIES_IDLE_S = 500, /* a series that was not seen so long gets a new number */
 	VALUE_KINDS = VALUE_JSON + 1,
 };
@@ -88,7 +89,7 @@ struct shelf_layout {
 		[VALUE_KINDS]; /* owned; of each kind of value: -1 = ask, -2 = it can't be kept */
 };
 
-enum { LANES_MAX = 240 };
+enum { LANES_MAX = CAP_HISTORY_TABLES };
 
 struct shelver {
 	struct store *store;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "main/agent_private.h"
@@ -150,7 +151,7 @@ static void add_table(struct agent *agent, const struct history_table *table)
 void keep_metrics(struct agent *agent)
 {
 	const struct history_status *status = history_status(agent->history);
-	struct label room = {"room", span_of("store")};
+	struct label room = {"room", span_of("store")}, series = {"table", span_of("series")};
 
 	add_flow(agent, "records", &status->records);
 	add_flow(agent, "samples", &status->samples);
@@ -160,6 +161,9 @@ void keep_metrics(struct agent *agent)
 		   status->state == HISTORY_OPEN && status->store.mode == STORE_WRITES);
 	family_add(agent->own[OWN_MEMORY], &room, 1,
 		   (double)(status->store.memory + status->queued_bytes));
+	family_add(agent->own[OWN_ENTRIES], &series, 1, (double)status->store.series);
+	family_add(agent->own[OWN_LIMIT], &series, 1, CAP_SERIES);
+	family_add(agent->own[OWN_REFUSED], &series, 1, (double)status->store.series_refused);
 }
 
 static void flow_json(const char *name, const struct history_flow *flow, struct json *out)
