@@ -23,12 +23,13 @@ static bool loads(struct loader *loader, const struct bpf_insn *insns, uint32_t 
 	return fd >= 0;
 }
 
-/* 6.9 (011832b97b31) */
+/* 6.9 (011832b97b31); one that leads nowhere is refused before 6.14 */
 static bool has_may_goto(struct loader *loader)
 {
 	const struct bpf_insn insns[] = {
-		{.code = BPF_JMP | 0xe0, .off = 0},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+		{.code = BPF_JMP | 0xe0, .off = 1},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 
