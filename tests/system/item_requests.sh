@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../requests/lib.sh"
 build http_load
 start_nginx
-start_agent
+start_agent --set "items.requests.where=port = $nginx_port" # others may serve on this machine too
 
 # depth connections count
 for case in "1 1 10000" "1 8 30000" "2 4 15000" "8 4 15000" "32 4 30000"; do
@@ -36,15 +36,35 @@ has_edge() { [ "$(metric sonde_edge_requests_total client=http_load server=nginx
 check "edges: each exchange once" wait_for 15 has_edge
 
 # a filter that the kernel half can follow, set while it runs
+users() { metric sonde_request_duration_seconds_count side=server process=nginx resource=/users/:id; }
 "$SONDE" items on requests "where=port = $((nginx_port + 1))" >"$WORK/out"
 sleep 1.5
-before=$(metric sonde_item_events_total item=requests stage=emitted)
+emitted=$(metric sonde_item_events_total item=requests stage=emitted) before=$(users)
 "$WORK/http_load" "$nginx_port" 1000 1 1 0 filtered /users/17 >"$WORK/out"
 sleep 0.5
-within "a filter: nothing of another port was copied" "$(($(metric sonde_item_events_total item=requests stage=emitted) - before))" 0 50
-equal "a filter: nothing was counted" 25000 "$(metric sonde_request_duration_seconds_count side=server process=nginx resource=/users/:id)"
-"$SONDE" items on requests where= >"$WORK/out"
+within "a filter: nothing of another port was copied" "$(($(metric sonde_item_events_total item=requests stage=emitted) - emitted))" 0 50
+equal "a filter: nothing was counted" "$before" "$(users)"
+"$SONDE" items on requests "where=port = $nginx_port" >"$WORK/out"
 sleep 1.5
+before=$(users)
 "$WORK/http_load" "$nginx_port" 1000 1 1 0 wanted /users/17 >"$WORK/out"
 sleep 0.5
-equal "no filter: all of it again" 26000 "$(metric sonde_request_duration_seconds_count side=server process=nginx resource=/users/:id)"
+equal "another filter: all of this port" "$((before + 1000))" "$(users)"
+
+# A ring that is far too small, as fast as it goes: much is lost and said so, and nothing is wrong.
+stop_agent
+start_agent --set items.requests.ring=16KiB --set "items.requests.where=port = $nginx_port"
+record_to "$WORK/overload" "side = server and local_port = $nginx_port"
+for depth in 1 32; do
+	"$WORK/http_load" "$nginx_port" 20000 $depth 8 0 "overload-$depth" / /users/17 /missing /broken >"$WORK/out"
+done
+end_recording
+for depth in 1 32; do
+	set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/overload" "overload-$depth")
+	equal "overload, depth $depth: requests that nginx logged" 20000 "$1"
+	equal "overload, depth $depth: wrong records" 0 "$3"
+	equal "overload, depth $depth: doubled records" 0 "$5"
+done
+check "overload: the loss is told" test "$(metric sonde_item_events_total item=requests stage=lost reason=ring_full)" -gt 0
+paired=$(metric sonde_request_messages_total state=paired)
+check "overload: not all were paired ($paired of 80000)" test "$paired" -lt 80000
