@@ -36,28 +36,39 @@ static enum http2_step skip(struct http2_reader *reader)
 	return reader->half->due ? HTTP2_MORE : end_frame(reader);
 }
 
-/* A fragment of a block, as far as it is here; whole ones are not copied. */
+/* The padding behind a fragment. False when some is still to come. */
+static bool take_padding(struct http2_reader *reader)
+{
+	struct http2_half *half = reader->half;
+	size_t step = reader->in.len < half->padding ? reader->in.len : half->padding;
+
+	take(reader, step);
+	half->due -= (uint32_t)step;
+	half->padding -= (uint8_t)step;
+	return !half->padding;
+}
+
+/* A fragment of a block, as far as it is here; whole ones are not copied. The block is complete when its padding is here
+ * too: a message never counts bytes that are still to come. */
 static enum http2_step take_fragment(struct http2_reader *reader)
 {
 	struct http2_half *half = reader->half;
 	size_t due = half->due - half->padding;
 	struct span fragment = span_first(reader->in, due);
-	bool is_last = half->flags & HTTP2_END_HEADERS;
-	enum http2_step step = HTTP2_ON;
+	bool is_last = half->flags & HTTP2_END_HEADERS, is_here = reader->in.len >= half->due;
 
-	if (fragment.len < due || !is_last || half->block_len || half->is_block_broken)
+	if (!is_here || !is_last || half->block_len || half->is_block_broken)
 		http2_gather(reader, fragment);
 	take(reader, fragment.len);
 	half->due -= (uint32_t)fragment.len;
-	if (fragment.len < due)
+	if (fragment.len < due || !take_padding(reader))
 		return HTTP2_MORE;
-	half->phase = HTTP2_SKIP; /* the padding */
-	if (is_last) {
-		if (half->block_len)
-			fragment = (struct span){half->block, half->block_len};
-		step = http2_take_block(reader, fragment);
-	}
-	return step;
+	half->phase = HTTP2_HEAD;
+	if (!is_last)
+		return HTTP2_ON;
+	if (half->block_len)
+		fragment = (struct span){half->block, half->block_len};
+	return http2_take_block(reader, fragment);
 }
 
 static void open_block(struct http2_half *half, uint32_t promised)
@@ -369,18 +380,19 @@ static uint64_t body_gap(struct http2_reader *reader, uint64_t bytes)
 static uint64_t block_gap(struct http2_reader *reader, uint64_t bytes)
 {
 	struct http2_half *half = reader->half;
-	uint32_t due = half->due - half->padding;
-	uint32_t step = bytes < due ? (uint32_t)bytes : due;
+	uint32_t step = bytes < half->due ? (uint32_t)bytes : half->due;
 
 	reader->state->counts.lost_blocks += !half->is_block_broken;
 	half->is_block_broken = true;
 	half->due -= step;
-	if (step < due)
+	if (half->padding > half->due)
+		half->padding = (uint8_t)half->due;
+	if (half->due)
 		return step;
 	half->phase = HTTP2_SKIP;
 	if (half->flags & HTTP2_END_HEADERS)
 		http2_take_block(reader, (struct span){});
-	return bytes > step || !half->due ? step + skip_gap(reader, bytes - step) : step;
+	return step + skip_gap(reader, bytes - step);
 }
 
 uint64_t http2_step_gap(struct http2_reader *reader, uint64_t bytes)
