@@ -38,5 +38,6 @@ enum {
 	CAP_HISTORY_QUEUE = 8 << 20, /* bytes that wait for the writer */
 	CAP_HISTORY_RECORD = 64 * 1024, /* bytes of one record; refused beyond */
 	CAP_HISTORY_TABLES = 240, /* items with records */
-	CAP_SERIES = 30000, /* of metrics; 120 bytes and their labels, twice */
+	CAP_SERIES = 30000, /* of metrics, living; 40 bytes */
+	CAP_SERIES_STORED = 60000, /* and lately gone, as a journal tells at a start; 120 bytes and their labels */
 };

@@ -222,7 +222,7 @@ static struct store *open_store(struct history *history, struct err *why)
 	options.memory_max = 4 << 20;
 	options.head_samples = 128 * 1024;
 	options.block_rows = 2048;
-	options.series_max = SERIES_KNOWN;
+	options.series_max = CAP_SERIES_STORED;
 	options.segment_bytes = 2 << 20;
 	fit_into(&options);
 	for (int i = 0; i < STORE_TIERS; i++)

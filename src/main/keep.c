@@ -162,7 +162,7 @@ void keep_metrics(struct agent *agent)
 	family_add(agent->own[OWN_MEMORY], &room, 1,
 		   (double)(status->store.memory + status->queued_bytes));
 	family_add(agent->own[OWN_ENTRIES], &series, 1, (double)status->store.series);
-	family_add(agent->own[OWN_LIMIT], &series, 1, CAP_SERIES);
+	family_add(agent->own[OWN_LIMIT], &series, 1, CAP_SERIES_STORED);
 	family_add(agent->own[OWN_REFUSED], &series, 1, (double)status->store.series_refused);
 }
 
