@@ -31,7 +31,7 @@ equal "kernel: nothing lost" 0 "$(metric sonde_item_events_total item=requests s
 
 # A connection that was pushed out of a table that is far too small comes back when it speaks again.
 stop_agent
-start_agent --set items.requests.connections=8
+start_agent --set items.requests.connections=8 --set "items.requests.where=port = $nginx_port"
 cat >"$WORK/pushed.py" <<EOC
 import socket, time
 def ask(s, name):

@@ -60,11 +60,16 @@ static struct tuple tuple_of(const struct talk *talk, bool of_the_peer)
 
 static void note_tuple(struct talks *talks, struct talk *talk)
 {
-	struct tuple tuple = tuple_of(talk, false);
-	struct talk **place = map_put(&talks->by_tuple, &tuple, NULL);
+	struct tuple own = tuple_of(talk, false), others = tuple_of(talk, true);
+	struct talk **place = map_put(&talks->by_tuple, &own, NULL), **peer;
 
 	if (place)
 		*place = talk;
+	peer = map_get(&talks->by_tuple, &others);
+	if (!peer || *peer == talk || (*peer)->peer)
+		return;
+	talk->peer = *peer;
+	talk->peer->peer = talk;
 }
 
 static void forget_tuple(struct talks *talks, const struct talk *talk)
@@ -74,14 +79,8 @@ static void forget_tuple(struct talks *talks, const struct talk *talk)
 
 	if (place && *place == talk)
 		map_del(&talks->by_tuple, &tuple);
-}
-
-static const struct talk *peer_of(const struct talks *talks, const struct talk *talk)
-{
-	struct tuple tuple = tuple_of(talk, true);
-	struct talk **place = map_get(&talks->by_tuple, &tuple);
-
-	return place ? *place : NULL;
+	if (talk->peer)
+		talk->peer->peer = NULL;
 }
 
 /* ---- the list, oldest first ---- */
@@ -318,13 +317,11 @@ static void hand_on(struct talks *talks, struct talk *talk, const struct exchang
 		.is_whole = exchange->proof != PROOF_ASSUMED && exchange->request.is_complete &&
 			    (!exchange->has_response || exchange->response.is_complete),
 	};
-	const struct talk *peer = talk->conversation.is_datagram ? NULL : peer_of(talks, talk);
-
-	outcome.is_peer_watched = peer;
+	outcome.is_peer_watched = talk->peer;
 	if (outcome.side == SIDE_SERVER)
 		time_server(talk, &outcome);
 	else
-		time_client(talk, peer, &outcome);
+		time_client(talk, talk->peer, &outcome);
 	talks->receive(talks->ctx, talk, &outcome);
 }
 

@@ -69,6 +69,7 @@ struct talk {
 	struct stay stay[TALK_STAYS];
 	uint32_t stays; /* likewise */
 	struct talk *older, *newer; /* in the order in which they were heard */
+	struct talk *peer; /* the other end of the connection, when that is one of ours too */
 	struct conversation conversation;
 	/* what the receiver of exchanges remembers of it */
 	char remote_name[64];

@@ -154,6 +154,48 @@ static void splits_the_time_of_a_client(void **state)
 	assert_true(seen.outcome[0].is_network_bound);
 }
 
+/* One connection of which both ends are on this machine. */
+static void open_end(uint64_t cookie, bool is_server)
+{
+	struct requests_open open = {
+		.head = {REQUESTS_OPEN, sizeof(open), 0, 1},
+		.cookie = cookie,
+		.is_accepted = is_server,
+		.transport = IPPROTO_TCP,
+		.local_port = is_server ? 80 : 4000,
+		.remote_port = is_server ? 4000 : 80,
+		.local_addr = {[15] = is_server},
+		.remote_addr = {[15] = !is_server},
+	};
+
+	open.local_addr[0] = open.remote_addr[0] = 0x20;
+	talks_event(&talks, &open.head, sizeof(open));
+}
+
+static void takes_the_network_out_of_the_wait(void **state)
+{
+	open_end(7, true);
+	open_end(8, false);
+	for (uint64_t i = 0; i < 2; i++) { /* the second time one end is gone */
+		uint64_t in = i * LEN(GET_A), out = i * LEN(OK_5);
+
+		tell((struct call){8, in, 10 * MS, 0, REQUESTS_OUT, GET_A});
+		if (!i) {
+			tell((struct call){7, in, 22 * MS, 20 * MS, REQUESTS_IN, GET_A});
+			tell((struct call){7, out, 32 * MS, 0, REQUESTS_OUT, OK_5});
+		}
+		tell((struct call){8, out, 43 * MS, 42 * MS, REQUESTS_IN, OK_5});
+		close_of(7, 44 * MS);
+	}
+	assert_int_equal(seen.n, 3);
+	assert_true(seen.outcome[0].is_peer_watched && seen.outcome[1].is_peer_watched);
+	assert_int_equal(phase(1, PHASE_WAIT), 32 * MS);
+	assert_int_equal(phase(1, PHASE_NETWORK), 20 * MS);
+	assert_false(seen.outcome[1].is_network_bound);
+	assert_false(seen.outcome[2].is_peer_watched);
+	assert_true(seen.outcome[2].is_network_bound);
+}
+
 static void pairs_what_was_written_at_once(void **state)
 {
 	open_at(7, true, 0, 0);
@@ -311,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(splits_the_time_of_a_server, begin, end),
 		cmocka_unit_test_setup_teardown(splits_the_time_of_a_client, begin, end),
+		cmocka_unit_test_setup_teardown(takes_the_network_out_of_the_wait, begin, end),
 		cmocka_unit_test_setup_teardown(pairs_what_was_written_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(counts_a_body_that_was_not_copied, begin, end),
 		cmocka_unit_test_setup_teardown(passes_bytes_that_nobody_told_of, begin, end),
