@@ -436,7 +436,9 @@ static int read_side(struct reading *reading, struct sketch_side *side, uint64_t
 	if (!len || reading->bad)
 		return 0;
 	first = read_varint(reading);
-	if (len > SKETCH_BUCKETS_MAX || first > 131072 || len > reading->rest.len) {
+	/* the last bucket counts: what is written leaves out empty ones in front */
+	if (len > SKETCH_BUCKETS_MAX || first > 131072 || first + len - 1 > 131072 ||
+	    len > reading->rest.len) {
 		reading->bad = true;
 		return 0;
 	}

@@ -146,6 +146,18 @@ static void joined_sketches_equal_one_that_saw_all(void **state)
 	}
 }
 
+/* The fuzz target found it: buckets that begin within the range and end beyond it were read, and refused when they
+ * were written again without the empty ones in front. */
+static void buckets_beyond_the_range_are_refused(void **state)
+{
+	static const uint8_t bytes[] = {
+		1, 0x71, 0, 0, 0, 0,    0,    0,    0, 0, 0,    0x1b, 0, 0, 0, 0,    0,    0, 0,
+		0, 0,    0, 0, 0, 0xff, 0xff, 0xaf, 1, 4, 0xff, 0xff, 7, 0, 0, 0x23, 0x39, 0};
+	struct sketch sketch;
+
+	assert_int_equal(sketch_read(&sketch, (struct span){bytes, sizeof(bytes)}), -EBADMSG);
+}
+
 static void what_was_written_reads_back(void **state)
 {
 	for (size_t shape = 0; shape < sizeof(shapes) / sizeof(*shapes); shape++) {
@@ -271,6 +283,7 @@ int main(void)
 		cmocka_unit_test(every_magnitude_is_within_one_percent),
 		cmocka_unit_test(joined_sketches_equal_one_that_saw_all),
 		cmocka_unit_test(what_was_written_reads_back),
+		cmocka_unit_test(buckets_beyond_the_range_are_refused),
 		cmocka_unit_test(a_range_too_wide_folds_the_lowest_and_says_so),
 		cmocka_unit_test(says_before_adding_whether_it_must_grow),
 		cmocka_unit_test(buckets_in_a_row_hold_all_values),
