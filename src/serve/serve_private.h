@@ -33,7 +33,7 @@ enum {
 	SLICE_BYTES = 128 * 1024, /* handed to the socket at a time */
 	GZIP_LEAST = 1024, /* smaller answers are not worth it */
 	GZIP_STATE_BYTES = 270 * 1024, /* what zlib holds while it packs */
-	STREAM_BYTES = 128 * 1024, /* waiting for the client of a live stream at most */
+	STREAM_BYTES = 512 * 1024, /* waiting for the client of a live stream at most */
 	REQUEST_ARENA = 256 * 1024,
 	SMALL_BYTES = 8 * 1024, /* such answers are always given: reasons, health */
 	LINGER_MS = 1000,

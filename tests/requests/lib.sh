@@ -39,7 +39,7 @@ start_nginx() {
 }
 
 # record_to FILE FILTER: every record that passes, one JSON object a line, until end_recording. Several clients share the work:
-# the agent keeps 128 KiB for each at most, and hands on what lies in the ring ten times a second.
+# the agent keeps 512 KiB for each at most, and hands on what lies in the ring ten times a second.
 record_to() {
 	recorded=$1 recorders=
 	for digits in 0 1 2 3 4 5 6 7 8 9; do
