@@ -584,6 +584,7 @@ static void sweep_map(struct walk *walk, const char *map, struct map *dying, map
 	delete_keys(walk, map);
 	map_done(dying);
 	*dying = walk->next;
+	walk->item->has_dying |= walk->next.len > 0;
 }
 
 void item_sweep(struct item *item)
@@ -594,7 +595,7 @@ void item_sweep(struct item *item)
 		return;
 	buf_init(&row, 1 << 20);
 	buf_init(&keys, SWEEP_KEY_BYTES);
-	item->crowded = false;
+	item->crowded = item->has_dying = false;
 	for (uint32_t i = 0; i < item->desc->maps; i++) {
 		const struct item_map *map = &item->desc->map[i];
 		struct walk walk = {.item = item, .map = i, .row = &row, .keys = &keys};

@@ -84,6 +84,7 @@ struct item {
 	uint64_t polled_ns, swept_ns;
 	bool is_fresh; /* not polled since it was switched on */
 	bool crowded; /* a map was filling up at the last sweep */
+	bool has_dying; /* the last sweep saw keys that the next one deletes */
 	uint64_t polls;
 
 	struct item_tally tally;

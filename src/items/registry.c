@@ -12,12 +12,14 @@
 #include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
-static const uint64_t sweep_ns = 2ull * 1000000000, poll_at_least_ns = 30ull * 1000000000;
+/* Sweeps look at every bucket of a map: half of what an idle agent costs. A map that fills up is swept at every tick. */
+static const uint64_t sweep_ns = 5ull * 1000000000, resweep_ns = 2ull * 1000000000,
+		      poll_at_least_ns = 30ull * 1000000000;
 
 /* Commands of the program: the command line would never reach an item of such a name. */
 static const char *const reserved[] = {
-	"run",	"status", "items", "top",  "trace",    "query", "self", "config",  "caps",
-	"help", "version", "features", "completion", "agent", "host", "all",
+	"run",  "status", "items",   "top",      "trace",      "query", "self", "config",
+	"caps", "help",   "version", "features", "completion", "agent", "host", "all",
 };
 
 bool registry_reserved(struct span name)
@@ -90,10 +92,11 @@ static int check_metric_names(struct registry *registry, const struct item *item
 				const char *own = family_metric(item->family[m])->name;
 
 				if (!strcmp(own, family_metric(registry->item[i]->family[n])->name))
-					return err_set(why, -EEXIST,
-						       "item '%s' has a metric '%s', which item '%s' "
-						       "has already; rename it",
-						       item->name, own, registry->item[i]->name);
+					return err_set(
+						why, -EEXIST,
+						"item '%s' has a metric '%s', which item '%s' "
+						"has already; rename it",
+						item->name, own, registry->item[i]->name);
 			}
 	return 0;
 }
@@ -115,7 +118,8 @@ static int insert(struct registry *registry, struct item *item, struct err *why)
 
 static int add_builtin(struct registry *registry, const struct builtin *builtin, struct err *why)
 {
-	struct span object = {builtin->from, builtin->from ? (size_t)(builtin->to - builtin->from) : 0};
+	struct span object = {builtin->from,
+			      builtin->from ? (size_t)(builtin->to - builtin->from) : 0};
 	struct item *item;
 	int error = new_item(registry, builtin->name, object, builtin->ops, &item, why);
 
@@ -130,13 +134,22 @@ static int add_builtin(struct registry *registry, const struct builtin *builtin,
 
 /* The agent's own metrics about items. */
 static const struct metric self_metrics[] = {
-	{.name = "sonde_item_events_total", .type = METRIC_COUNTER, .scale = 1,
+	{.name = "sonde_item_events_total",
+	 .type = METRIC_COUNTER,
+	 .scale = 1,
 	 .help = "Events of an item by stage: what was seen, sent, lost, read, made into records"},
-	{.name = "sonde_item_on", .type = METRIC_GAUGE, .scale = 1,
+	{.name = "sonde_item_on",
+	 .type = METRIC_GAUGE,
+	 .scale = 1,
 	 .help = "1 while the item runs, 0 when it is off or skipped"},
-	{.name = "sonde_item_program_seconds_total", .type = METRIC_COUNTER, .scale = 1e-9, .unit = "seconds",
+	{.name = "sonde_item_program_seconds_total",
+	 .type = METRIC_COUNTER,
+	 .scale = 1e-9,
+	 .unit = "seconds",
 	 .help = "Time spent in an item's programs, while bpf run statistics were on"},
-	{.name = "sonde_item_series", .type = METRIC_GAUGE, .scale = 1,
+	{.name = "sonde_item_series",
+	 .type = METRIC_GAUGE,
+	 .scale = 1,
 	 .help = "Series that an item's metrics have now"},
 };
 
@@ -187,19 +200,20 @@ struct item *registry_find(struct registry *registry, const char *name)
 	return NULL;
 }
 
-int registry_add(struct registry *registry, const char *name, struct span elf, struct item **ret_item,
-		 struct err *why)
+int registry_add(struct registry *registry, const char *name, struct span elf,
+		 struct item **ret_item, struct err *why)
 {
 	struct item *item;
 	uint8_t *copy;
 	int error;
 
 	if (registry_reserved(span_of(name)))
-		return err_set(why, -EINVAL, "an item cannot be called '%s': that is a command; rename it",
-			       name);
+		return err_set(why, -EINVAL,
+			       "an item cannot be called '%s': that is a command; rename it", name);
 	if (registry_find(registry, name))
 		return err_set(why, -EEXIST,
-			       "there is an item '%s' already; upgrade it with 'sonde items upgrade %s FILE'",
+			       "there is an item '%s' already; upgrade it with 'sonde items "
+			       "upgrade %s FILE'",
 			       name, name);
 	copy = malloc(elf.len ? elf.len : 1);
 	if (!copy)
@@ -227,10 +241,11 @@ int registry_remove(struct registry *registry, struct item *item, struct err *wh
 	uint32_t at = 0;
 
 	if (item->builtin)
-		return err_set(why, -EPERM,
-			       "item '%s' belongs to sonde and can't be removed; switch it off with "
-			       "'sonde items off %s'",
-			       item->name, item->name);
+		return err_set(
+			why, -EPERM,
+			"item '%s' belongs to sonde and can't be removed; switch it off with "
+			"'sonde items off %s'",
+			item->name, item->name);
 	while (registry->item[at] != item)
 		at++;
 	registry->items--;
@@ -335,8 +350,10 @@ const struct layout *item_layout(const struct item *item, size_t i)
 	if (!item->ops)
 		return NULL;
 	for (size_t n = 0; n < 3; n++)
-		for (const struct layout *const *layout = (const struct layout *const *[]){
-			     item->ops->events, item->ops->summaries, item->ops->layouts}[n];
+		for (const struct layout *const *layout =
+			     (const struct layout *const *[]){item->ops->events,
+							      item->ops->summaries,
+							      item->ops->layouts}[n];
 		     layout && *layout; layout++)
 			if (!i--)
 				return *layout;
@@ -351,8 +368,8 @@ int item_run_verb(struct item *item, const char *verb, int argc, char **argv, st
 	for (; known && known->name; known++)
 		if (!strcmp(known->name, verb))
 			return known->run(item, item->state_of_ops, argc, argv, out, why);
-	return err_set(why, -ENOENT, "item '%s' has no verb '%s'; see 'sonde %s --help'", item->name, verb,
-		       item->name);
+	return err_set(why, -ENOENT, "item '%s' has no verb '%s'; see 'sonde %s --help'",
+		       item->name, verb, item->name);
 }
 
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount)
@@ -431,7 +448,8 @@ void registry_tick(struct registry *registry, uint64_t now_ns)
 			item->ops->tick(item, item->state_of_ops, now_ns);
 		if (now_ns - item->polled_ns >= poll_at_least_ns)
 			item_poll(item, now_ns);
-		if (item->crowded || now_ns - item->swept_ns >= sweep_ns) {
+		if (item->crowded ||
+		    now_ns - item->swept_ns >= (item->has_dying ? resweep_ns : sweep_ns)) {
 			item_sweep(item);
 			item->swept_ns = now_ns;
 		}
