@@ -488,12 +488,23 @@ static bool is_dead(uint32_t pid)
 	return pid && kill((pid_t)pid, 0) && errno == ESRCH;
 }
 
-static const struct column *pid_column(const struct item_map *map)
+const struct column *item_pid_column(const struct item_map *map)
 {
 	for (uint32_t i = 0; i < map->key.count; i++)
 		if (map->key.column[i].type == COLUMN_PID)
 			return &map->key.column[i];
 	return NULL;
+}
+
+void item_forget_process(const struct item_map *map, uint8_t *key)
+{
+	for (uint32_t i = 0; i < map->key.count; i++) {
+		const struct column *column = &map->key.column[i];
+
+		if (column->type == COLUMN_PID || column->type == COLUMN_TID ||
+		    column->type == COLUMN_COMM || column->type == COLUMN_UID)
+			memset(key + column->offset, 0, column->size);
+	}
 }
 
 /* What a dead process had is still part of its container's and the host's rows. */
@@ -504,13 +515,7 @@ static void add_to_retired(const struct walk *walk, const uint8_t *row)
 	bool is_new;
 
 	memcpy(key, row, map->key_size);
-	for (uint32_t i = 0; i < map->key.count; i++) {
-		const struct column *column = &map->key.column[i];
-
-		if (column->type == COLUMN_PID || column->type == COLUMN_TID ||
-		    column->type == COLUMN_COMM || column->type == COLUMN_UID)
-			memset(key + column->offset, 0, column->size);
-	}
+	item_forget_process(map, key);
 	sum = map_put(&walk->item->source[walk->map].retired, key, &is_new);
 	if (!sum)
 		return; /* counted as refused: it is missing in those rows, not in the metrics */
@@ -541,15 +546,15 @@ static bool sweep_entry(void *ctx, const void *key, const void *value)
 	const struct item_map *map = map_of(walk);
 	uint32_t pid;
 
-	memcpy(&pid, (const uint8_t *)key + pid_column(map)->offset, sizeof(pid));
+	memcpy(&pid, (const uint8_t *)key + item_pid_column(map)->offset, sizeof(pid));
 	walk->entries++;
 	if (item_is_overflow(map, key) || !has_been_dead(walk, key, pid))
 		return true;
 	give(walk, side_by_side(walk, key, value), true);
 	add_to_retired(walk, (const uint8_t *)walk->row->at);
 	buf_add(walk->keys, key, map->key_size);
-	walk->item->polled_ns =
-		0; /* what the last poll read of it must not be shown beside the base it is in now */
+	/* what the last poll read of it must not be shown beside the base it is in now */
+	walk->item->polled_ns = 0;
 	return true;
 }
 
@@ -600,7 +605,7 @@ void item_sweep(struct item *item)
 		const struct item_map *map = &item->desc->map[i];
 		struct walk walk = {.item = item, .map = i, .row = &row, .keys = &keys};
 
-		if (map->is_table || !pid_column(map))
+		if (map->is_table || !item_pid_column(map))
 			continue;
 		sweep_map(&walk, map->name, &item->source[i].dying, sweep_entry);
 		item->crowded = item->crowded || walk.entries > map->max_entries / CROWDED;

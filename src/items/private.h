@@ -115,6 +115,10 @@ int item_read_source(struct item *item, const struct item_map *map, map_entry en
 /* What tells the rows of a table apart: the bytes of its label columns, side by side. */
 uint32_t item_label_bytes(const struct item_map *map);
 void item_label_key(const struct item_map *map, const uint8_t *row, struct buf *out);
+/* The column of a key that names a process; NULL when there is none. */
+const struct column *item_pid_column(const struct item_map *map);
+/* Zeroes what is finer than a control group in a key. */
+void item_forget_process(const struct item_map *map, uint8_t *key);
 bool item_is_overflow(const struct item_map *map, const uint8_t *row);
 
 /* rows.c */

@@ -95,25 +95,19 @@ static bool make_alike(struct rows *rows, uint8_t *row)
 	const struct schema *key = &rows->map->key;
 	bool has_cgroup = rows->by == ROWS_HOST;
 
-	for (uint32_t i = 0; i < key->count; i++)
-		has_cgroup |= key->column[i].type == COLUMN_CGROUP_ID;
-	for (uint32_t i = 0; has_cgroup && i < key->count; i++) {
-		const struct column *column = &key->column[i];
+	for (uint32_t i = 0; i < key->count; i++) {
+		uint8_t *at = row + key->column[i].offset;
 		uint64_t id;
 
-		switch (column->type) {
-		case COLUMN_PID:
-		case COLUMN_TID:
-		case COLUMN_UID:
-		case COLUMN_COMM: memset(row + column->offset, 0, column->size); break;
-		case COLUMN_CGROUP_ID:
-			memcpy(&id, row + column->offset, sizeof(id));
-			id = group_alike(rows, id);
-			memcpy(row + column->offset, &id, sizeof(id));
-			break;
-		default: break;
-		}
+		if (key->column[i].type != COLUMN_CGROUP_ID)
+			continue;
+		memcpy(&id, at, sizeof(id));
+		id = group_alike(rows, id);
+		memcpy(at, &id, sizeof(id));
+		has_cgroup = true;
 	}
+	if (has_cgroup)
+		item_forget_process(rows->map, row);
 	return has_cgroup;
 }
 
@@ -165,14 +159,12 @@ void item_add_row(const struct item_desc *desc, const struct item_map *map, uint
 
 static bool is_of_one_process(const struct item_map *map, const uint8_t *row)
 {
-	uint32_t pid;
+	const struct column *column = item_pid_column(map);
+	uint32_t pid = 0;
 
-	for (uint32_t i = 0; i < map->key.count; i++)
-		if (map->key.column[i].type == COLUMN_PID) {
-			memcpy(&pid, row + map->key.column[i].offset, sizeof(pid));
-			return pid != 0;
-		}
-	return false;
+	if (column)
+		memcpy(&pid, row + column->offset, sizeof(pid));
+	return pid != 0;
 }
 
 static bool merge_row(void *ctx, const void *row)
