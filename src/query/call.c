@@ -13,66 +13,44 @@ static const struct label_set no_labels;
 
 /* ---- each number by itself ---- */
 
-/* The argument's numbers through `map`; series lose their name. */
-static int map_set(struct evaluation *e, const struct series_set *from,
-		   double (*map)(double value, const double *param), double *const params[2],
-		   struct series_set **ret)
+/* A function of a number and of up to two scalars. */
+struct map_with {
+	double (*map)(double value, const double *param);
+	double *param[2]; /* a number for each step, or NULL */
+};
+
+static double through_params(const void *ctx, double value, size_t step)
 {
-	struct series_set *set = set_new(e, from->count);
+	const struct map_with *with = ctx;
+	const double param[2] = {with->param[0] ? with->param[0][step] : 0,
+				 with->param[1] ? with->param[1][step] : 0};
 
-	if (!set)
-		return no_memory(e);
-	for (size_t i = 0; i < from->count; i++) {
-		double *value = set_add(e, set, labels_nameless(e, from->at[i].labels));
-
-		if (!value)
-			return no_memory(e);
-		for (size_t k = 0; k < e->times.count; k++) {
-			const double param[2] = {params[0] ? params[0][k] : 0,
-						 params[1] ? params[1][k] : 0};
-
-			if (!is_absent(from->at[i].value[k]))
-				value[k] = map(from->at[i].value[k], param);
-		}
-	}
-	*ret = set;
-	return set_merge(e, set);
+	return with->map(value, param);
 }
 
 static int map_with(struct evaluation *e, const struct expr *call,
 		    double (*map)(double value, const double *param), struct series_set **ret)
 {
-	double *params[2] = {};
+	struct map_with with = {.map = map};
 	struct series_set *from;
 	int error = eval(e, call->arg[0], &from);
 
 	for (size_t i = 1; i < call->args && i < 3 && !error; i++)
-		error = eval_scalar(e, call->arg[i], &params[i - 1]);
-	return error ? error : map_set(e, from, map, params, ret);
+		error = eval_scalar(e, call->arg[i], &with.param[i - 1]);
+	return error ? error : set_map(e, from, through_params, &with, ret);
+}
+
+static double through_function(const void *ctx, double value, size_t step)
+{
+	return ((const struct function *)ctx)->map(value);
 }
 
 static int run_map(struct evaluation *e, const struct expr *call, struct series_set **ret)
 {
-	double (*map)(double) = call->function->map;
-	struct series_set *from, *set;
+	struct series_set *from;
 	int error = eval(e, call->arg[0], &from);
 
-	if (error)
-		return error;
-	set = set_new(e, from->count);
-	if (!set)
-		return no_memory(e);
-	for (size_t i = 0; i < from->count; i++) {
-		double *value = set_add(e, set, labels_nameless(e, from->at[i].labels));
-
-		if (!value)
-			return no_memory(e);
-		for (size_t k = 0; k < e->times.count; k++)
-			if (!is_absent(from->at[i].value[k]))
-				value[k] = map(from->at[i].value[k]);
-	}
-	*ret = set;
-	return set_merge(e, set);
+	return error ? error : set_map(e, from, through_function, call->function, ret);
 }
 
 /* As Go has them: NaN if either is, and 0 is more than -0. */
@@ -181,9 +159,13 @@ static int run_pi(struct evaluation *e, const struct expr *call, struct series_s
 	return 0;
 }
 
+static double itself(const void *ctx, double value, size_t step)
+{
+	return value;
+}
+
 static int run_timestamp(struct evaluation *e, const struct expr *call, struct series_set **ret)
 {
-	static double *const none[2];
 	struct series_set *from;
 	int error;
 
@@ -198,12 +180,7 @@ static int run_timestamp(struct evaluation *e, const struct expr *call, struct s
 				if (!is_absent(from->at[i].value[k]))
 					from->at[i].value[k] = (double)step_time(e, k) / 1000;
 	}
-	return error ? error : map_set(e, from, same_number, none, ret);
-}
-
-double same_number(double value, const double *param)
-{
-	return value;
+	return error ? error : set_map(e, from, itself, NULL, ret);
 }
 
 static bool calendar(double value, struct tm *ret)
@@ -213,8 +190,9 @@ static bool calendar(double value, struct tm *ret)
 	return fabs(value) < 1e15 && gmtime_r(&at, ret);
 }
 
-static double calendar_part(double value, int part)
+static double calendar_part(const void *ctx, double value, size_t step)
 {
+	const int part = *(const int *)ctx;
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	struct tm tm;
 	int year;
@@ -245,29 +223,14 @@ static int run_calendar(struct evaluation *e, const struct expr *call, struct se
 	} parts[] = {{"minute", 'm'},       {"hour", 'h'},         {"day_of_week", 'w'},
 		     {"day_of_month", 'd'}, {"day_of_year", 'y'},  {"month", 'M'},
 		     {"year", 'Y'},         {"days_in_month", 'l'}};
-	struct series_set *from, *set;
+	struct series_set *from;
 	int error = call->args ? eval(e, call->arg[0], &from) : run_time(e, call, &from);
 	int part = 0;
 
-	if (error)
-		return error;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (!strcmp(call->function->name, parts[i].name))
 			part = parts[i].part;
-	set = set_new(e, from->count);
-	if (!set)
-		return no_memory(e);
-	for (size_t i = 0; i < from->count; i++) {
-		double *value = set_add(e, set, labels_nameless(e, from->at[i].labels));
-
-		if (!value)
-			return no_memory(e);
-		for (size_t k = 0; k < e->times.count; k++)
-			if (!is_absent(from->at[i].value[k]))
-				value[k] = calendar_part(from->at[i].value[k], part);
-	}
-	*ret = set;
-	return set_merge(e, set);
+	return error ? error : set_map(e, from, calendar_part, &part, ret);
 }
 
 /* ---- types ---- */

@@ -12,5 +12,3 @@ int run_absent(struct evaluation *e, const struct expr *call, struct series_set 
 int run_absent_over(struct evaluation *e, const struct expr *call, struct series_set **ret);
 int run_label_replace(struct evaluation *e, const struct expr *call, struct series_set **ret);
 int run_label_join(struct evaluation *e, const struct expr *call, struct series_set **ret);
-
-double same_number(double value, const double *param);

@@ -23,27 +23,17 @@ static int of_number(struct evaluation *e, double number, struct series_set **re
 	return 0;
 }
 
+static double negative(const void *ctx, double value, size_t step)
+{
+	return -value;
+}
+
 static int of_negative(struct evaluation *e, const struct expr *expr, struct series_set **ret)
 {
-	struct series_set *inner, *set;
+	struct series_set *inner;
 	int error = eval(e, expr->arg[0], &inner);
 
-	if (error)
-		return error;
-	set = set_new(e, inner->count);
-	if (!set)
-		return no_memory(e);
-	for (size_t i = 0; i < inner->count; i++) {
-		double *value = set_add(e, set, labels_nameless(e, inner->at[i].labels));
-
-		if (!value)
-			return no_memory(e);
-		for (size_t k = 0; k < e->times.count; k++)
-			if (!is_absent(inner->at[i].value[k]))
-				value[k] = -inner->at[i].value[k];
-	}
-	*ret = set;
-	return set_merge(e, set);
+	return error ? error : set_map(e, inner, negative, NULL, ret);
 }
 
 int eval(struct evaluation *e, const struct expr *expr, struct series_set **ret)

@@ -204,6 +204,26 @@ int set_merge(struct evaluation *e, struct series_set *set)
 	return spend(e, kept * e->times.count);
 }
 
+int set_map(struct evaluation *e, const struct series_set *from, map_number map, const void *ctx,
+	    struct series_set **ret)
+{
+	struct series_set *set = set_new(e, from->count);
+
+	if (!set)
+		return no_memory(e);
+	for (size_t i = 0; i < from->count; i++) {
+		double *value = set_add(e, set, labels_nameless(e, from->at[i].labels));
+
+		if (!value)
+			return no_memory(e);
+		for (size_t k = 0; k < e->times.count; k++)
+			if (!is_absent(from->at[i].value[k]))
+				value[k] = map(ctx, from->at[i].value[k], k);
+	}
+	*ret = set;
+	return set_merge(e, set);
+}
+
 bool regex_matches(struct evaluation *e, pcre2_code *code, struct span text)
 {
 	if (!e->found)

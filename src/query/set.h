@@ -82,6 +82,10 @@ struct series_set *set_new(struct evaluation *e, size_t room);
 double *set_add(struct evaluation *e, struct series_set *set, const struct label_set *labels);
 /* Series with equal labels become one; -EINVAL when two have a number at the same step. */
 int set_merge(struct evaluation *e, struct series_set *set);
+/* Every number that is there through `map`; series lose their name. `ctx` is handed on. */
+typedef double (*map_number)(const void *ctx, double value, size_t step);
+int set_map(struct evaluation *e, const struct series_set *from, map_number map, const void *ctx,
+	    struct series_set **ret);
 
 int labels_compare(const struct label_set *a, const struct label_set *b);
 struct span labels_get(const struct label_set *labels, struct span name);
