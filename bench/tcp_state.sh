@@ -5,52 +5,25 @@
 # spread of a row that runs nothing. CPU per request is of all processes of the machine (/proc/stat), so run it when
 # the machine is quiet; the load average is printed. Then: CPU of the agent for one reading a second of its metrics,
 # against `ss -tan` once a second.
-set -u
 here=$(cd "$(dirname "$0")" && pwd)
-SONDE=${SONDE:-$here/../build/sonde}
-ROUNDS=${1:-9}
-SECONDS_EACH=${2:-4}
+. "$here/lib.sh"
+need nginx wrk jq curl gcc
+ROUNDS=${1:-9} SECONDS_EACH=${2:-4}
 COUNTS=${COUNTS-10000 50000 200000}
-W=$(mktemp -d /tmp/sonde-bench-XXXXXX)
-chmod 755 "$W"
-export SONDE_SOCKET=$W/sonde.sock
-agent= holders=
-done_with() {
-	for pid in $holders; do kill "$pid" 2>/dev/null; done
-	[ -s "$W/nginx.pid" ] && kill "$(cat "$W/nginx.pid")"
-	[ -n "$agent" ] && kill "$agent" && wait "$agent"
-	rm -rf "$W"
-}
-trap done_with EXIT
-trap 'exit 1' INT TERM
-
-set -- run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store"
-for item in $("$SONDE" items --json 2>/dev/null | jq -r .name) cpu mem disk files nic exec runqlat tcp_life; do
-	set -- "$@" --set "items.$item.on=false"
-done
-"$SONDE" "$@" 2>"$W/log" & agent=$!
-until grep -q '^ready' "$W/log"; do kill -0 $agent || { cat "$W/log"; exit 1; }; sleep 0.1; done
+agent_start_with_nothing_on
 "$SONDE" items on tcp_state >/dev/null || exit 1
-
-cat >"$W/nginx.conf" <<C
-daemon on; worker_processes 1; pid $W/nginx.pid; error_log $W/nginx.err;
-events { worker_connections 4096; }
-http { access_log off; client_body_temp_path $W/n; proxy_temp_path $W/n; fastcgi_temp_path $W/n; uwsgi_temp_path $W/n;
-	scgi_temp_path $W/n; server { listen 127.0.0.1:28471 backlog=4096; location / { return 200 "hello\n"; } } }
-C
-nginx -c "$W/nginx.conf" || exit 1
-busy() { awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
+nginx_start 28471
 # load NAME: a line "NAME requests/s, CPU a request of all processes, and of nginx and wrk alone (us)"
 load() {
 	worker=$(pgrep -P "$(cat "$W/nginx.pid")")
-	before=$(busy) from=$(cut -d' ' -f1 /proc/$worker/schedstat)
+	before=$(busy_ns) from=$(cut -d' ' -f1 /proc/$worker/schedstat)
 	WRK="wrk -t1 -c16 -d${SECONDS_EACH}s -H 'Connection: close' http://127.0.0.1:28471/" TIMEFORMAT='%3U %3S' \
 		bash -c 'time eval "$WRK"' >"$W/wrk" 2>"$W/time" || exit 1
-	after=$(busy) to=$(cut -d' ' -f1 /proc/$worker/schedstat)
-	awk -v name="$1" -v ticks=$((after - before)) -v ns=$((to - from)) -v client="$(awk '{ print ($1 + $2) * 1e6 }' "$W/time")" '
-		/requests in/{ n = $1 } /^Requests\/sec/{ print name, $2, ticks * 10000 / n, (ns / 1000 + client) / n }' "$W/wrk" >>"$W/rows"
+	after=$(busy_ns) to=$(cut -d' ' -f1 /proc/$worker/schedstat)
+	awk -v name="$1" -v busy=$((after - before)) -v ns=$((to - from)) -v client="$(awk '{ print ($1 + $2) * 1e6 }' "$W/time")" '
+		/requests in/{ n = $1 } /^Requests\/sec/{ print name, $2, busy / 1000 / n, (ns / 1000 + client) / n }' "$W/wrk" >>"$W/rows"
 }
-echo "load average before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) CPUs, kernel $(uname -r)"
+machine before
 "$SONDE" items off tcp_state >/dev/null
 load warm; : >"$W/rows"
 i=0
@@ -80,37 +53,32 @@ awk '
 		for (i = 1; i <= c; i++) v[i] = 2 * own["with", i] / (own["without", i] + own["again", i]); show("ratio of it with / without", c)
 		for (i = 1; i <= c; i++) v[i] = own["again", i] / own["without", i]; show("ratio of it without / without (spread)", c)
 	}' "$W/rows"
-kill "$(cat "$W/nginx.pid")"; rm -f "$W/nginx.pid"
+nginx_stop
 
 # ---- connections that are there ----
 gcc -O1 -o "$W/tcp_case" "$here/../tests/system/tcp_case.c" || exit 1
 "$SONDE" items on tcp_state >/dev/null
-status=$("$SONDE" status --json)
-pids="$(echo "$status" | jq .broker.pid) $(echo "$status" | jq .worker.pid)"
-cpu_of() { for p in "$@"; do cat /proc/$p/stat; done | sed 's/.*) //' | awk '{ n += $12 + $13 } END { print n * 10 }'; } # ms
-rss_of() { for p in "$@"; do awk '/^VmRSS/{ print $2 }' /proc/$p/status; done | awk '{ n += $1 } END { print n }'; }
-maps_kib() { "$SONDE" self --json | jq '[.. | objects | select(.item? == "tcp_state" and .bytes?) | .bytes] | add / 1024 | floor'; }
-scrape() { curl -s --unix-socket "$SONDE_SOCKET" http://localhost/metrics; }
+pids=$(agent_pids)
 per_process=5000 # pairs: two sockets each
-made=0 rss0=$(rss_of $pids)
+made=0 rss0=$(rss_kib $pids)
 echo "many sockets on loopback, half of them outgoing; 10 readings, one a second:"
 printf '  %9s %9s %14s %14s %12s %14s\n' sockets counted "agent ms/s" "ss -tan ms/s" "agent/ss" "agent RSS KiB"
 for count in $COUNTS; do
 	while [ $made -lt "$count" ]; do
 		mkfifo "$W/in.$made"
 		"$W/tcp_case" hold $((30000 - made / 10000)) $per_process <>"$W/in.$made" >"$W/out.$made" & # (<>: never at its end)
-		holders="$holders $!"
+		at_end "kill $!"
 		until grep -q held "$W/out.$made" 2>/dev/null; do kill -0 $! || { echo "cannot hold $count sockets here"; exit 0; }; sleep 0.1; done
 		made=$((made + 2 * per_process))
 	done
 	sleep 2
 	counted=$(scrape | awk '/^sonde_tcp_connections.*state="established"/ && /process="tcp_case"/{ n += $NF } END { print n }')
-	sleep 1.1; a=$(cpu_of $pids)
+	sleep 1.1; a=$(cpu_ns $pids)
 	i=0; while [ $i -lt 10 ]; do scrape >/dev/null; sleep 1.1; i=$((i + 1)); done
-	b=$(cpu_of $pids)
+	b=$(cpu_ns $pids)
 	ss_ms=$( { TIMEFORMAT='%U %S' bash -c 'time (for i in 1 2 3 4 5 6 7 8 9 10; do ss -tan >/dev/null; done)'; } 2>&1 | awk '{ print ($1 + $2) * 1000 }')
-	awk -v n="$made" -v c="$counted" -v a=$((b - a)) -v s="$ss_ms" -v r="$(rss_of $pids)" 'BEGIN { printf "  %9d %9d %14.1f %14.1f %12.3f %14d\n", n, c, a / 10, s / 10, a / s, r }'
+	awk -v n="$made" -v c="$counted" -v a=$(((b - a) / 1000000)) -v s="$ss_ms" -v r="$(rss_kib $pids)" 'BEGIN { printf "  %9d %9d %14.1f %14.1f %12.3f %14d\n", n, c, a / 10, s / 10, a / s, r }'
 done
 echo "resident before: $rss0 KiB"
 "$SONDE" self | awk '$1 == "tcp_state" { print "  " $0 }'
-echo "load average after: $(cut -d' ' -f1-3 /proc/loadavg)"
+machine after
