@@ -97,6 +97,8 @@ struct registry {
 	struct item *item[REGISTRY_ITEMS]; /* owned, by name */
 	uint32_t items;
 	struct family *self[8]; /* owned */
+	uint64_t tasks; /* see registry_tick(): changes whenever a task begins or ends */
+	uint64_t tasks_changed_ns;
 };
 
 /* poll.c */
