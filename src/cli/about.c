@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -17,31 +18,40 @@
 #include "main/run.h"
 
 /* Prints an answer that is an object as one line of JSON, or hands it to `print`. */
+static int tell(const struct options *options, const char *path, const char *only,
+		void (*print)(const struct json_node *answer))
+{
+	const struct json_node *answer = NULL;
+	struct client client;
+	struct buf text;
+	int status = client_open(&client, options->socket, only, NULL);
+
+	if (status == EXIT_DONE)
+		answer = client_get(&client, path, &status);
+	if (answer && options->json) {
+		struct json json = {.out = &text};
+
+		buf_init(&text, 64 << 20);
+		json_node_write(answer, &json);
+		puts(buf_text(&text));
+		buf_done(&text);
+	} else if (answer) {
+		print(answer);
+	}
+	client_close(&client);
+	return status;
+}
+
 static int ask(int argc, char **argv, const char *path, const char *only,
 	       void (*print)(const struct json_node *answer))
 {
-	const struct json_node *answer = NULL;
 	struct options options;
-	struct client client;
-	struct buf text;
 	int status = options_parse(&options, argc, argv, false, NULL);
 
-	if (status == EXIT_DONE) {
-		status = client_open(&client, options.socket, only, NULL);
-		if (status == EXIT_DONE)
-			answer = client_get(&client, path, &status);
-		if (answer && options.json) {
-			struct json json = {.out = &text};
-
-			buf_init(&text, 64 << 20);
-			json_node_write(answer, &json);
-			puts(buf_text(&text));
-			buf_done(&text);
-		} else if (answer) {
-			print(answer);
-		}
-		client_close(&client);
-	}
+	if (status == EXIT_DONE)
+		status = options_words(&options, argv[0], 0);
+	if (status == EXIT_DONE)
+		status = tell(&options, path, only, print);
 	options_done(&options);
 	return status;
 }
@@ -83,7 +93,8 @@ static void print_store(const struct json_node *store)
 
 	if (!store)
 		return;
-	for (const struct json_node *table = tables ? tables->child : NULL; table; table = table->next)
+	for (const struct json_node *table = tables ? tables->child : NULL; table;
+	     table = table->next)
 		rows += number_of(table, "rows");
 	for (int i = 0; i < 2; i++) {
 		const struct json_node *flow = json_get(store, i ? "samples" : "records");
@@ -96,7 +107,8 @@ static void print_store(const struct json_node *store)
 		print_field("bytes", json_get(store, "bytes"));
 		printf(" of ");
 		print_field("limit_bytes", json_get(store, "limit_bytes"));
-		printf(", %llu rows, %llu not kept", (unsigned long long)rows, (unsigned long long)lost);
+		printf(", %llu rows, %llu not kept", (unsigned long long)rows,
+		       (unsigned long long)lost);
 	}
 	printf("\n");
 	if (json_get(store, "trouble"))
@@ -346,27 +358,65 @@ static int reload(const char *socket)
 	return status;
 }
 
-int about_config(int argc, char **argv)
+static void print_reference(void)
 {
-	const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : "show";
 	struct buf text;
 
-	if (!strcmp(verb, "show")) {
-		int skip = argc > 1 && argv[1][0] != '-';
+	buf_init(&text, 1 << 20);
+	config_reference(&text);
+	fputs(buf_text(&text), stdout);
+	buf_done(&text);
+}
 
-		return ask(argc - skip, argv + skip, "/v1/config", "", print_config);
-	}
-	if (!strcmp(verb, "check"))
-		return check_config(argc > 2 ? argv[2] : CONFIG_PATH_DEFAULT, argc > 2);
+static int config_verb(const struct options *options)
+{
+	const char *verb = options->words ? options->word[0] : "show";
+	bool is_check = !strcmp(verb, "check");
+	int status = options_words(options, "config", is_check ? 2 : 1);
+
+	if (status != EXIT_DONE)
+		return status;
+	if (is_check)
+		return check_config(options->words > 1 ? options->word[1] : CONFIG_PATH_DEFAULT,
+				    options->words > 1);
+	if (!strcmp(verb, "show"))
+		return tell(options, "/v1/config", "", print_config);
 	if (!strcmp(verb, "reload"))
-		return reload(NULL);
-	if (!strcmp(verb, "reference")) {
-		buf_init(&text, 1 << 20);
-		config_reference(&text);
-		fputs(buf_text(&text), stdout);
-		buf_done(&text);
-		return EXIT_DONE;
+		return reload(options->socket);
+	if (strcmp(verb, "reference") != 0) {
+		log_error("there is no 'sonde config %s'; see sonde config --help", verb);
+		return EXIT_USAGE;
 	}
-	log_error("there is no 'sonde config %s'; see sonde config --help", verb);
-	return EXIT_USAGE;
+	print_reference();
+	return EXIT_DONE;
+}
+
+int about_config(int argc, char **argv)
+{
+	struct options options;
+	int status = options_parse(&options, argc, argv, false, NULL);
+
+	if (status == EXIT_DONE)
+		status = config_verb(&options);
+	options_done(&options);
+	return status;
+}
+
+int about_version(int argc, char **argv)
+{
+	struct options options;
+	struct utsname kernel;
+	int status = options_parse(&options, argc, argv, false, NULL);
+
+	if (status == EXIT_DONE)
+		status = options_words(&options, "version", 0);
+	if (status == EXIT_DONE && uname(&kernel))
+		status = EXIT_FAILED;
+	if (status == EXIT_DONE && options.json)
+		printf("{\"sonde\":\"%s\",\"kernel\":\"%s\",\"machine\":\"%s\"}\n", SONDE_VERSION,
+		       kernel.release, kernel.machine);
+	else if (status == EXIT_DONE)
+		printf("sonde %s on Linux %s %s\n", SONDE_VERSION, kernel.release, kernel.machine);
+	options_done(&options);
+	return status;
 }

@@ -2,6 +2,7 @@
 /* command - the commands of `sonde`: one table drives dispatch, --help, completion and the man page. */
 #include "cli/command.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,40 +22,43 @@ enum { RUN_SETS = 128 };
 
 static int run_help(int argc, char **argv);
 
-static int run_version(int argc, char **argv)
+static int run_usage(void)
 {
-	printf("sonde %s\n", SONDE_VERSION);
-	return EXIT_DONE;
+	log_error("usage: sonde run [-c FILE] [--set KEY=VALUE]...");
+	return EXIT_USAGE;
 }
 
 static int run_run(int argc, char **argv)
 {
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 's'},
+		{},
+	};
 	struct run_options options = {.listener = -1, .ready_fd = -1};
 	const char *sets[RUN_SETS + 1] = {};
 	size_t count = 0;
 
-	for (int i = 1; i < argc; i++) {
-		const char **into = NULL, *set = NULL;
-
-		if (!strcmp(argv[i], "-c") || !strcmp(argv[i], "--config"))
-			into = &options.config_path;
-		else if (!strcmp(argv[i], "--set"))
-			into = &set;
-		if (!into || i + 1 >= argc || count == RUN_SETS) {
-			log_error("usage: sonde run [-c FILE] [--set KEY=VALUE]...");
-			return EXIT_USAGE;
-		}
-		*into = argv[++i];
-		if (set)
-			sets[count++] = set;
+	opterr = 0; /* one manner of saying it */
+	for (int c; (c = getopt_long(argc, argv, "c:", known, NULL)) != -1;) {
+		if (c == 'c')
+			options.config_path = optarg;
+		else if (c == 's' && count < RUN_SETS)
+			sets[count++] = optarg;
+		else
+			return run_usage();
 	}
+	if (optind < argc)
+		return run_usage();
 	options.sets = sets;
 	return run_agent(&options);
 }
 
 static const struct option_help run_options[] = {
-	{"-c, --config FILE", "configuration (default " CONFIG_PATH_DEFAULT "; missing = defaults)"},
-	{"--set KEY=VALUE", "one setting, e.g. --set items.syscalls.on=true; wins over file and environment"},
+	{"-c, --config FILE",
+	 "configuration (default " CONFIG_PATH_DEFAULT "; missing = defaults)"},
+	{"--set KEY=VALUE",
+	 "one setting, e.g. --set items.syscalls.on=true; wins over file and environment"},
 	{NULL, NULL},
 };
 
@@ -76,12 +80,14 @@ static const struct option_help top_options[] = {
 
 const struct command commands[] = {
 	{"run", "run [-c FILE] [--set KEY=VALUE]...", "the agent in the foreground",
-	 "Prints `ready` with its addresses on stderr once data flows. Ctrl-C ends it and leaves nothing behind: no\n"
+	 "Prints `ready` with its addresses on stderr once data flows. Ctrl-C ends it and leaves "
+	 "nothing behind: no\n"
 	 "program, no map, no socket. SIGHUP reads the configuration again.",
 	 run_options, run_run},
-	{"status", "status [--json]", "one screen: version, uptime, items, losses, memory", NULL, json_options,
-	 about_status},
-	{"items", "items [on|off|show|check|add|remove|upgrade NAME|FILE [PARAM=VALUE]...] [--json]",
+	{"status", "status [--json]", "one screen: version, uptime, items, losses, memory", NULL,
+	 json_options, about_status},
+	{"items",
+	 "items [on|off|show|check|add|remove|upgrade NAME|FILE [PARAM=VALUE]...] [--json]",
 	 "every item: on or off, hooks, cost, loss; switch, bring in, replace",
 	 "sonde items                      all items\n"
 	 "sonde items on NAME [PARAM=VALUE]...  switch on; parameters take effect at once\n"
@@ -92,9 +98,12 @@ const struct command commands[] = {
 	 "sonde items upgrade NAME FILE    replace it while it runs; counters continue\n"
 	 "sonde items remove NAME          take it out",
 	 json_options, items_command},
-	{"top", "top [processes|containers|connections|devices|items] [-i 1s] [--json]", "the machine in a terminal",
-	 "Keys: 1-5 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. When the output is no\n"
-	 "terminal, the view named (processes) is printed at every interval; -d 10s ends it, --sort COLUMN, -n ROWS.",
+	{"top", "top [processes|containers|connections|devices|items] [-i 1s] [--json]",
+	 "the machine in a terminal",
+	 "Keys: 1-5 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. "
+	 "When the output is no\n"
+	 "terminal, the view named (processes) is printed at every interval; -d 10s ends it, "
+	 "--sort COLUMN, -n ROWS.",
 	 top_options, top_command},
 	{"query", "query EXPR | query ITEM FILTER [--from TIME] [--to TIME] [--step TIME] [--json]",
 	 "PromQL over the history of metrics, or a filter over an item's records",
@@ -103,19 +112,26 @@ const struct command commands[] = {
 	 "sonde query exec 'process = sh' --from now-1d                records, the newest first\n"
 	 "What PromQL can say here: docs/query.md; filters: docs/records.md.",
 	 query_options, query_command},
-	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL, json_options, about_self},
+	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL,
+	 json_options, about_self},
 	{"config", "config [show|check FILE|reload|reference] [--json]",
 	 "effective configuration with the origin of each value", NULL, json_options, about_config},
-	{"caps", "caps [--json]", "which capabilities each item needs", NULL, json_options, about_caps},
-	{"features", "features [--json]", "what this kernel can", NULL, json_options, about_features},
-	{"trace", "trace [-e PROGRAM|FILE] [ARGS]", "the tracing language, compatible with bpftrace's",
+	{"caps", "caps [--json]", "which capabilities each item needs", NULL, json_options,
+	 about_caps},
+	{"features", "features [--json]", "what this kernel can", NULL, json_options,
+	 about_features},
+	{"trace", "trace [-e PROGRAM|FILE] [ARGS]",
+	 "the tracing language, compatible with bpftrace's",
 	 "sonde trace -e 'tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }'\n"
 	 "sonde trace tool.bt ARGS; #!/usr/bin/env -S sonde trace as a script's first line.\n"
-	 "Takes bpftrace's options, also when this program is called bpftrace. See docs/tracing-language.md.",
+	 "Takes bpftrace's options, also when this program is called bpftrace. See "
+	 "docs/tracing-language.md.",
 	 NULL, trace_command},
 	{"completion", "completion bash", "completion for the shell", NULL, NULL, help_completion},
-	{"help", "help [COMMAND|ITEM] [--man]", "this text, or that of a command or item", NULL, NULL, run_help},
-	{"version", "version", "the version", NULL, NULL, run_version},
+	{"help", "help [COMMAND|ITEM] [--man]", "this text, or that of a command or item", NULL,
+	 NULL, run_help},
+	{"version", "version [--json]", "of this program and of the kernel it runs on", NULL, NULL,
+	 about_version},
 	{},
 };
 
@@ -180,7 +196,7 @@ int command_run(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help_all();
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
-		return run_version(argc, argv);
+		return about_version(1, argv);
 	command = find_command(argv[1]);
 	if (command && wants_help(argc - 1, argv + 1))
 		return help_command(command);

@@ -360,7 +360,7 @@ static void print_table(const struct rows *rows, const struct grown *grown, size
 			if (shown[n]->histogram)
 				histogram_cells(&table, value, shown[n]->unit);
 			else
-				rows_cell(&table, shown[n]->name, value);
+				rows_cell(&table, shown[n], value);
 		}
 	table_print(&table, terminal_width());
 	table_done(&table);

@@ -176,7 +176,8 @@ static int take_param(struct options *options, const char *name, size_t len, con
 	return EXIT_DONE;
 }
 
-static const struct item_option *find_own(const struct item_option *own, const char *name, size_t len)
+static const struct item_option *find_own(const struct item_option *own, const char *name,
+					  size_t len)
 {
 	for (; own && own->name; own++)
 		if (strlen(own->name) == len && !strncmp(own->name, name, len))
@@ -246,6 +247,16 @@ int options_parse(struct options *options, int argc, char **argv, bool item,
 	for (size_t i = 0; i < options->params; i++)
 		options->param[i] = options->text.at + (uintptr_t)options->param[i];
 	return status;
+}
+
+int options_words(const struct options *options, const char *command, size_t at_most)
+{
+	if (options->words <= at_most)
+		return EXIT_DONE;
+	log_error("'%s' %s ('%s'); see sonde %s --help", command,
+		  at_most ? "takes no more words" : "takes no words", options->word[at_most],
+		  command);
+	return EXIT_USAGE;
 }
 
 void options_done(struct options *options)

@@ -15,7 +15,7 @@ struct options {
 	const char *socket;
 	double duration_s; /* 0 = until Ctrl-C */
 	double interval_s;
-	long rows;	   /* 0 = as the command thinks */
+	long rows; /* 0 = as the command thinks */
 	const char *sort, *columns, *by;
 	struct buf filter; /* EXPR made of all filters */
 	const char *param[OPTION_SETS]; /* name=value, in the item's spelling (min_us=5) */
@@ -32,4 +32,6 @@ extern const struct option_help common_options[]; /* for --help; ends with flags
 struct item_option;
 int options_parse(struct options *options, int argc, char **argv, bool item,
 		  const struct item_option *own);
+/* EXIT_USAGE, said on stderr, when there are more words than `at_most`. */
+int options_words(const struct options *options, const char *command, size_t at_most);
 void options_done(struct options *options);

@@ -176,9 +176,9 @@ int rows_check(const struct rows *rows, struct err *why)
 /* What a table leaves out unless it is asked for: it is the same in every row, or long. */
 static bool is_hidden(const char *name)
 {
-	static const char *const hidden[] = {"item",         "kind",  "node",   "exe",
-					     "container_id", "image", "cgroup", "namespace",
-					     "connection",   "uid",   "service"};
+	static const char *const hidden[] = {"item",         "kind",  "node",    "exe",
+					     "container_id", "image", "cgroup",  "namespace",
+					     "connection",   "uid",   "service", "tid"};
 
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
 		if (!strcmp(name, hidden[i]))
@@ -207,20 +207,28 @@ bool rows_shows(const struct rows *rows, const struct row_column *column)
 	return !column->hidden && !is_hidden(column->name);
 }
 
-void rows_cell(struct table *table, const char *name, const struct json_node *node)
+void rows_cell(struct table *table, const struct row_column *column, const struct json_node *node)
 {
 	struct buf text;
 
 	buf_init(&text, LINE_BYTES);
-	if (!strcmp(name, "time") && node && node->text.len >= 23)
+	if (!strcmp(column->unit, "time") && node && node->text.len >= 23)
 		buf_span(&text, span_first(span_from(node->text, 11), 12)); /* 11:36:28.123 */
 	else
-		print_value(&text, name, node);
+		print_value(&text, column->name, node);
 	table_cell(table, buf_as_span(&text));
 	buf_done(&text);
 }
 
 /* ---- events ---- */
+
+/* Where an item has events of several kinds, a line says of which kind it is. */
+static bool shows_in_events(const struct rows *rows, const struct row_column *column)
+{
+	if (!rows->options->columns && rows->kinds > 1 && !strcmp(column->name, "kind"))
+		return true;
+	return rows_shows(rows, column);
+}
 
 /* The stream also carries what the item's maps hold, now and then: that is no event. */
 static bool is_event(const struct rows *rows, const struct json_node *record)
@@ -247,15 +255,15 @@ bool rows_event(struct rows *rows, struct span json)
 	}
 	if (!rows->head_printed) {
 		for (size_t i = 0; i < rows->event.columns; i++)
-			if (rows_shows(rows, &rows->event.column[i]))
+			if (shows_in_events(rows, &rows->event.column[i]))
 				table_head(&rows->table, rows->event.column[i].name);
 		rows->head_printed = true;
 	}
 	for (size_t i = 0; i < rows->event.columns; i++) {
-		const char *name = rows->event.column[i].name;
+		const struct row_column *column = &rows->event.column[i];
 
-		if (rows_shows(rows, &rows->event.column[i]))
-			rows_cell(&rows->table, name, json_get(record, name));
+		if (shows_in_events(rows, column))
+			rows_cell(&rows->table, column, json_get(record, column->name));
 	}
 	return true;
 }

@@ -19,10 +19,10 @@ enum { ROWS_COLUMNS = 80, ROWS_KINDS = 8, ROWS_GROUPS = 12 };
 
 struct row_column {
 	char name[40];
-	bool counts;	/* a counter or histogram: shown as growth */
+	bool counts; /* a counter or histogram: shown as growth */
 	bool histogram;
-	bool number;	/* of the item: not part of a row's identity */
-	bool hidden;	/* unless it is asked for */
+	bool number; /* of the item: not part of a row's identity */
+	bool hidden; /* unless it is asked for */
 	char unit[16];
 };
 
@@ -67,4 +67,4 @@ void rows_print(struct rows *rows);
 /* Is the column shown, as --columns says or because it tells something? */
 bool rows_shows(const struct rows *rows, const struct row_column *column);
 /* A cell with the value, the way people read it. */
-void rows_cell(struct table *table, const char *column, const struct json_node *value);
+void rows_cell(struct table *table, const struct row_column *column, const struct json_node *value);

@@ -236,11 +236,8 @@ int watch_item(int argc, char **argv)
 	const struct item_ops *ops = help_item_ops(argv[0]);
 	int status = options_parse(&watch.options, argc, argv, true, ops ? ops->options : NULL);
 
-	if (status == EXIT_DONE && watch.options.words) {
-		log_error("'%s' takes no words ('%s'); see sonde %s --help", argv[0],
-			  watch.options.word[0], argv[0]);
-		status = EXIT_USAGE;
-	}
+	if (status == EXIT_DONE)
+		status = options_words(&watch.options, argv[0], 0);
 	if (status == EXIT_DONE && watch.options.help) {
 		status = help_item(argv[0]);
 		options_done(&watch.options);

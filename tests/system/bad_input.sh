@@ -13,6 +13,10 @@ says() {
 says "no command" 2 "no command" "$SONDE"
 says "unknown command, with a suggestion" 2 "did you mean 'status'" "$SONDE" statsu
 says "unknown option" 2 "unknown option '--frob'" "$SONDE" status --frob
+says "a word too many" 2 "takes no words \('now'\)" "$SONDE" status now
+says "a word too many after a verb" 2 "takes no more words" "$SONDE" config show everything
+says "a run without its value" 2 "usage: sonde run" "$SONDE" run --set
+says "a key in the long form" 2 "unknown key 'frob'" "$SONDE" run --set=frob=1
 says "no agent" 1 "start one with 'sonde run'" "$SONDE" status
 says "no root" 3 "run it as root|use sudo" env -u SONDE_SOCKET setpriv --reuid=65534 --regid=65534 --clear-groups "$SONDE" runqlat -d 1
 says "wrong key, with a suggestion" 2 "did you mean 'limits.memory'" "$SONDE" run --set limts.memory=1
