@@ -71,6 +71,12 @@ void collector_add(struct collector *out, size_t metric, const struct label *lab
 void collector_add_histogram(struct collector *out, size_t metric, const struct label *labels,
 			     size_t count, const uint64_t slot[METRIC_SLOTS], uint64_t sum);
 
+/* Likewise, of what collect() has just added: the exchange, trace or record to look at for the bucket of `value`.
+ * See family_exemplar(). */
+void collector_exemplar(struct collector *out, size_t metric, const struct label *labels,
+			size_t count, double value, const char *name, const char *id,
+			uint64_t time_ns);
+
 /* What a user half may use of the agent. */
 const char *item_name(const struct item *item);
 struct world *item_world(struct item *item);
@@ -80,6 +86,8 @@ const struct resolver *item_resolver(struct item *item);
 const struct item_desc *item_description(const struct item *item); /* NULL without object */
 int64_t item_param(const struct item *item, const char *name); /* current value; 0 if unknown */
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount);
+/* What collect() added under these labels will be added under others from now on. */
+void item_forget_series(struct item *item, size_t metric, const struct label *labels, size_t count);
 void item_publish(struct item *item, const struct record *record);
 /* Must everything that `where` lets through have exactly this value there? Then the programs can sort out the rest. */
 bool item_where_requires(const struct item *item, const char *column, struct span *ret_value);

@@ -481,6 +481,24 @@ void collector_add_histogram(struct collector *out, size_t metric, const struct 
 		family_add_histogram(family, labels, count, slot, sum);
 }
 
+void collector_exemplar(struct collector *out, size_t metric, const struct label *labels,
+			size_t count, double value, const char *name, const char *id,
+			uint64_t time_ns)
+{
+	struct family *family = collected(out, metric);
+
+	if (family)
+		family_exemplar(family, labels, count, value, name, id, time_ns);
+}
+
+void item_forget_series(struct item *item, size_t metric, const struct label *labels, size_t count)
+{
+	struct family *family = collected((struct collector *)item, metric);
+
+	if (family)
+		family_forget(family, labels, count);
+}
+
 /* ---- the dead ---- */
 
 static bool is_dead(uint32_t pid)

@@ -588,6 +588,9 @@ static void count_edge(struct aggregate *aggregate, struct row *row,
 	aggregate->counts.edges_overflowed += place == EDGE_OVERFLOW;
 	edge->count++;
 	edge->errors += finished->is_error;
+	edge->duration_sum += finished->duration_ns;
+	edge->request_bytes += finished->request_bytes;
+	edge->response_bytes += finished->response_bytes;
 }
 
 /* Adding. */
@@ -706,6 +709,15 @@ void aggregate_close(struct aggregate *aggregate, const struct aggregate_receive
 	aggregate->slow = NULL;
 	aggregate->interval++;
 	map_remove(&aggregate->services, is_forgotten, aggregate);
+}
+
+void aggregate_edges(const struct aggregate *aggregate, const struct aggregate_receiver *receiver)
+{
+	for (uint32_t place = 0; place < aggregate->edge_keys.len; place++)
+		if (aggregate->edges[place].count)
+			receiver->edge(receiver->ctx, &aggregate->edges[place]);
+	if (aggregate->edge_rest.count)
+		receiver->edge(receiver->ctx, &aggregate->edge_rest);
 }
 
 const struct aggregate_counts *aggregate_counts(const struct aggregate *aggregate)

@@ -106,6 +106,8 @@ struct summary {
 struct edge {
 	struct span client, server, protocol;
 	uint64_t count, errors;
+	uint64_t duration_sum; /* ns; as the end that is counted saw it */
+	uint64_t request_bytes, response_bytes;
 	bool is_overflow; /* of several: all names are absent */
 };
 
@@ -152,6 +154,9 @@ bool aggregate_add(struct aggregate *aggregate, const struct finished *finished)
 void aggregate_keep(struct aggregate *aggregate, struct span whole);
 
 void aggregate_close(struct aggregate *aggregate, const struct aggregate_receiver *receiver);
+
+/* The edges of the interval that goes on, as aggregate_close() would hand them over now. */
+void aggregate_edges(const struct aggregate *aggregate, const struct aggregate_receiver *receiver);
 
 const struct aggregate_counts *aggregate_counts(const struct aggregate *aggregate);
 bool aggregate_is_even(const struct aggregate *aggregate);

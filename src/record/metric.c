@@ -514,6 +514,9 @@ static bool show(const struct family *family, struct series *series, uint64_t no
 {
 	bool changed;
 
+	if (series->has_moved && !series->polled)
+		return false;
+	series->has_moved = false;
 	series->is_shown = true;
 	if (family->metric.type == METRIC_GAUGE) {
 		series->shown = series->live;
@@ -552,6 +555,23 @@ void family_end(struct family *family, uint64_t now_ns)
 		family->is_full = false;
 }
 
+void family_forget(struct family *family, const struct label *labels, size_t count)
+{
+	struct series *series;
+	uint64_t hash;
+
+	render(family, labels, count);
+	series = family->scratch.full ? NULL : find_rendered(family, &hash);
+	if (!series)
+		return;
+	series->has_moved = true;
+	series->base = series->live = series->shown = 0;
+	if (!series->histogram)
+		return;
+	free(series->histogram->base);
+	*series->histogram = (struct histogram_series){};
+}
+
 /* ---- exemplars ---- */
 
 static bool is_trace_id(const char *id)
@@ -562,14 +582,14 @@ static bool is_trace_id(const char *id)
 }
 
 void family_exemplar(struct family *family, const struct label *labels, size_t count, double value,
-		     const char *trace_id, uint64_t time_ns)
+		     const char *name, const char *id, uint64_t time_ns)
 {
 	bool is_histogram = family->metric.type == METRIC_HISTOGRAM;
 	struct exemplar *exemplar;
 	struct series *series;
 	uint64_t hash;
 
-	if (family->metric.type == METRIC_GAUGE || !is_trace_id(trace_id))
+	if (family->metric.type == METRIC_GAUGE || !is_trace_id(id))
 		return;
 	render(family, labels, count);
 	series = family->scratch.full ? NULL : find_rendered(family, &hash);
@@ -585,6 +605,6 @@ void family_exemplar(struct family *family, const struct label *labels, size_t c
 		family->exemplars++;
 	}
 	exemplar = &series->exemplar[is_histogram ? histogram_slot(&family->metric, value) : 0];
-	*exemplar = (struct exemplar){.value = value, .time_ns = time_ns};
-	memcpy(exemplar->trace_id, trace_id, strlen(trace_id) + 1);
+	*exemplar = (struct exemplar){.label = name, .value = value, .time_ns = time_ns};
+	memcpy(exemplar->trace_id, id, strlen(id) + 1);
 }

@@ -77,9 +77,13 @@ void family_waits(struct family *family, bool waits);
 /* live becomes part of base, for all series: before the maps behind them are replaced or freed. */
 void family_fold(struct family *family);
 
-/* A trace or record id for the bucket of `value` (raw): shown in OpenMetrics as an exemplar. */
+/* The series goes: what it has counted is counted in another from now on. */
+void family_forget(struct family *family, const struct label *labels, size_t count);
+
+/* What to look at for the bucket of `value` (raw): shown in OpenMetrics as an exemplar. `name` is static (trace_id, else
+ * connection); ids are letters, digits and dashes. time_ns: since 1970. */
 void family_exemplar(struct family *family, const struct label *labels, size_t count, double value,
-		     const char *trace_id, uint64_t time_ns);
+		     const char *name, const char *id, uint64_t time_ns);
 
 const struct metric *family_metric(const struct family *family);
 size_t family_series(const struct family *family);

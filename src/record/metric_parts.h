@@ -12,7 +12,8 @@ enum {
 };
 
 struct exemplar {
-	char trace_id[TRACE_ID_BYTES]; /* "" = none */
+	const char *label; /* static: trace_id, connection ... */
+	char trace_id[TRACE_ID_BYTES]; /* or what it is; "" = none */
 	double value; /* raw */
 	uint64_t time_ns;
 };
@@ -32,6 +33,7 @@ struct series {
 	uint64_t hash;
 	bool polled; /* added to since family_begin */
 	bool is_shown; /* a family_end has been */
+	bool has_moved; /* family_forget: it goes unless it is added to */
 	uint64_t touched_ns; /* last family_end that found it polled or changed */
 	double base, live, shown;
 	struct histogram_series *histogram; /* owned, histograms only */

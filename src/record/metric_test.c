@@ -525,22 +525,22 @@ static void exemplars_point_at_traces(void **state)
 	family_begin(family);
 	family_add_histogram(family, &label, 1, slot, 2000);
 	family_end(family, SECOND);
-	family_exemplar(family, &label, 1, 2000, "0af7651916cd43dd8448eb211c80319c",
+	family_exemplar(family, &label, 1, 2000, "trace_id", "0af7651916cd43dd8448eb211c80319c",
 			1700000000123 * 1000000ull);
-	family_exemplar(family, &label, 1, 1500, "older", 1600000000 * SECOND);
-	family_exemplar(family, &label, 1, 2000, "no \"trace", 1700000000 * SECOND);
-	family_exemplar(family, &other, 1, 2000, "abc", 1700000000 * SECOND); /* no such series */
+	family_exemplar(family, &label, 1, 1500, "trace_id", "older", 1600000000 * SECOND);
+	family_exemplar(family, &label, 1, 2000, "trace_id", "no \"trace", 1700000000 * SECOND);
+	family_exemplar(family, &other, 1, 2000, "trace_id", "abc", 1700000000 * SECOND); /* no such series */
 	family_begin(counter);
 	family_add(counter, &label, 1, 1);
 	family_end(counter, SECOND);
-	family_exemplar(counter, &label, 1, 1, "abc", 1700000000 * SECOND);
+	family_exemplar(counter, &label, 1, 1, "trace_id", "abc", 1700000000 * SECOND);
 
 	text = text_of(&family, 1, true);
 	/* the last one written is kept: one for each slot */
 	assert_non_null(
 		strstr(text, "le=\"2.048e-06\"} 1 # {trace_id=\"older\"} 0.0000015 1600000000\n"));
 	free(text);
-	family_exemplar(family, &label, 1, 2000, "0af7651916cd43dd8448eb211c80319c",
+	family_exemplar(family, &label, 1, 2000, "trace_id", "0af7651916cd43dd8448eb211c80319c",
 			1700000000123 * 1000000ull);
 	text = text_of(&family, 1, true);
 	assert_non_null(strstr(
@@ -613,7 +613,7 @@ static size_t make_families(struct family *family[4])
 		family_add(family[0], &label, 1, 1e6 + (double)i);
 		family_add(family[1], &label, 1, 0.001 * (double)i);
 		family_add_histogram(family[2], &label, 1, slot, 1000000007 * i);
-		family_exemplar(family[2], &label, 1, 3000, "0af7651916cd43dd8448eb211c80319c",
+		family_exemplar(family[2], &label, 1, 3000, "trace_id", "0af7651916cd43dd8448eb211c80319c",
 				1700000000 * SECOND);
 		family_add(family[3], &label, 1, (double)i);
 	}

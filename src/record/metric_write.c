@@ -19,7 +19,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Of a line beside name and labels: suffix 7, le and braces 42, number 32, exemplar 115. */
+/* Of a line beside name and labels: suffix 7, le and braces 42, number 32, exemplar 117. */
 enum { LINE_EXTRA = 256 };
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: below, a double without fraction is exact */
 
@@ -92,7 +92,9 @@ static char *put_sum(char *at, const struct family *family, uint64_t sum)
 
 static char *put_exemplar(char *at, const struct family *family, const struct exemplar *exemplar)
 {
-	at = put(at, " # {trace_id=\"", 14);
+	at = put(at, " # {", 4);
+	at = put(at, exemplar->label, strlen(exemplar->label));
+	at = put(at, "=\"", 2);
 	at = put(at, exemplar->trace_id, strlen(exemplar->trace_id));
 	at = put(at, "\"} ", 3);
 	at = put_number(at, family, exemplar->value);

@@ -15,7 +15,7 @@
 #include "record/stream.h"
 #include "world/world.h"
 
-static const uint64_t ask_again_ns = 5ull * 1000000000;
+static const uint64_t second_ns = 1000000000, ask_again_ns = 5ull * 1000000000;
 
 _Static_assert((int)PHASE_SEND == REQUEST_SEND && (int)PHASE_NETWORK == REQUEST_NETWORK &&
 		       (int)PHASES == REQUEST_PHASES,
@@ -79,18 +79,18 @@ static void add_to_totals(struct requests *requests, const struct talk *talk,
 	struct total_entry entry = {
 		.who = who,
 		.side = outcome->side,
-		.protocol = talk->conversation.protocol->name,
+		.protocol = shown->protocol,
 		.operation = shown->operation,
 		.resource = span_of(shown->resource),
+		.status = shown->status,
+		.connection = talk->cookie,
 		.is_error = is_failure(exchange),
 		.request_bytes = exchange->request.bytes,
 		.outcome = outcome,
 	};
 
-	if (exchange->has_response) {
-		entry.status = exchange->response.status;
+	if (exchange->has_response)
 		entry.response_bytes = exchange->response.bytes;
-	}
 	if (who == UINT32_MAX)
 		item_count(requests->item, "dropped", "table_full", 1);
 	else
@@ -105,9 +105,11 @@ static bool add_to_summary(struct requests *requests, const struct talk *talk,
 	bool is_server = outcome->side == SIDE_SERVER;
 	struct finished finished = {
 		.who = who,
-		.protocol = span_of(talk->conversation.protocol->name),
+		.protocol = span_of(shown->protocol),
 		.operation = shown->operation,
 		.resource = span_of(shown->resource),
+		.status = shown->status,
+		.is_tls = talk->via == VIA_LIBRARY,
 		.shape = exchange->request.shape,
 		.target = exchange->request.shape ? exchange->request.target : (struct span){},
 		.remote_name = span_of(talk->remote_name),
@@ -123,10 +125,8 @@ static bool add_to_summary(struct requests *requests, const struct talk *talk,
 		.is_edge_counted = is_server && outcome->is_peer_watched,
 	};
 
-	if (exchange->has_response) {
-		finished.status = exchange->response.status;
+	if (exchange->has_response)
 		finished.response_bytes = exchange->response.bytes;
-	}
 	memcpy(finished.phase_ns, outcome->phase_ns, sizeof(finished.phase_ns));
 	return aggregate_add(requests->aggregate, &finished);
 }
@@ -155,7 +155,7 @@ static void tell(struct requests *requests, const struct talk *talk, const struc
 		if (!requests->json.full)
 			aggregate_keep(requests->aggregate, buf_as_span(&requests->json));
 	}
-	record.is_passing = true;
+	record.is_passing = true; /* the history keeps summaries */
 	if (is_watched)
 		item_publish(requests->item, &record);
 }
@@ -172,7 +172,7 @@ void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome)
 	if (exchange.request.shape)
 		shapes_resolve(&requests->shapes, &exchange.request);
 	outcome->exchange = &exchange;
-	show_resource(talk->conversation.protocol->name, &exchange.request, &shown);
+	show_names(talk, &exchange, &shown);
 	who = who_of_talk(requests, talk);
 	add_to_totals(requests, talk, outcome, &shown, who);
 	is_example = add_to_summary(requests, talk, outcome, &shown, who);
@@ -204,38 +204,97 @@ static void publish_row(void *ctx, const struct summary *row)
 		item_publish(requests->item, &record);
 }
 
-static void put_name(char *out, size_t room, struct span name)
-{
-	snprintf(out, room, "%.*s", (int)name.len, (const char *)name.at);
-}
-
-static void add_edge(void *ctx, const struct edge *edge)
+static void publish_edge(void *ctx, const struct edge *edge)
 {
 	const struct closing *closing = ctx;
-	uint64_t hash = hash_bytes(edge->client.at, edge->client.len, 1);
-	struct edge_total *total;
-	bool is_new;
+	struct requests *requests = closing->requests;
+	struct edge_total total;
+	struct record record = {};
 
-	hash = hash_bytes(edge->server.at, edge->server.len, hash);
-	hash = hash_bytes(edge->protocol.at, edge->protocol.len, hash);
-	total = edge->is_overflow ? NULL : map_put(&closing->requests->edges, &hash, &is_new);
-	if (!total) {
-		closing->requests->edges_overflowed += edge->count;
+	edges_add(requests, edge);
+	if (edge->is_overflow ||
+	    !stream_wanted(item_stream(requests->item), item_name(requests->item)))
 		return;
-	}
-	if (is_new) {
-		put_name(total->client, sizeof(total->client), edge->client);
-		put_name(total->server, sizeof(total->server), edge->server);
-		put_name(total->protocol, sizeof(total->protocol), edge->protocol);
-	}
-	total->count += edge->count;
+	edge_total_of(edge, &total);
+	arena_clear(&requests->arena);
+	if (tell_edge(requests->item, &total, closing->now_ns, closing->interval_ns,
+		      &requests->arena, &record))
+		item_count(requests->item, "dropped", "no_memory", 1);
+	else
+		item_publish(requests->item, &record);
 }
 
 void account_interval(struct requests *requests, uint64_t interval_ns)
 {
 	struct closing closing = {requests, clock_monotonic_ns(), interval_ns};
-	struct aggregate_receiver receiver = {publish_row, add_edge, &closing};
+	struct aggregate_receiver receiver = {publish_row, publish_edge, &closing};
 
 	aggregate_close(requests->aggregate, &receiver);
 	totals_turn(&requests->totals);
+}
+
+/* ---- what goes on ---- */
+
+struct going_on {
+	struct requests *requests;
+	uint64_t now_ns;
+	bool is_watched;
+};
+
+/* Told at an age of 1, 2, 4, 8 ... seconds. */
+static bool is_due(uint64_t age_ns)
+{
+	uint64_t seconds = age_ns / second_ns;
+
+	return seconds && !(seconds & (seconds - 1));
+}
+
+static void count_open(void *ctx, struct talk *talk, struct outcome *outcome)
+{
+	const struct going_on *going_on = ctx;
+	struct requests *requests = going_on->requests;
+	const struct exchange *exchange = outcome->exchange;
+	struct total_entry entry = {.side = outcome->side};
+	struct shown shown;
+
+	outcome->duration_ns = going_on->now_ns - outcome->began_ns;
+	show_names(talk, exchange, &shown);
+	entry.who = who_of_talk(requests, talk);
+	entry.protocol = shown.protocol;
+	entry.operation = shown.operation;
+	entry.resource = span_of(shown.resource);
+	if (entry.who != UINT32_MAX)
+		totals_open(&requests->totals, &entry);
+	if (going_on->is_watched && is_due(outcome->duration_ns))
+		tell(requests, talk, outcome, &shown, false, true);
+}
+
+void account_open(struct requests *requests, uint64_t now_ns)
+{
+	struct going_on going_on = {
+		requests, now_ns,
+		stream_watched(item_stream(requests->item), item_name(requests->item))};
+
+	totals_close_all(&requests->totals);
+	talks_open(&requests->talks, now_ns - second_ns, count_open, &going_on);
+}
+
+/* ---- names that become known ---- */
+
+void account_named(void *ctx, const struct talk *talk, uint32_t opaque, enum hpack_name what,
+		   struct span text)
+{
+	static const char *const protocols[] = {"http2", "grpc"};
+	struct requests *requests = ctx;
+	char old[OPAQUE_NAME_BYTES];
+	struct shown shown;
+
+	if (what != HPACK_PATH)
+		return;
+	show_opaque(talk, opaque, old);
+	for (size_t i = 0; i < 2; i++) {
+		show_path(protocols[i], text, &shown);
+		totals_rename(&requests->totals, protocols[i], span_of(old), shown.operation,
+			      span_of(shown.resource), figures_forget, requests);
+	}
 }

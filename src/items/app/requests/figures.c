@@ -2,12 +2,15 @@
 /* figures - the totals as metrics, and what became of messages and bytes: nothing is lost silently. */
 #include "items/app/requests/inside.h"
 
+#include "base/clock.h"
+
 enum {
 	METRIC_DURATION,
 	METRIC_PHASE,
 	METRIC_ERRORS,
 	METRIC_BYTES,
 	METRIC_EDGES,
+	METRIC_OPEN,
 	METRIC_MESSAGES,
 	METRIC_STREAM,
 	METRICS,
@@ -42,6 +45,12 @@ const struct metric request_metrics[METRICS] = {
 			  .type = METRIC_COUNTER,
 			  .help = (char *)"Exchanges between two services, each counted once",
 			  .scale = 1},
+	[METRIC_OPEN] =
+		{.name = "sonde_requests_open",
+		 .type = METRIC_GAUGE,
+		 .help = (char *)"Streams of HTTP/2 and gRPC that have gone on for more than a "
+				 "second",
+		 .scale = 1},
 	[METRIC_MESSAGES] =
 		{.name = "sonde_request_messages_total",
 		 .type = METRIC_COUNTER,
@@ -106,44 +115,85 @@ static void collect_group(const struct totals *totals, const struct total_group 
 	}
 }
 
-static void collect_operation(const struct totals *totals, const struct total_operation *operation,
-			      struct collector *out)
+static size_t label_operation(const struct totals *totals, const struct total_operation *operation,
+			      struct label label[GROUP_LABELS + 4])
 {
-	struct label label[GROUP_LABELS + 4];
 	size_t count = label_group(totals, &totals->group[operation->group], label);
 
 	label[count++] = (struct label){"operation", span_of(operation->operation)};
 	label[count++] = (struct label){"resource", span_of(operation->resource)};
 	if (operation->is_overflow)
 		label[count++] = (struct label){"overflow", span_of("true")};
+	return count;
+}
+
+/* The slowest exchange since the last time stands for its bucket: by its trace, else by its connection. */
+static void collect_example(struct total_status *status, const struct label *label, size_t count,
+			    struct collector *out)
+{
+	struct total_example *example = &status->example;
+
+	if (!example->id[0])
+		return;
+	collector_exemplar(out, METRIC_DURATION, label, count, (double)example->ns,
+			   example->is_trace ? "trace_id" : "connection", example->id,
+			   clock_wall_of(example->ktime_ns));
+	*example = (struct total_example){};
+}
+
+static void collect_operation(const struct totals *totals, const struct total_operation *operation,
+			      struct collector *out)
+{
+	struct label label[GROUP_LABELS + 4];
+	size_t count = label_operation(totals, operation, label);
+
+	if (operation->is_gone)
+		return;
+	if (operation->open)
+		collector_add(out, METRIC_OPEN, label, count, operation->open);
 	for (uint32_t i = 0; i < operation->statuses; i++) {
-		const struct total_status *status = &operation->status[i];
+		struct total_status *status = &operation->status[i];
 
 		label[count] = (struct label){"status", span_of(status->text)};
 		collector_add_histogram(out, METRIC_DURATION, label, count + 1,
 					status->duration.slot, status->duration.sum);
 		if (status->errors)
 			collector_add(out, METRIC_ERRORS, label, count + 1, (double)status->errors);
+		collect_example(status, label, count + 1, out);
 	}
 }
 
-static void collect_edges(const struct requests *requests, struct collector *out)
+void figures_forget(void *ctx, const struct total_operation *operation)
+{
+	struct requests *requests = ctx;
+	struct label label[GROUP_LABELS + 4];
+	size_t count = label_operation(&requests->totals, operation, label);
+
+	for (uint32_t i = 0; i < operation->statuses; i++) {
+		label[count] = (struct label){"status", span_of(operation->status[i].text)};
+		item_forget_series(requests->item, METRIC_DURATION, label, count + 1);
+		item_forget_series(requests->item, METRIC_ERRORS, label, count + 1);
+	}
+}
+
+static bool collect_edge(void *ctx, const struct edge_total *edge)
+{
+	struct label label[] = {{"client", span_of(edge->client)},
+				{"server", span_of(edge->server)},
+				{"protocol", span_of(edge->protocol)}};
+
+	collector_add(ctx, METRIC_EDGES, label, 3, (double)edge->count);
+	return true;
+}
+
+static void collect_edges(struct requests *requests, struct collector *out)
 {
 	struct label overflow = {"overflow", span_of("true")};
-	const void *key;
-	void *value;
-	size_t at = 0;
+	uint64_t overflowed = edges_overflowed(requests);
 
-	while (map_next(&requests->edges, &at, &key, &value)) {
-		const struct edge_total *edge = value;
-		struct label label[] = {{"client", span_of(edge->client)},
-					{"server", span_of(edge->server)},
-					{"protocol", span_of(edge->protocol)}};
-
-		collector_add(out, METRIC_EDGES, label, 3, (double)edge->count);
-	}
-	if (requests->edges_overflowed)
-		collector_add(out, METRIC_EDGES, &overflow, 1, (double)requests->edges_overflowed);
+	edges_each(requests, collect_edge, out);
+	if (overflowed)
+		collector_add(out, METRIC_EDGES, &overflow, 1, (double)overflowed);
 }
 
 /* requests: found = paired + silent + unanswered + unpaired + open; responses: found = paired + unpaired_response + early */
@@ -179,7 +229,7 @@ static void collect_counts(const struct requests *requests, struct collector *ou
 
 void figures_collect(struct item *item, void *state, struct collector *out)
 {
-	const struct requests *requests = state;
+	struct requests *requests = state;
 	const struct totals *totals = &requests->totals;
 
 	for (uint32_t i = 0; i < totals->groups; i++)

@@ -6,13 +6,7 @@
 #include "protocol/shapes.h"
 #include "record/aggregate.h"
 
-enum { EDGES = 4096, EDGE_NAME = 64 };
-
-/* Calls between two services since the item is on. */
-struct edge_total {
-	char client[EDGE_NAME], server[EDGE_NAME], protocol[24];
-	uint64_t count;
-};
+enum { EDGES = 4096 };
 
 /* As kernel/filter.bpf.h has it. */
 struct filter_settings {
@@ -27,7 +21,7 @@ struct requests {
 	struct talks talks;
 	struct totals totals; /* since the item is on: metrics, `sonde requests` */
 	struct aggregate *aggregate; /* owned: of this interval, for the history */
-	struct map edges; /* hash of the names -> struct edge_total */
+	struct map edges; /* hash of the names -> struct edge_total, of intervals that have ended */
 	uint64_t edges_overflowed; /* calls that found no place there */
 	struct shapes shapes;
 	struct arena arena; /* for one record */
@@ -41,8 +35,23 @@ void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome);
 /* The summaries of the interval that ends now are published. */
 void account_interval(struct requests *requests, uint64_t interval_ns);
 void account_whose(void *ctx, uint64_t who, struct who *ret_who);
+/* Once a second: exchanges that go on are counted, and told to who watches. */
+void account_open(struct requests *requests, uint64_t now_ns);
+/* An opaque route has got its name: what was counted for it is the name's. `ctx` is struct requests. */
+void account_named(void *ctx, const struct talk *talk, uint32_t opaque, enum hpack_name what,
+		   struct span text);
+
+/* edges.c */
+void edge_total_of(const struct edge *edge, struct edge_total *ret_total);
+void edges_add(struct requests *requests, const struct edge *edge);
+/* Calls between services since the item is on, this interval's too: the map of services. */
+typedef bool (*edge_each)(void *ctx, const struct edge_total *edge);
+void edges_each(struct requests *requests, edge_each each, void *ctx);
+uint64_t edges_overflowed(struct requests *requests);
 
 /* figures.c: metrics. */
-enum { REQUEST_METRICS = 7 };
+enum { REQUEST_METRICS = 8 };
 extern const struct metric request_metrics[REQUEST_METRICS];
 void figures_collect(struct item *item, void *state, struct collector *out);
+/* `ctx` is struct requests: the series of this operation are to go. */
+void figures_forget(void *ctx, const struct total_operation *operation);

@@ -122,17 +122,40 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 		follow_object(requests);
 	push_filter(requests);
 	talks_tick(&requests->talks, now_ns);
+	account_open(requests, now_ns);
 	if (++requests->ticks % INTERVAL_SECONDS == 0)
 		account_interval(requests, INTERVAL_SECONDS * 1000000000ull);
+}
+
+struct giving {
+	struct requests *requests;
+	bool (*each)(void *ctx, const struct record *row);
+	void *ctx;
+};
+
+static bool give_edge(void *ctx, const struct edge_total *edge)
+{
+	const struct giving *giving = ctx;
+	struct requests *requests = giving->requests;
+	struct record record;
+
+	arena_clear(&requests->arena);
+	if (!tell_edge(requests->item, edge, 0, 0, &requests->arena, &record))
+		return giving->each(giving->ctx, &record);
+	item_count(requests->item, "dropped", "no_memory", 1);
+	return true;
 }
 
 static int rows(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
 		void *ctx, struct err *why)
 {
 	struct requests *requests = state;
+	struct giving giving = {requests, each, ctx};
 	struct record record;
 
 	for (uint32_t i = 0; i < requests->totals.operations; i++) {
+		if (requests->totals.operation[i].is_gone)
+			continue;
 		arena_clear(&requests->arena);
 		if (tell_operation(item, &requests->totals, &requests->totals.operation[i],
 				   &requests->arena, &record)) {
@@ -140,12 +163,13 @@ static int rows(struct item *item, void *state, bool (*each)(void *ctx, const st
 			continue;
 		}
 		if (!each(ctx, &record))
-			break;
+			return 0;
 	}
+	edges_each(requests, give_edge, &giving);
 	return 0;
 }
 
-static const struct layout *const layouts[] = {&request_total_layout, NULL};
+static const struct layout *const layouts[] = {&request_total_layout, &request_edge_layout, NULL};
 static const struct layout *const events[] = {&request_layout, NULL};
 static const struct layout *const summaries[] = {&request_summary_layout, NULL};
 

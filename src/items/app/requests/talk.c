@@ -5,15 +5,10 @@
  * The events of a direction come in their order (each connection's calls are told one after the other into one
  * ring), so a hole in front of one is final: bytes that were left out on purpose are given to the stream as bytes
  * without content, lost ones are given up at once.
- *
- * Times. What moved is known by position, so each end of a message finds the call that moved it: when it was read
- * or written says the conversation, when received bytes had come to the socket say the arrivals remembered here.
- *
- *	server:	arrival .. queue .. read .... request read .. process .. response written .. send .. last of it
- *	client:	written .. send .. last of it .. wait .. arrival .. queue .. read .. download .. last read
  */
-#include "items/app/requests/talk.h"
+#include "items/app/requests/phases.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -23,6 +18,8 @@ enum {
 	LONG_ENOUGH = 4, /* long calls, after which the next ones are believed to be alike */
 	LONG_NEVER = UINT8_MAX,
 };
+
+#define LIBRARY_LAYER (1ull << 63) /* of a key: the kernel counts cookies up from 1 */
 
 _Static_assert(1 << HEAD_MAX_LOG2 == REQUESTS_HEAD_MAX, "one limit");
 
@@ -134,17 +131,28 @@ static void add_sum(struct talks_sum *sum, const struct conversation *conversati
 	}
 }
 
+static uint64_t key_of(uint64_t cookie, enum talk_via via)
+{
+	return via == VIA_SOCKET ? cookie : cookie | LIBRARY_LAYER;
+}
+
 static void forget(struct talks *talks, struct talk *talk)
 {
 	const struct conversation *conversation = &talk->conversation;
+	uint64_t key = key_of(talk->cookie, talk->via);
 
 	add_sum(&talks->counts.ended, conversation);
 	for (int i = 0; i < 2; i++)
 		talks->counts.uneven += !stream_is_even(&conversation->streams[i]);
 	conversation_done(&talk->conversation);
+	free(talk->arrival);
 	forget_tuple(talks, talk);
+	if (talk->socket)
+		talk->socket->inside = NULL;
+	if (talk->inside)
+		talk->inside->socket = NULL;
 	unlink_talk(talks, talk);
-	map_del(&talks->by_cookie, &talk->cookie);
+	map_del(&talks->by_cookie, &key);
 	free(talk);
 }
 
@@ -156,11 +164,17 @@ void talks_done(struct talks *talks)
 	map_done(&talks->by_tuple);
 }
 
-static struct talk *find(const struct talks *talks, uint64_t cookie)
+static struct talk *find_layer(const struct talks *talks, uint64_t cookie, enum talk_via via)
 {
-	struct talk **talk = map_get(&talks->by_cookie, &cookie);
+	uint64_t key = key_of(cookie, via);
+	struct talk **talk = map_get(&talks->by_cookie, &key);
 
 	return talk ? *talk : NULL;
+}
+
+static struct talk *find(const struct talks *talks, uint64_t cookie)
+{
+	return find_layer(talks, cookie, VIA_SOCKET);
 }
 
 /* The kernel half announces that connection again when it moves bytes. */
@@ -178,19 +192,21 @@ static void ask_again(struct talks *talks, uint64_t cookie)
 static void evict(struct talks *talks, struct talk *talk)
 {
 	talks->counts.evicted++;
-	if (talk->wanted != REQUESTS_UNWANTED && !talk->conversation.is_datagram)
+	if (talk->wanted != REQUESTS_UNWANTED && !talk->conversation.is_datagram &&
+	    talk->via == VIA_SOCKET)
 		ask_again(talks, talk->cookie);
 	forget(talks, talk);
 }
 
-static struct talk *add(struct talks *talks, uint64_t cookie)
+static struct talk *add(struct talks *talks, uint64_t cookie, enum talk_via via)
 {
+	uint64_t key = key_of(cookie, via);
 	struct talk *talk, **place;
 
 	if (talks->by_cookie.len >= talks->cap && talks->oldest)
 		evict(talks, talks->oldest);
 	talk = calloc(1, sizeof(*talk));
-	place = talk ? map_put(&talks->by_cookie, &cookie, NULL) : NULL;
+	place = talk ? map_put(&talks->by_cookie, &key, NULL) : NULL;
 	if (!place) {
 		talks->counts.refused++;
 		free(talk);
@@ -198,114 +214,22 @@ static struct talk *add(struct talks *talks, uint64_t cookie)
 	}
 	*place = talk;
 	talk->cookie = cookie;
+	talk->via = via;
 	append_talk(talks, talk);
 	return talk;
 }
 
-/* ---- times ---- */
+/* ---- exchanges ---- */
 
-static void note_arrival(struct talk *talk, const struct requests_data *data)
+/* The other end of it: of a library's layer that end's layer. */
+static struct talk *peer_of(const struct talk *talk)
 {
-	talk->arrival[talk->arrivals++ % TALK_ARRIVALS] = (struct arrival){
-		.position = data->position,
-		.end = data->position + data->moved,
-		.first_ns = data->arrived_ns,
-		.last_ns = data->arrived_last_ns ? data->arrived_last_ns : data->arrived_ns,
-	};
-}
+	struct talk *peer;
 
-/* When the received byte at `position` had come to the socket; 0 = not known. */
-static uint64_t arrived(const struct talk *talk, uint64_t position)
-{
-	for (uint32_t i = 0; i < TALK_ARRIVALS && i < talk->arrivals; i++) {
-		const struct arrival *arrival =
-			&talk->arrival[(talk->arrivals - 1 - i) % TALK_ARRIVALS];
-
-		if (position >= arrival->position && position < arrival->end)
-			return position == arrival->position ? arrival->first_ns : arrival->last_ns;
-	}
-	return 0;
-}
-
-static uint64_t span_ns(uint64_t from, uint64_t to)
-{
-	return to > from ? to - from : 0;
-}
-
-static void set_phase(struct outcome *outcome, enum phase phase, uint64_t ns)
-{
-	outcome->phase_ns[phase] = ns;
-	outcome->phases |= 1u << phase;
-}
-
-static void time_server(struct talk *talk, struct outcome *outcome)
-{
-	const struct pair_moment *asked = &outcome->exchange->asked,
-				 *answered = &outcome->exchange->answered;
-	uint64_t came_ns = arrived(talk, asked->position);
-
-	if (came_ns && came_ns <= asked->first) {
-		outcome->began_ns = came_ns;
-		set_phase(outcome, PHASE_QUEUE, asked->first - came_ns);
-	}
-	if (!outcome->exchange->has_response)
-		return;
-	outcome->duration_ns = span_ns(outcome->began_ns, answered->last);
-	set_phase(outcome, PHASE_PROCESS, span_ns(asked->last, answered->first));
-	set_phase(outcome, PHASE_SEND, span_ns(answered->first, answered->last));
-	talk->stay[talk->stays++ % TALK_STAYS] = (struct stay){
-		.position = asked->position,
-		.ns = span_ns(outcome->began_ns, answered->first),
-	};
-}
-
-/* How long the request was at its server, if that is on this machine and has told already. */
-static bool stay_at(const struct talk *server, uint64_t position, uint64_t *ret_ns)
-{
-	for (uint32_t i = 0; i < TALK_STAYS && i < server->stays; i++) {
-		const struct stay *stay = &server->stay[(server->stays - 1 - i) % TALK_STAYS];
-
-		if (stay->position != position)
-			continue;
-		*ret_ns = stay->ns;
-		return true;
-	}
-	return false;
-}
-
-/* What of a client's wait was not the server's. Seen from one end only, the round trip time bounds it. */
-static void time_network(const struct talk *talk, const struct talk *server, uint64_t wait_ns,
-			 struct outcome *outcome)
-{
-	uint64_t rtt_ns = (uint64_t)talk->srtt_us * 1000, stay_ns;
-
-	if (server && stay_at(server, outcome->exchange->asked.position, &stay_ns)) {
-		set_phase(outcome, PHASE_NETWORK, span_ns(stay_ns, wait_ns));
-	} else if (rtt_ns) {
-		outcome->is_network_bound = true;
-		set_phase(outcome, PHASE_NETWORK, rtt_ns < wait_ns ? rtt_ns : wait_ns);
-	}
-}
-
-static void time_client(const struct talk *talk, const struct talk *server, struct outcome *outcome)
-{
-	const struct pair_moment *asked = &outcome->exchange->asked,
-				 *answered = &outcome->exchange->answered;
-	uint64_t came_ns, wait_ns;
-
-	set_phase(outcome, PHASE_SEND, span_ns(asked->first, asked->last));
-	if (!outcome->exchange->has_response)
-		return;
-	came_ns = arrived(talk, answered->position);
-	if (came_ns > answered->first)
-		came_ns = 0;
-	wait_ns = span_ns(asked->last, came_ns ? came_ns : answered->first);
-	outcome->duration_ns = span_ns(outcome->began_ns, answered->last);
-	set_phase(outcome, PHASE_WAIT, wait_ns);
-	if (came_ns)
-		set_phase(outcome, PHASE_QUEUE, answered->first - came_ns);
-	set_phase(outcome, PHASE_DOWNLOAD, span_ns(answered->first, answered->last));
-	time_network(talk, server, wait_ns, outcome);
+	if (!talk->socket)
+		return talk->peer;
+	peer = talk->socket->peer;
+	return peer ? peer->inside : NULL;
 }
 
 static void hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
@@ -317,11 +241,7 @@ static void hand_on(struct talks *talks, struct talk *talk, const struct exchang
 		.is_whole = exchange->proof != PROOF_ASSUMED && exchange->request.is_complete &&
 			    (!exchange->has_response || exchange->response.is_complete),
 	};
-	outcome.is_peer_watched = talk->peer;
-	if (outcome.side == SIDE_SERVER)
-		time_server(talk, &outcome);
-	else
-		time_client(talk, talk->peer, &outcome);
+	phases_of(talk, peer_of(talk), &outcome);
 	talks->receive(talks->ctx, talk, &outcome);
 }
 
@@ -341,7 +261,7 @@ static void write_verdict(struct talks *talks, struct talk *talk, enum requests_
 					 talk->limit_log2[REQUESTS_OUT]);
 
 	talk->wanted = (uint8_t)wanted;
-	if (talks->verdicts)
+	if (talks->verdicts && talk->via == VIA_SOCKET)
 		__atomic_store_n(&talks->verdicts[talk->cookie % REQUESTS_VERDICTS], word,
 				 __ATOMIC_RELAXED);
 }
@@ -372,25 +292,26 @@ static void set_limit(struct talks *talks, struct talk *talk, unsigned direction
 
 	talk->limit_log2[direction] = (uint8_t)log2;
 	write_verdict(talks, talk, talk->wanted);
-	if (talks->ports)
+	if (talks->ports && talk->via == VIA_SOCKET)
 		talks->ports[port] = log2 == HEAD_MAX_LOG2 ? talks->ports[port] & ~bit
 							   : talks->ports[port] | bit;
 }
 
-static void learn_from_call(struct talks *talks, struct talk *talk,
-			    const struct requests_data *data, uint64_t messages, bool did_harm)
+static void learn_from_call(struct talks *talks, struct talk *talk, const struct chunk *chunk,
+			    uint64_t messages, bool did_harm)
 {
-	uint8_t *calls = &talk->long_calls[data->direction];
+	const struct protocol *protocol = talk->conversation.protocol;
+	uint8_t *calls = &talk->long_calls[chunk->direction];
 
-	if (data->moved <= 1u << talks->head_log2)
+	if (chunk->moved <= 1u << talks->head_log2)
 		return;
-	if (did_harm && (uint32_t)data->first + data->last < data->moved &&
-	    talk->limit_log2[data->direction] != HEAD_MAX_LOG2)
-		set_limit(talks, talk, data->direction, HEAD_MAX_LOG2);
-	if (did_harm || messages > 1)
+	if (did_harm && chunk->first + chunk->last < chunk->moved &&
+	    talk->limit_log2[chunk->direction] != HEAD_MAX_LOG2)
+		set_limit(talks, talk, chunk->direction, HEAD_MAX_LOG2);
+	if (did_harm || messages > 1 || (protocol && protocol->call_bytes > 1u << talks->head_log2))
 		*calls = LONG_NEVER;
 	else if (*calls != LONG_NEVER && ++*calls == LONG_ENOUGH)
-		set_limit(talks, talk, data->direction, talks->head_log2);
+		set_limit(talks, talk, chunk->direction, talks->head_log2);
 }
 
 static uint64_t harm(const struct conversation *conversation)
@@ -420,7 +341,7 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 
 	if (talk) /* the kernel half is a new one, or was asked to: what it left out nobody knows */
 		forget(talks, talk);
-	talk = add(talks, open->cookie);
+	talk = add(talks, open->cookie, VIA_SOCKET);
 	if (!talk)
 		return;
 	talk->cgroup = open->cgroup;
@@ -459,37 +380,37 @@ static void pass_hole(struct talk *talk, unsigned direction, uint64_t until, uin
  * As long as nobody knows the protocol its events are held, as far as there is room. A long body must not push out
  * the head before it: behind RUN_BYTES in a row the bytes are only counted, as a hole that ends when the other side speaks.
  */
-static bool is_too_long(struct talk *talk, const struct requests_data *data)
+static bool is_too_long(struct talk *talk, const struct chunk *chunk)
 {
-	if (talk->run_direction != data->direction)
+	if (talk->run_direction != chunk->direction)
 		talk->run_bytes = 0;
-	talk->run_direction = data->direction;
-	talk->run_bytes += data->moved;
-	return !talk->conversation.protocol && talk->run_bytes > RUN_BYTES + data->moved;
+	talk->run_direction = chunk->direction;
+	talk->run_bytes += chunk->moved;
+	return !talk->conversation.protocol && talk->run_bytes > RUN_BYTES + chunk->moved;
 }
 
-static void take_bytes(struct talks *talks, struct talk *talk, const struct requests_data *data)
+static void take_bytes(struct talks *talks, struct talk *talk, const struct chunk *chunk)
 {
 	struct conversation *conversation = &talk->conversation;
-	unsigned direction = data->direction;
-	uint64_t ns = data->head.ktime_ns, before = harm(conversation),
-		 messages = messages_of(conversation, direction), first = data->moved - data->last;
+	unsigned direction = chunk->direction;
+	uint64_t before = harm(conversation), messages = messages_of(conversation, direction),
+		 first = chunk->moved - chunk->last;
 
-	if (!data->lost_before)
-		pass_hole(talk, direction, data->position, ns);
-	conversation_put(conversation, direction, data->position,
-			 (struct span){data->bytes, data->first}, first, ns);
-	if (data->lost_before)
+	if (!chunk->has_loss)
+		pass_hole(talk, direction, chunk->position, chunk->ns);
+	conversation_put(conversation, direction, chunk->position,
+			 (struct span){chunk->bytes, chunk->first}, first, chunk->ns);
+	if (chunk->has_loss)
 		conversation_give_up(conversation);
 	take_exchanges(talks, talk);
-	if (data->last) {
-		conversation_put(conversation, direction, data->position + first,
-				 (struct span){data->bytes + data->first, data->last}, data->last,
-				 ns);
+	if (chunk->last) {
+		conversation_put(conversation, direction, chunk->position + first,
+				 (struct span){chunk->bytes + chunk->first, chunk->last},
+				 chunk->last, chunk->ns);
 		take_exchanges(talks, talk);
 	}
-	talk->expected[direction] = data->position + data->moved;
-	learn_from_call(talks, talk, data, messages_of(conversation, direction) - messages,
+	talk->expected[direction] = chunk->position + chunk->moved;
+	learn_from_call(talks, talk, chunk, messages_of(conversation, direction) - messages,
 			harm(conversation) != before);
 }
 
@@ -502,39 +423,102 @@ static void end_direction(struct talks *talks, struct talk *talk, unsigned direc
 	take_exchanges(talks, talk);
 }
 
-static void take_data(struct talks *talks, const struct requests_data *data, size_t size)
+static void take_chunk(struct talks *talks, struct talk *talk, const struct chunk *chunk)
 {
-	struct talk *talk = find(talks, data->cookie);
-	unsigned other;
+	unsigned other = !chunk->direction;
 
-	if (data->direction > 1 || size < sizeof(*data) + data->first + data->last ||
-	    (uint32_t)data->first + data->last > data->moved) {
+	talk->pid = chunk->pid;
+	talk->tid = chunk->tid;
+	if (chunk->srtt_us)
+		talk->srtt_us = chunk->srtt_us;
+	if (chunk->direction == REQUESTS_IN && chunk->moved)
+		phases_note_arrival(talk, chunk);
+	hear(talks, talk, chunk->ns);
+	pass_hole(talk, other, talk->held_until[other], chunk->ns);
+	if (other == REQUESTS_IN)
+		pass_hole(talk, REQUESTS_IN, chunk->received, chunk->ns);
+	if (chunk->moved && is_too_long(talk, chunk))
+		talk->held_until[chunk->direction] = chunk->position + chunk->moved;
+	else if (chunk->moved)
+		take_bytes(talks, talk, chunk);
+	if (chunk->is_end)
+		end_direction(talks, talk, chunk->direction, chunk->ns);
+	judge(talks, talk);
+}
+
+/* What a library hands over and takes lies above a connection, whose ends and times are its own. */
+static struct talk *add_inside(struct talks *talks, const struct chunk *chunk, bool is_accepted)
+{
+	struct talk *talk = add(talks, chunk->cookie, VIA_LIBRARY), *socket;
+
+	if (!talk)
+		return NULL;
+	socket = find(talks, chunk->cookie); /* now: it may have made room */
+	talk->is_accepted = socket ? socket->is_accepted : is_accepted;
+	talk->transport = IPPROTO_TCP;
+	if (socket) {
+		talk->socket = socket;
+		socket->inside = talk;
+		talk->cgroup = socket->cgroup;
+		talk->netns = socket->netns;
+		talk->local_port = socket->local_port;
+		talk->remote_port = socket->remote_port;
+		memcpy(talk->local_addr, socket->local_addr, ADDR_BYTES);
+		memcpy(talk->remote_addr, socket->remote_addr, ADDR_BYTES);
+	}
+	conversation_init(&talk->conversation, false, talk->is_accepted ? SIDE_CLIENT : SIDE_SERVER,
+			  !chunk->position);
+	for (unsigned i = 0; i < 2; i++) {
+		talk->expected[i] = i == chunk->direction ? chunk->position : 0;
+		if (i == chunk->direction || !chunk->position)
+			conversation_begin(&talk->conversation, i, talk->expected[i]);
+	}
+	return talk;
+}
+
+void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepted)
+{
+	struct talk *talk = find_layer(talks, chunk->cookie, chunk->via);
+
+	if (chunk->direction > 1 || chunk->first + (uint64_t)chunk->last > chunk->moved) {
 		talks->counts.bad++;
 		return;
 	}
-	if (!talk) {
+	if (!talk && chunk->via == VIA_LIBRARY)
+		talk = add_inside(talks, chunk, is_accepted);
+	else if (!talk)
 		talks->counts.orphans++;
-		ask_again(talks, data->cookie);
-		return;
-	}
-	talk->pid = data->pid;
-	talk->tid = data->tid;
-	if (data->srtt_us)
-		talk->srtt_us = data->srtt_us;
-	if (data->direction == REQUESTS_IN && data->moved)
-		note_arrival(talk, data);
-	hear(talks, talk, data->head.ktime_ns);
-	other = !data->direction;
-	pass_hole(talk, other, talk->held_until[other], data->head.ktime_ns);
-	if (other == REQUESTS_IN)
-		pass_hole(talk, REQUESTS_IN, data->received, data->head.ktime_ns);
-	if (data->moved && is_too_long(talk, data))
-		talk->held_until[data->direction] = data->position + data->moved;
-	else if (data->moved)
-		take_bytes(talks, talk, data);
-	if (data->head.flags & REQUESTS_END)
-		end_direction(talks, talk, data->direction, data->head.ktime_ns);
-	judge(talks, talk);
+	if (talk)
+		take_chunk(talks, talk, chunk);
+	else if (chunk->via == VIA_SOCKET)
+		ask_again(talks, chunk->cookie);
+}
+
+static void take_data(struct talks *talks, const struct requests_data *data, size_t size)
+{
+	const struct chunk chunk = {
+		.cookie = data->cookie,
+		.position = data->position,
+		.ns = data->head.ktime_ns,
+		.received = data->received,
+		.arrived_ns = data->arrived_ns,
+		.arrived_last_ns = data->arrived_last_ns,
+		.bytes = data->bytes,
+		.moved = data->moved,
+		.first = data->first,
+		.last = data->last,
+		.pid = data->pid,
+		.tid = data->tid,
+		.srtt_us = data->srtt_us,
+		.direction = data->direction,
+		.has_loss = data->lost_before,
+		.is_end = data->head.flags & REQUESTS_END,
+	};
+
+	if (size < sizeof(*data) + data->first + data->last)
+		talks->counts.bad++;
+	else
+		talks_chunk(talks, &chunk, false);
 }
 
 static void take_closed(struct talks *talks, const struct requests_closed *closed)
@@ -548,6 +532,11 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 	for (unsigned i = 0; i < 2; i++)
 		if (closed->lost[i] <= talk->conversation.streams[i].lost)
 			pass_hole(talk, i, closed->position[i], closed->head.ktime_ns);
+	if (talk->inside) {
+		for (unsigned i = 0; i < 2; i++)
+			end_direction(talks, talk->inside, i, closed->head.ktime_ns);
+		forget(talks, talk->inside);
+	}
 	for (unsigned i = 0; i < 2; i++)
 		end_direction(talks, talk, i, closed->head.ktime_ns);
 	forget(talks, talk);
@@ -559,7 +548,7 @@ static struct talk *talk_of_datagram(struct talks *talks, const struct requests_
 
 	if (talk)
 		return talk;
-	talk = add(talks, datagram->cookie);
+	talk = add(talks, datagram->cookie, VIA_SOCKET);
 	if (!talk)
 		return NULL;
 	talk->local_port = datagram->local_port;
@@ -647,6 +636,58 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 		if (talk->conversation.is_datagram && talk->heard_ns + datagrams_idle_ns < now_ns)
 			forget(talks, talk);
 	}
+}
+
+/* ---- what goes on ---- */
+
+static void show_open(struct talk *talk, uint64_t before_ns, talk_outcome each, void *ctx)
+{
+	struct exchange exchange;
+	size_t at = 0;
+
+	while (conversation_open(&talk->conversation, &at, &exchange)) {
+		struct outcome outcome = {
+			.exchange = &exchange,
+			.side = talk->conversation.infer.side_of[REQUESTS_OUT],
+			.began_ns = exchange.asked.first,
+			.is_open = true,
+		};
+
+		if (outcome.began_ns && outcome.began_ns < before_ns)
+			each(ctx, talk, &outcome);
+	}
+}
+
+void talks_open(struct talks *talks, uint64_t before_ns, talk_outcome each, void *ctx)
+{
+	for (struct talk *talk = talks->oldest; talk; talk = talk->newer)
+		if (talk->conversation.protocol && talk->conversation.protocol->open)
+			show_open(talk, before_ns, each, ctx);
+}
+
+struct naming_of_talk {
+	const struct talk *talk;
+	talk_named named;
+	void *ctx;
+};
+
+static void pass_name(void *ctx, uint32_t opaque, enum hpack_name what, struct span text)
+{
+	const struct naming_of_talk *naming = ctx;
+
+	naming->named(naming->ctx, naming->talk, opaque, what, text);
+}
+
+int talks_seed(struct talks *talks, uint64_t cookie, enum talk_via via, enum side from,
+	       const struct hpack_seed *table, size_t n, int64_t low, int64_t high,
+	       talk_named named, void *ctx)
+{
+	struct talk *talk = find_layer(talks, cookie, via);
+	struct naming_of_talk naming = {talk, named, ctx};
+
+	if (!talk || talk->conversation.protocol != &http2)
+		return -ENOENT;
+	return http2_seed(talk->conversation.state, from, table, n, low, high, pass_name, &naming);
 }
 
 void talks_sum(const struct talks *talks, struct talks_sum *ret_sum)

@@ -11,11 +11,12 @@
 #include "base/map.h"
 #include "items/app/requests/requests.h"
 #include "protocol/conversation.h"
+#include "protocol/http2.h"
 
 enum {
 	TALK_STAYS = 32, /* exchanges of a server whose client may be on this machine too */
 	TALK_ARRIVALS =
-		16, /* received calls whose times are remembered, for messages that begin in them */
+		128, /* received calls whose times are remembered, for messages that begin in them */
 };
 
 enum phase {
@@ -39,6 +40,31 @@ struct stay {
 	uint64_t position, ns;
 };
 
+/* How bytes were seen. Those of a library are another layer of the same connection: positions of their own. */
+enum talk_via {
+	VIA_SOCKET, /* as they went over the socket */
+	VIA_LIBRARY, /* as a program gave them to, or had them from, its TLS library */
+};
+
+/*
+ * Bytes that one call moved in one direction. The first `first` and the last `last` of `moved` bytes are at `bytes`,
+ * one behind the other; position counts from the beginning of that direction of that layer.
+ */
+struct chunk {
+	uint64_t cookie; /* of the socket */
+	uint64_t position;
+	uint64_t ns;
+	uint64_t received; /* all received bytes up to there have been told or cut; 0 = not known */
+	uint64_t arrived_ns, arrived_last_ns; /* received bytes: at the socket; 0 = not known */
+	const uint8_t *bytes;
+	uint32_t moved, first, last;
+	uint32_t pid, tid, srtt_us;
+	enum talk_via via;
+	uint8_t direction; /* enum requests_direction */
+	bool has_loss; /* bytes in front of it were lost */
+	bool is_end; /* nothing more will come in this direction */
+};
+
 /* Both ends of a connection on this machine find each other by it. */
 struct tuple {
 	uint8_t local_addr[ADDR_BYTES], remote_addr[ADDR_BYTES];
@@ -48,6 +74,7 @@ struct tuple {
 
 struct talk {
 	uint64_t cookie, cgroup;
+	enum talk_via via;
 	uint64_t heard_ns; /* the last event */
 	uint32_t pid, tid, netns; /* of the last call */
 	uint32_t srtt_us;
@@ -64,12 +91,16 @@ struct talk {
 	uint64_t run_bytes; /* that went in one direction since the other last spoke */
 	uint64_t held_until[2]; /* bytes up to there were only counted, and not passed on yet */
 	uint8_t run_direction;
-	struct arrival arrival[TALK_ARRIVALS];
+	struct arrival *arrival; /* owned */
+	uint32_t arrival_room; /* a power of two up to TALK_ARRIVALS */
 	uint32_t arrivals; /* counted without end */
+	bool has_missed_arrival; /* one was looked for that had made room for another */
 	struct stay stay[TALK_STAYS];
 	uint32_t stays; /* likewise */
 	struct talk *older, *newer; /* in the order in which they were heard */
 	struct talk *peer; /* the other end of the connection, when that is one of ours too */
+	struct talk *socket; /* of a library's layer: the connection below, when it is known */
+	struct talk *inside; /* and the other way round */
 	struct conversation conversation;
 	/* what the receiver of exchanges remembers of it */
 	char remote_name[64];
@@ -88,6 +119,7 @@ struct outcome {
 	bool is_network_bound; /* PHASE_NETWORK is no more than a bound */
 	bool is_peer_watched; /* the other end is one of our talks too */
 	bool is_whole; /* nothing of it was lost, and the pair is certain */
+	bool is_open; /* it goes on: what has come so far */
 };
 
 typedef void (*talk_outcome)(void *ctx, struct talk *talk, struct outcome *outcome);
@@ -125,6 +157,21 @@ void talks_done(struct talks *talks);
 
 /* One event of the kernel half, `size` bytes. */
 void talks_event(struct talks *talks, const struct event_head *event, size_t size);
+
+/* Bytes of a connection, from whoever saw them. A library's layer begins with its first chunk and ends with its socket,
+ * or with the chunks that end both directions; `is_accepted` says who connected where the socket is not known. */
+void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepted);
+
+/* What is open now on connections where exchanges overlap, of those that began before `before_ns`. */
+void talks_open(struct talks *talks, uint64_t before_ns, talk_outcome each, void *ctx);
+
+/* A table of HPACK that was read in a program's memory (http2_seed): `from` is whose encoder wrote it. `named` is called
+ * for each number that has become a name. -ENOENT: no such connection, or it does not speak HTTP/2. */
+typedef void (*talk_named)(void *ctx, const struct talk *talk, uint32_t opaque,
+			   enum hpack_name what, struct span text);
+int talks_seed(struct talks *talks, uint64_t cookie, enum talk_via via, enum side from,
+	       const struct hpack_seed *table, size_t n, int64_t low, int64_t high,
+	       talk_named named, void *ctx);
 
 /* Once a second: what is missing is given up, datagrams that nobody answered too. */
 void talks_tick(struct talks *talks, uint64_t now_ns);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* talk: from the kernel half's events to exchanges, with their phases. */
+#include "items/app/requests/phases.c"
 #include "items/app/requests/talk.c"
 
 #include <stdarg.h>

@@ -15,7 +15,7 @@
 #include "protocol/route.h"
 #include "record/aggregate.h"
 
-struct layout request_layout, request_total_layout, request_summary_layout;
+struct layout request_layout, request_total_layout, request_summary_layout, request_edge_layout;
 
 enum request_column {
 	REQ_PROTOCOL,
@@ -24,8 +24,10 @@ enum request_column {
 	REQ_RESOURCE,
 	REQ_TARGET,
 	REQ_STATUS,
+	REQ_HTTP_STATUS,
 	REQ_ERROR,
 	REQ_MESSAGE,
+	REQ_OPEN,
 	REQ_DURATION,
 	REQ_SEND, /* the phases, in the order of enum phase */
 	REQ_WAIT,
@@ -34,10 +36,18 @@ enum request_column {
 	REQ_DOWNLOAD,
 	REQ_NETWORK,
 	REQ_NETWORK_BOUND,
+	REQ_REQUEST_BLOCKED,
+	REQ_RESPONSE_BLOCKED,
 	REQ_REQUEST_BYTES,
 	REQ_RESPONSE_BYTES,
+	REQ_REQUEST_MESSAGES,
+	REQ_RESPONSE_MESSAGES,
 	REQ_ITEMS,
+	REQ_NAMING,
 	REQ_HOST,
+	REQ_USER_AGENT,
+	REQ_CONTENT_TYPE,
+	REQ_USER,
 	REQ_REQUEST_ID,
 	REQ_TRACE_ID,
 	REQ_SPAN_ID,
@@ -48,6 +58,7 @@ enum request_column {
 	REQ_REMOTE_PORT,
 	REQ_REMOTE_NAME,
 	REQ_TRANSPORT,
+	REQ_TLS,
 	REQ_VIA,
 	REQ_COMPLETE,
 	REQ_COLUMNS,
@@ -61,14 +72,16 @@ struct column_text {
 
 static const struct column_text request_columns[REQ_COLUMNS] = {
 	[REQ_PROTOCOL] = {"protocol", UNIT_TEXT,
-			  "http, redis, postgresql, mysql, memcached, dns ..."},
+			  "http, http2, grpc, redis, postgresql, mysql, memcached, dns ..."},
 	[REQ_SIDE] = {"side", UNIT_TEXT, "which end the process is: client or server"},
 	[REQ_OPERATION] = {"operation", UNIT_TEXT, "GET, SELECT, HGET, A ..."},
 	[REQ_RESOURCE] = {"resource", UNIT_TEXT, "templated route, table, name"},
 	[REQ_TARGET] = {"target", UNIT_TEXT, "what was asked; secrets are ***"},
-	[REQ_STATUS] = {"status", UNIT_TEXT, "the protocol's own code"},
+	[REQ_STATUS] = {"status", UNIT_TEXT, "the protocol's own code; of grpc its grpc-status"},
+	[REQ_HTTP_STATUS] = {"http_status", UNIT_TEXT, "of grpc: the status of HTTP around it"},
 	[REQ_ERROR] = {"error", UNIT_NONE, "the protocol calls it an error, or no answer came"},
 	[REQ_MESSAGE] = {"message", UNIT_TEXT, "the server's words about an error; data is ***"},
+	[REQ_OPEN] = {"open", UNIT_NONE, "it goes on: this is what has come so far"},
 	[REQ_DURATION] = {"duration_ns", UNIT_NS,
 			  "server: first byte arrived to last byte written; client: first written "
 			  "to last read"},
@@ -80,10 +93,21 @@ static const struct column_text request_columns[REQ_COLUMNS] = {
 	[REQ_NETWORK] = {"network_ns", UNIT_NS, "part of the wait that the network took"},
 	[REQ_NETWORK_BOUND] = {"network_bound", UNIT_NONE,
 			       "network_ns is only a bound (the round trip time)"},
+	[REQ_REQUEST_BLOCKED] = {"request_blocked_ns", UNIT_NS,
+				 "http2: the client had to wait for permission to send"},
+	[REQ_RESPONSE_BLOCKED] = {"response_blocked_ns", UNIT_NS, "likewise the server"},
 	[REQ_REQUEST_BYTES] = {"request_bytes", UNIT_BYTES, "request on the wire"},
 	[REQ_RESPONSE_BYTES] = {"response_bytes", UNIT_BYTES, "response on the wire"},
+	[REQ_REQUEST_MESSAGES] = {"request_messages", UNIT_COUNT, "of grpc: messages asked"},
+	[REQ_RESPONSE_MESSAGES] = {"response_messages", UNIT_COUNT, "and answered"},
 	[REQ_ITEMS] = {"rows", UNIT_COUNT, "rows, keys or answers, where the protocol tells"},
+	[REQ_NAMING] = {"naming", UNIT_TEXT,
+			"http2, grpc: how the route is known: known, seeded (from a program's "
+			"memory), opaque (sent before we came) or lost"},
 	[REQ_HOST] = {"host", UNIT_TEXT, "Host header, or server name of TLS"},
+	[REQ_USER_AGENT] = {"user_agent", UNIT_TEXT, "User-Agent; name of a client of SQL"},
+	[REQ_CONTENT_TYPE] = {"content_type", UNIT_TEXT, "of the response, else of the request"},
+	[REQ_USER] = {"user", UNIT_TEXT, "user@database of a session that begins"},
 	[REQ_REQUEST_ID] = {"request_id", UNIT_TEXT, "X-Request-Id"},
 	[REQ_TRACE_ID] = {"trace_id", UNIT_TEXT, "of traceparent"},
 	[REQ_SPAN_ID] = {"span_id", UNIT_TEXT, "of traceparent"},
@@ -94,6 +118,7 @@ static const struct column_text request_columns[REQ_COLUMNS] = {
 	[REQ_REMOTE_PORT] = {"remote_port", UNIT_NONE, "the other end"},
 	[REQ_REMOTE_NAME] = {"remote_name", UNIT_TEXT, "service, pod or DNS name of the other end"},
 	[REQ_TRANSPORT] = {"transport", UNIT_TEXT, "tcp, udp"},
+	[REQ_TLS] = {"tls", UNIT_NONE, "encrypted on the wire"},
 	[REQ_VIA] = {"via", UNIT_TEXT, "the hook that saw it"},
 	[REQ_COMPLETE] =
 		{"complete", UNIT_NONE,
@@ -121,6 +146,7 @@ enum total_column {
 	SUM_P50,
 	SUM_P90,
 	SUM_P99,
+	SUM_OPEN,
 	SUM_COLUMNS,
 };
 
@@ -137,6 +163,7 @@ static const struct column_text total_columns[SUM_COLUMNS] = {
 	[SUM_P50] = {"duration_ns_p50", UNIT_NS, "of the last 10 to 20 seconds, within 1 %"},
 	[SUM_P90] = {"duration_ns_p90", UNIT_NS, NULL},
 	[SUM_P99] = {"duration_ns_p99", UNIT_NS, NULL},
+	[SUM_OPEN] = {"open", UNIT_COUNT, "of streams: that go on for more than a second now"},
 	[SUM_SEND] = {"send_ns", UNIT_NS, "sums of phases"},
 	[SUM_WAIT] = {"wait_ns", UNIT_NS, NULL},
 	[SUM_QUEUE] = {"queue_ns", UNIT_NS, NULL},
@@ -145,6 +172,32 @@ static const struct column_text total_columns[SUM_COLUMNS] = {
 	[SUM_NETWORK] = {"network_ns", UNIT_NS, NULL},
 	[SUM_REQUEST_BYTES] = {"request_bytes", UNIT_BYTES, NULL},
 	[SUM_RESPONSE_BYTES] = {"response_bytes", UNIT_BYTES, NULL},
+};
+
+enum edge_column {
+	EDGE_CLIENT,
+	EDGE_SERVER,
+	EDGE_PROTOCOL,
+	EDGE_INTERVAL,
+	EDGE_COUNT, /* counters from here on */
+	EDGE_ERRORS,
+	EDGE_DURATION,
+	EDGE_REQUEST_BYTES,
+	EDGE_RESPONSE_BYTES,
+	EDGE_COLUMNS,
+};
+
+static const struct column_text edge_columns[EDGE_COLUMNS] = {
+	[EDGE_CLIENT] = {"client", UNIT_TEXT,
+			 "who asks: its service, else container, else process"},
+	[EDGE_SERVER] = {"server", UNIT_TEXT, "who answers; of strangers the DNS name"},
+	[EDGE_PROTOCOL] = {"protocol", UNIT_TEXT, NULL},
+	[EDGE_INTERVAL] = {"interval_ns", UNIT_NS, "in the history: time that is summed up here"},
+	[EDGE_COUNT] = {"count", UNIT_COUNT, "exchanges, each counted once"},
+	[EDGE_ERRORS] = {"errors", UNIT_COUNT, "of these, errors"},
+	[EDGE_DURATION] = {"duration_ns_sum", UNIT_NS, "as the client saw it, where it is here"},
+	[EDGE_REQUEST_BYTES] = {"request_bytes", UNIT_BYTES, NULL},
+	[EDGE_RESPONSE_BYTES] = {"response_bytes", UNIT_BYTES, NULL},
 };
 
 static int add_columns(struct layout *layout, const struct column_text *columns, size_t count,
@@ -181,6 +234,9 @@ int tell_prepare(struct err *why)
 	error = add_columns(&request_layout, request_columns, REQ_COLUMNS, why);
 	if (!error)
 		error = add_columns(&request_total_layout, total_columns, SUM_COLUMNS, why);
+	layout_begin(&request_edge_layout, 0);
+	if (!error)
+		error = add_columns(&request_edge_layout, edge_columns, EDGE_COLUMNS, why);
 	if (!error)
 		error = summary_layout(&request_summary_layout, why);
 	if (error)
@@ -191,20 +247,22 @@ int tell_prepare(struct err *why)
 	layout_row_kind(&request_total_layout, "request_total", SUM_MIN - SUM_COUNT,
 			SUM_COLUMNS - SUM_MIN);
 	layout_show(&request_total_layout, total_shown);
+	layout_row_kind(&request_edge_layout, "request_edge", EDGE_COLUMNS - EDGE_COUNT, 0);
 	return 0;
 }
 
 /* ---- texts ---- */
 
-void show_resource(const char *protocol, const struct message *request, struct shown *ret)
+static void show_resource(const struct talk *talk, const struct message *request, struct shown *ret)
 {
 	size_t len;
 
-	ret->operation = request->operation;
 	ret->resource[0] = 0;
-	if (request->target_mask == TARGET_URL) {
+	if (request->naming == NAMING_OPAQUE && !request->target.len) {
+		show_opaque(talk, request->opaque, ret->resource);
+	} else if (request->target_mask == TARGET_URL) {
 		route_of_path(request->resource, ret->resource, sizeof(ret->resource));
-	} else if (!strcmp(protocol, "dns")) {
+	} else if (!strcmp(ret->protocol, "dns")) {
 		route_of_name(request->resource, ret->resource, sizeof(ret->resource));
 	} else {
 		len = request->resource.len < sizeof(ret->resource) - 1 ? request->resource.len
@@ -213,6 +271,47 @@ void show_resource(const char *protocol, const struct message *request, struct s
 			memcpy(ret->resource, request->resource.at, len);
 		ret->resource[len] = 0;
 	}
+}
+
+void show_opaque(const struct talk *talk, uint32_t opaque, char ret_name[OPAQUE_NAME_BYTES])
+{
+	snprintf(ret_name, OPAQUE_NAME_BYTES, "opaque:%llu:%u", (unsigned long long)talk->cookie,
+		 opaque);
+}
+
+void show_path(const char *protocol, struct span path, struct shown *ret)
+{
+	struct span service, method;
+
+	ret->protocol = protocol;
+	ret->operation = (struct span){};
+	if (!strncmp(protocol, "grpc", 4) && grpc_split_path(path, &service, &method)) {
+		ret->operation = method;
+		snprintf(ret->resource, sizeof(ret->resource), "%.*s", (int)service.len,
+			 (const char *)service.at);
+	} else {
+		route_of_path(path, ret->resource, sizeof(ret->resource));
+	}
+}
+
+/* What is spoken inside says the response, where the request did not. */
+static const char *dialect_of(const struct exchange *exchange)
+{
+	return exchange->request.dialect || !exchange->has_response ? exchange->request.dialect
+								    : exchange->response.dialect;
+}
+
+void show_names(const struct talk *talk, const struct exchange *exchange, struct shown *ret)
+{
+	const char *dialect = dialect_of(exchange);
+
+	ret->protocol = dialect ? dialect : talk->conversation.protocol->name;
+	ret->operation = exchange->request.operation;
+	ret->status = (struct span){};
+	if (exchange->has_response)
+		ret->status = dialect ? exchange->response.chosen[CHOSEN_GRPC_STATUS]
+				      : exchange->response.status;
+	show_resource(talk, &exchange->request, ret);
 }
 
 static struct span show_target(const struct message *request, struct shown *shown)
@@ -297,14 +396,71 @@ static void put_connection(struct filling *filling, const struct talk *talk, enu
 			 resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port));
 }
 
+static void put_some(struct filling *filling, uint32_t column, uint64_t value)
+{
+	if (value)
+		put_u64(filling, column, value);
+}
+
 static void put_times(struct filling *filling, const struct outcome *outcome)
 {
 	for (uint32_t i = 0; i < PHASES; i++)
 		if (outcome->phases >> i & 1)
 			put_u64(filling, REQ_SEND + i, outcome->phase_ns[i]);
-	if (outcome->exchange->has_response)
+	if (outcome->exchange->has_response || outcome->is_open)
 		put_u64(filling, REQ_DURATION, outcome->duration_ns);
 	put_true(filling, REQ_NETWORK_BOUND, outcome->is_network_bound);
+	put_true(filling, REQ_OPEN, outcome->is_open);
+	put_some(filling, REQ_REQUEST_BLOCKED, outcome->exchange->request.blocked_ns);
+	put_some(filling, REQ_RESPONSE_BLOCKED, outcome->exchange->response.blocked_ns);
+}
+
+static void put_naming(struct filling *filling, const struct talk *talk, enum naming naming)
+{
+	static const char *const names[] = {
+		[NAMING_KNOWN] = "known",
+		[NAMING_SEEDED] = "seeded",
+		[NAMING_OPAQUE] = "opaque",
+		[NAMING_LOST] = "lost",
+	};
+
+	if (talk->conversation.protocol == &http2)
+		put_text(filling, REQ_NAMING, span_of(names[naming]));
+}
+
+/* Of gRPC: what HTTP says of it, and its messages. */
+static void put_call(struct filling *filling, const struct exchange *exchange)
+{
+	put_u64(filling, REQ_REQUEST_MESSAGES, exchange->request.items);
+	if (!exchange->has_response)
+		return;
+	put_u64(filling, REQ_RESPONSE_MESSAGES, exchange->response.items);
+	put_text(filling, REQ_HTTP_STATUS, exchange->response.status);
+}
+
+/* Headers that may leave: no credentials, no cookies. Whatever looks like a secret in them is masked. */
+static void put_header(struct filling *filling, uint32_t column, const char *name, struct span text)
+{
+	char masked[256];
+
+	if (text.len) {
+		mask_header(span_of(name), text, masked, sizeof(masked));
+		put_text(filling, column, span_of(masked));
+	}
+}
+
+static void put_headers(struct filling *filling, const struct exchange *exchange)
+{
+	const struct span *asked = exchange->request.chosen, *answered = exchange->response.chosen;
+	bool has_type = exchange->has_response && answered[CHOSEN_CONTENT_TYPE].len;
+
+	put_text(filling, REQ_HOST, asked[CHOSEN_HOST]);
+	put_header(filling, REQ_USER_AGENT, "user-agent", asked[CHOSEN_USER_AGENT]);
+	put_header(filling, REQ_CONTENT_TYPE, "content-type",
+		   has_type ? answered[CHOSEN_CONTENT_TYPE] : asked[CHOSEN_CONTENT_TYPE]);
+	put_text(filling, REQ_USER, asked[CHOSEN_USER]);
+	put_text(filling, REQ_REQUEST_ID, asked[CHOSEN_REQUEST_ID]);
+	put_trace(filling, asked[CHOSEN_TRACEPARENT]);
 }
 
 static void put_messages(struct filling *filling, const struct exchange *exchange,
@@ -315,17 +471,17 @@ static void put_messages(struct filling *filling, const struct exchange *exchang
 	put_text(filling, REQ_OPERATION, shown->operation);
 	put_text(filling, REQ_RESOURCE, span_of(shown->resource));
 	put_text(filling, REQ_TARGET, show_target(request, shown));
-	put_text(filling, REQ_HOST, request->chosen[CHOSEN_HOST]);
-	put_text(filling, REQ_REQUEST_ID, request->chosen[CHOSEN_REQUEST_ID]);
-	put_trace(filling, request->chosen[CHOSEN_TRACEPARENT]);
+	put_headers(filling, exchange);
 	put_u64(filling, REQ_REQUEST_BYTES, request->bytes);
 	if (exchange->has_response) {
-		put_text(filling, REQ_STATUS, response->status);
+		put_text(filling, REQ_STATUS, shown->status);
 		put_text(filling, REQ_MESSAGE, show_message(response, shown));
 		put_u64(filling, REQ_RESPONSE_BYTES, response->bytes);
-		if (response->items)
-			put_u64(filling, REQ_ITEMS, response->items);
 	}
+	if (!strncmp(shown->protocol, "grpc", 4))
+		put_call(filling, exchange);
+	else if (exchange->has_response)
+		put_some(filling, REQ_ITEMS, response->items);
 	put_true(filling, REQ_ERROR,
 		 exchange->has_response ? response->is_error : exchange->is_given_up);
 }
@@ -341,13 +497,34 @@ int tell_exchange(struct item *item, const struct talk *talk, const struct outco
 	filling.error = record_set_who(record, who, WHO_OF_PID, arena);
 	if (talk->tid)
 		record->value[request_layout.who[WHO_TID]] = value_u64(talk->tid);
-	put_text(&filling, REQ_PROTOCOL, span_of(talk->conversation.protocol->name));
+	put_text(&filling, REQ_PROTOCOL, span_of(shown->protocol));
+	put_naming(&filling, talk, outcome->exchange->request.naming);
 	put_text(&filling, REQ_SIDE, span_of(outcome->side == SIDE_SERVER ? "server" : "client"));
 	put_messages(&filling, outcome->exchange, shown);
 	put_times(&filling, outcome);
 	put_connection(&filling, talk, outcome->side, item_resolver(item));
-	put_text(&filling, REQ_VIA, span_of(via));
+	put_true(&filling, REQ_TLS, talk->via == VIA_LIBRARY);
+	put_text(&filling, REQ_VIA, span_of(talk->via == VIA_LIBRARY ? "uprobe" : via));
 	put_true(&filling, REQ_COMPLETE, outcome->is_whole);
+	return filling.error;
+}
+
+int tell_edge(struct item *item, const struct edge_total *edge, uint64_t when_ns,
+	      uint64_t interval_ns, struct arena *arena, struct record *record)
+{
+	struct filling filling = {record, arena, request_edge_layout.count - EDGE_COLUMNS, 0};
+
+	record_begin(record, &request_edge_layout, item_name(item), "request_edge", when_ns,
+		     item_resolver(item));
+	put_text(&filling, EDGE_CLIENT, span_of(edge->client));
+	put_text(&filling, EDGE_SERVER, span_of(edge->server));
+	put_text(&filling, EDGE_PROTOCOL, span_of(edge->protocol));
+	put_some(&filling, EDGE_INTERVAL, interval_ns);
+	put_u64(&filling, EDGE_COUNT, edge->count);
+	put_u64(&filling, EDGE_ERRORS, edge->errors);
+	put_u64(&filling, EDGE_DURATION, edge->duration_ns_sum);
+	put_u64(&filling, EDGE_REQUEST_BYTES, edge->request_bytes);
+	put_u64(&filling, EDGE_RESPONSE_BYTES, edge->response_bytes);
 	return filling.error;
 }
 
@@ -402,5 +579,6 @@ int tell_operation(struct item *item, const struct totals *totals,
 			put_u64(&filling, SUM_SEND + i, operation->phase_ns[i]);
 	put_u64(&filling, SUM_REQUEST_BYTES, operation->request_bytes);
 	put_u64(&filling, SUM_RESPONSE_BYTES, operation->response_bytes);
+	put_some(&filling, SUM_OPEN, operation->open);
 	return filling.error;
 }

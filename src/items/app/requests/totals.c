@@ -3,7 +3,10 @@
 #include "items/app/requests/totals.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { TRACEPARENT_BYTES = 55 }; /* version-traceid-spanid-flags (W3C Trace Context 3.2) */
 
 int totals_init(struct totals *totals)
 {
@@ -142,6 +145,19 @@ static struct total_operation *overflow_of(struct totals *totals, uint32_t group
 	return operation;
 }
 
+/* One that has become another may be met again: what was under way when its name became known. */
+static struct total_operation *revive(struct total_operation *operation,
+				      const struct total_entry *entry)
+{
+	if (!operation->is_gone)
+		return operation;
+	operation->is_gone = false;
+	operation->min_ns = UINT64_MAX;
+	operation->operation = text_of(entry->operation);
+	operation->resource = text_of(entry->resource);
+	return operation;
+}
+
 static struct total_operation *operation_of(struct totals *totals, uint32_t group_place,
 					    const struct total_entry *entry)
 {
@@ -153,7 +169,7 @@ static struct total_operation *operation_of(struct totals *totals, uint32_t grou
 	hash = hash_span(entry->resource, hash_span(entry->operation, hash));
 	place = map_get(&totals->operation_places, &hash);
 	if (place)
-		return &totals->operation[*place];
+		return revive(&totals->operation[*place], entry);
 	if (group->operations < TOTAL_OF_GROUP && totals->operations < TOTAL_OPERATIONS)
 		place = map_put(&totals->operation_places, &hash, NULL);
 	if (!place) {
@@ -217,6 +233,25 @@ static void add_times(struct total_group *group, struct total_operation *operati
 	sketch_add(&operation->recent[0], (double)outcome->duration_ns);
 }
 
+/* The slowest since metrics were read last stands for the others. */
+static void note_example(struct total_status *status, const struct total_entry *entry)
+{
+	const struct outcome *outcome = entry->outcome;
+	struct span trace = outcome->exchange->request.chosen[CHOSEN_TRACEPARENT];
+	struct total_example *example = &status->example;
+
+	if (example->id[0] && outcome->duration_ns <= example->ns)
+		return;
+	example->ns = outcome->duration_ns;
+	example->ktime_ns = outcome->began_ns;
+	example->is_trace = trace.len >= TRACEPARENT_BYTES;
+	if (example->is_trace)
+		snprintf(example->id, sizeof(example->id), "%.32s", (const char *)trace.at + 3);
+	else
+		snprintf(example->id, sizeof(example->id), "%llu",
+			 (unsigned long long)entry->connection);
+}
+
 void totals_add(struct totals *totals, const struct total_entry *entry)
 {
 	uint32_t place;
@@ -236,9 +271,89 @@ void totals_add(struct totals *totals, const struct total_entry *entry)
 	operation->response_bytes += entry->response_bytes;
 	group->request_bytes += entry->request_bytes;
 	group->response_bytes += entry->response_bytes;
-	if (entry->outcome->exchange->has_response)
+	if (entry->outcome->exchange->has_response) {
 		slots_add(&status->duration, entry->outcome->duration_ns);
+		note_example(status, entry);
+	}
 	add_times(group, operation, entry->outcome);
+}
+
+/* ---- what goes on ---- */
+
+void totals_open(struct totals *totals, const struct total_entry *entry)
+{
+	uint32_t place;
+	struct total_group *group = group_of(totals, entry, &place);
+	struct total_operation *operation = group ? operation_of(totals, place, entry) : NULL;
+
+	if (operation)
+		operation->open++;
+}
+
+void totals_close_all(struct totals *totals)
+{
+	for (uint32_t i = 0; i < totals->operations; i++)
+		totals->operation[i].open = 0;
+}
+
+/* ---- names that become known ---- */
+
+static void merge_status(struct total_operation *to, const struct total_status *from)
+{
+	struct total_status *status = status_of(to, span_of(from->text));
+
+	if (!status)
+		return;
+	status->count += from->count;
+	status->errors += from->errors;
+	for (int i = 0; i < METRIC_SLOTS; i++)
+		status->duration.slot[i] += from->duration.slot[i];
+	status->duration.sum += from->duration.sum;
+	if (from->example.ns >= status->example.ns)
+		status->example = from->example;
+}
+
+static void merge_operation(struct total_operation *to, struct total_operation *from)
+{
+	for (uint32_t i = 0; i < from->statuses; i++)
+		merge_status(to, &from->status[i]);
+	for (int i = 0; i < 2; i++)
+		sketch_merge(&to->recent[i], &from->recent[i]);
+	for (int i = 0; i < PHASES; i++)
+		to->phase_ns[i] += from->phase_ns[i];
+	to->count += from->count;
+	to->errors += from->errors;
+	to->sum_ns += from->sum_ns;
+	to->min_ns = from->min_ns < to->min_ns ? from->min_ns : to->min_ns;
+	to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
+	to->request_bytes += from->request_bytes;
+	to->response_bytes += from->response_bytes;
+}
+
+uint32_t totals_rename(struct totals *totals, const char *protocol, struct span old,
+		       struct span operation, struct span resource, totals_moves each, void *ctx)
+{
+	uint32_t moved = 0, operations = totals->operations;
+
+	for (uint32_t i = 0; i < operations; i++) {
+		struct total_operation *from = &totals->operation[i], *to;
+		struct total_entry entry = {.resource = resource};
+
+		if (from->is_gone || !from->resource || !span_is(old, from->resource) ||
+		    strcmp(totals->group[from->group].protocol, protocol) != 0)
+			continue;
+		entry.operation =
+			operation.len || !from->operation ? operation : span_of(from->operation);
+		to = operation_of(totals, from->group, &entry);
+		if (!to)
+			continue;
+		each(ctx, from);
+		merge_operation(to, from);
+		free_operation(from);
+		*from = (struct total_operation){.group = from->group, .is_gone = true};
+		moved++;
+	}
+	return moved;
 }
 
 void totals_turn(struct totals *totals)

@@ -44,15 +44,25 @@ struct total_group {
 	uint64_t request_bytes, response_bytes;
 };
 
+/* One exchange to look at, since metrics were read last: the slowest. */
+struct total_example {
+	char id[40]; /* a trace's, else the connection's; "" = none */
+	bool is_trace;
+	uint64_t ns, ktime_ns; /* its duration, and when it began */
+};
+
 struct total_status {
 	char text[TOTAL_STATUS_BYTES];
 	uint64_t count, errors;
 	struct slots duration;
+	struct total_example example;
 };
 
 struct total_operation {
 	uint32_t group;
 	bool is_overflow;
+	bool is_gone; /* it has become another: totals_rename() */
+	uint32_t open; /* exchanges that go on: totals_open() */
 	char *operation, *resource; /* owned */
 	struct total_status *status; /* owned */
 	uint32_t statuses;
@@ -80,7 +90,16 @@ struct total_entry {
 	struct span operation, resource, status;
 	bool is_error;
 	uint64_t request_bytes, response_bytes;
+	uint64_t connection;
 	const struct outcome *outcome;
+};
+
+enum { EDGE_NAME = 64 };
+
+/* Calls between two services. */
+struct edge_total {
+	char client[EDGE_NAME], server[EDGE_NAME], protocol[24];
+	uint64_t count, errors, duration_ns_sum, request_bytes, response_bytes;
 };
 
 int totals_init(struct totals *totals);
@@ -90,6 +109,18 @@ void totals_done(struct totals *totals);
 uint32_t totals_who(struct totals *totals, const struct who *who);
 
 void totals_add(struct totals *totals, const struct total_entry *entry);
+
+/* One that goes on is counted as such, until all are forgotten. */
+void totals_open(struct totals *totals, const struct total_entry *entry);
+void totals_close_all(struct totals *totals);
+
+/*
+ * What was counted for `old` resources is counted for `operation` and `resource` from now on: the name of an opaque route
+ * has become known. Returns the number of operations that moved; `each` is told of every one before it does.
+ */
+typedef void (*totals_moves)(void *ctx, const struct total_operation *operation);
+uint32_t totals_rename(struct totals *totals, const char *protocol, struct span old,
+		       struct span operation, struct span resource, totals_moves each, void *ctx);
 
 /* The recent times become the last interval's. */
 void totals_turn(struct totals *totals);
