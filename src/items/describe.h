@@ -59,7 +59,7 @@ struct item_state_map {
 
 struct item_hook {
 	char program[64]; /* function name in the object */
-	char section[96]; /* tp_btf/sched_switch */
+	char section[256]; /* tp_btf/sched_switch */
 	char hook[COLUMN_NAME_BYTES]; /* alternatives share it */
 	uint32_t order;
 	bool optional;

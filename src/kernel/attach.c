@@ -22,6 +22,11 @@ static const struct kind {
 	{"tracepoint/", ATTACH_TRACEPOINT, 0, true},
 	{"kprobe/", ATTACH_KPROBE, 0, true},
 	{"kretprobe/", ATTACH_KPROBE, ATTACH_RETURN, true},
+	{"uprobe", ATTACH_UPROBE, 0, true},
+	{"uprobe.s", ATTACH_UPROBE, 0, true},
+	{"uretprobe", ATTACH_UPROBE, ATTACH_RETURN, true},
+	{"uretprobe.s", ATTACH_UPROBE, ATTACH_RETURN, true},
+	{"usdt", ATTACH_UPROBE, ATTACH_USDT, true},
 	{"perf_event", ATTACH_PERF_EVENT, 0, true},
 	{"iter/", ATTACH_ITER, 0, false},
 	{"iter.s/", ATTACH_ITER, 0, false},
@@ -38,6 +43,12 @@ int attach_from_section(const char *section, struct wire_attach *ret_attach, str
 
 		if (strncmp(section, kind->prefix, len) != 0)
 			continue;
+		if (kind->kind ==
+		    ATTACH_UPROBE) { /* "uprobe" alone: attached when somebody says where */
+			if (section[len] && section[len] != '/')
+				continue;
+			len += section[len] == '/';
+		}
 		*ret_attach =
 			(struct wire_attach){.kind = kind->kind, .flags = kind->flags, .pid = -1};
 		if (kind->named)

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/code_broker.h"
 #include "kernel/wire.h"
 
 struct place {
@@ -191,31 +192,59 @@ static int kretprobe(struct place *place, const struct wire_attach *attach, int 
 	return tracepoint(place, &event, program);
 }
 
-static int probe(struct place *place, const struct wire_attach *attach, int program,
-		 const char *unit)
+static long probe_type(struct place *place, const char *unit)
 {
-	struct perf_event_attr attr = {.size = sizeof(attr)};
 	char path[128];
 	long type;
-	int event;
 
 	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", unit);
 	type = read_number(path);
-	if (type < 0)
-		return why_not(place, -EOPNOTSUPP, "this kernel was built without such probes");
-	attr.type = (uint32_t)type;
-	attr.config = attach->flags & ATTACH_RETURN ? 1 : 0;
-	attr.config1 = (uintptr_t)attach->name;
-	attr.config2 = attach->number;
-	event = perf_open(&attr, attach->pid > 0 ? attach->pid : -1, attach->pid > 0 ? -1 : 0);
-	return event < 0 ? event : perf_run(place, event, program, attach->cookie);
+	return type < 0 ? why_not(place, -EOPNOTSUPP, "this kernel was built without such probes")
+			: type;
 }
 
 static int kprobe(struct place *place, const struct wire_attach *attach, int program)
 {
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	long type;
+	int event;
+
 	if (attach->flags & ATTACH_RETURN)
 		return kretprobe(place, attach, program);
-	return probe(place, attach, program, "kprobe");
+	type = probe_type(place, "kprobe");
+	if (type < 0)
+		return (int)type;
+	attr.type = (uint32_t)type;
+	attr.config1 = (uintptr_t)attach->name;
+	attr.config2 = attach->number;
+	event = perf_open(&attr, -1, 0);
+	return event < 0 ? event : perf_run(place, event, program, attach->cookie);
+}
+
+/*
+ * A place in the file that came along: nothing is looked for by name here. The kernel does not know where instructions
+ * begin, so a worker that lies can break the program it names; it can't make it run anything.
+ */
+static int uprobe(struct place *place, const struct wire_attach *attach, int program, int file)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	char path[64];
+	int event, error = code_check(file, attach->number, attach->config);
+	long type;
+
+	if (error)
+		return why_not(place, error, "the place is not in a program or library");
+	type = probe_type(place, "uprobe");
+	if (type < 0)
+		return (int)type;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	attr.type = (uint32_t)type;
+	/* bit 0: at return; the upper half: where the semaphore is (a6ca88b241d5, 4.20) */
+	attr.config = (attach->flags & ATTACH_RETURN ? 1 : 0) | attach->config << 32;
+	attr.config1 = (uintptr_t)path;
+	attr.config2 = attach->number;
+	event = perf_open(&attr, attach->pid > 0 ? attach->pid : -1, attach->pid > 0 ? -1 : 0);
+	return event < 0 ? event : perf_run(place, event, program, attach->cookie);
 }
 
 static int perf_event(struct place *place, const struct wire_attach *attach, int program)
@@ -295,7 +324,7 @@ int attach_for_worker(const struct wire_attach *attach, int program, int map, in
 	case ATTACH_RAW_TRACEPOINT: return raw_tracepoint(&place, attach, program);
 	case ATTACH_TRACEPOINT: return tracepoint(&place, attach, program);
 	case ATTACH_KPROBE: return kprobe(&place, attach, program);
-	case ATTACH_UPROBE: return probe(&place, attach, program, "uprobe");
+	case ATTACH_UPROBE: return uprobe(&place, attach, program, map);
 	case ATTACH_PERF_EVENT: return perf_event(&place, attach, program);
 	case ATTACH_ITER: return iterator(&place, program, map);
 	case ATTACH_CGROUP: return cgroup(&place, attach, program);

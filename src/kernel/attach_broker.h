@@ -9,7 +9,7 @@ struct wire_attach;
 
 /*
  * Attaches program `program` as `attach` says. The descriptors that keep it attached are added to
- * `out` (room for WIRE_FDS). `map`: the map an iterator walks, -1 if none. 0 or -errno with a reason in text.
+ * `out` (room for WIRE_FDS). `map`: the map an iterator walks, or the file a uprobe is in; -1 if none. 0 or -errno with a reason in text.
  */
 int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
 		      uint32_t *out_count, char *text, size_t text_room);

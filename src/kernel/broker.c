@@ -27,6 +27,7 @@
 
 #include "base/cpus.h"
 #include "kernel/attach_broker.h"
+#include "kernel/code_broker.h"
 #include "kernel/diag.h"
 #include "kernel/wire.h"
 
@@ -385,6 +386,20 @@ static int serve_attach(struct call *call)
 				 &call->out_count, call->reply.text, sizeof(call->reply.text));
 }
 
+static int serve_open_code(struct call *call)
+{
+	int fd;
+
+	call->head.attach.name[WIRE_PATH_BYTES - 1] = 0;
+	fd = code_open(&call->head.attach);
+	if (fd == -ENOEXEC)
+		return fail(call, fd, "not an ELF file");
+	if (fd < 0)
+		return fd;
+	call->out[call->out_count++] = fd;
+	return 0;
+}
+
 static int serve_diag(struct broker *broker, struct call *call)
 {
 	int bytes = diag_dump((int)call->head.attach.number, (int)call->head.attach.type,
@@ -408,6 +423,8 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_INODE: return serve_inode(call);
 	case WIRE_STATS: return serve_stats(call);
 	case WIRE_DIAG: return serve_diag(broker, call);
+	case WIRE_OPEN_CODE: return serve_open_code(call);
+	case WIRE_TRY_URETPROBE: return code_uretprobes_are_harmless(fd_at(call, 1));
 	case WIRE_READY:
 		if (ret_ready)
 			*ret_ready = true;

@@ -168,6 +168,42 @@ static int perf_of(const char *spec, struct wire_attach *attach)
 	return -EINVAL;
 }
 
+/* "uprobe/PATH:FUNCTION": found in the file here. "uprobe" alone waits for object_attach_place. */
+static int attach_to_place(struct object *object, uint32_t index, int program,
+			   const struct wire_attach *attach, struct err *why)
+{
+	struct user_place place;
+	int link, error;
+
+	if (!attach->name[0])
+		return 0;
+	if (attach->flags & ATTACH_USDT)
+		return usdt_attach(object, index, program, attach->name, why);
+	error = place_find(object->kernel, 0, attach->name, &place, why);
+	if (error)
+		return error;
+	place.at_return = attach->flags & ATTACH_RETURN;
+	link = place_attach(object->kernel, program, &place, why);
+	close(place.file);
+	if (link < 0)
+		return link;
+	if (object->links == OBJECT_LINKS) {
+		close(link);
+		return err_set(why, -E2BIG, "more than %d attachments", OBJECT_LINKS);
+	}
+	object->link[object->links++] = (struct object_link){link, index};
+	return 0;
+}
+
+int object_attach_place(struct object *object, const char *program, const struct user_place *place,
+			struct err *why)
+{
+	struct bpf_program *found = object->bpf ? bpf_object__find_program_by_name(object->bpf, program) : NULL;
+
+	if (!found || bpf_program__fd(found) < 0)
+		return err_set(why, -ENOENT, "'%s' has no program '%s' that is loaded", object->name, program);
+	return place_attach(object->kernel, bpf_program__fd(found), place, why);
+}
 
 int object_attach(struct object *object, uint32_t index, struct err *why)
 {
@@ -188,6 +224,8 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 		return err_set(why, -EINVAL,
 			       "'%s' does not say which perf event it wants (HOOK_PERF)",
 			       alternative->program);
+	if (request.attach.kind == ATTACH_UPROBE)
+		return attach_to_place(object, index, fd, &request.attach, why);
 	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
 		fd = alternative->dispatcher.program;
 	result = kernel_ask(object->kernel, &request, &fd, 1, &reply, fds);

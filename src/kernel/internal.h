@@ -26,6 +26,7 @@ struct kernel {
 	struct map_reader reader[KERNEL_READERS];
 	uint32_t readers;
 	uint64_t requests; /* to the broker so far */
+	int8_t returns; /* kernel_can_probe_returns(): 0 = not tried, 1 = yes, -1 = no */
 	/* the last program that the kernel refused, and the words of the broker if it did */
 	char refused[16];
 	char reason[256];
@@ -54,3 +55,13 @@ bool fdinfo_number(int fd, const char *key, uint64_t *ret_number);
 
 /* How a program is attached, as its section says. */
 int attach_from_section(const char *section, struct wire_attach *ret_attach, struct err *why);
+
+/* "PATH:FUNCTION[+OFFSET]", "PATH:ADDRESS": where that is. PATH without a slash is a library's name. The file is the
+ * caller's to close. */
+int place_find(struct kernel *kernel, int pid, const char *text, struct user_place *ret_place,
+	       struct err *why);
+/* A library by its name ("libc", "libssl.so.3"), a program by its path, as place_find takes them. */
+int place_open(struct kernel *kernel, int pid, const char *name);
+/* Attaches a loaded program: links of it are added to fds (WIRE_FDS). */
+int place_attach(struct kernel *kernel, int program, const struct user_place *place,
+		 struct err *why);

@@ -312,6 +312,40 @@ int kernel_open_file(struct kernel *kernel, const char *path)
 	return result < 0 ? result : fds[0];
 }
 
+static int ask_code(struct kernel *kernel, const struct wire_request *request)
+{
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = kernel_ask(kernel, request, NULL, 0, &reply, fds);
+
+	return result < 0 ? result : fds[0];
+}
+
+int kernel_open_code(struct kernel *kernel, int pid, const char *path)
+{
+	struct wire_request request = {.op = WIRE_OPEN_CODE};
+	int fd;
+
+	if (strlen(path) >= WIRE_PATH_BYTES)
+		return -ENAMETOOLONG;
+	memcpy(request.attach.name, path, strlen(path) + 1);
+	request.attach.pid = pid ? pid : 1;
+	fd = ask_code(kernel, &request);
+	if (fd >= 0 || pid)
+		return fd;
+	request.attach.pid = 0;
+	return ask_code(kernel, &request);
+}
+
+int kernel_open_mapped(struct kernel *kernel, int pid, uint64_t start, uint64_t end)
+{
+	struct wire_request request = {.op = WIRE_OPEN_CODE};
+
+	request.attach.pid = pid;
+	request.attach.number = start;
+	request.attach.config = end;
+	return ask_code(kernel, &request);
+}
+
 int kernel_read_link(struct kernel *kernel, const char *path, char *out, size_t room)
 {
 	struct wire_reply reply;

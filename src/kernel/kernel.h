@@ -127,6 +127,34 @@ size_t ring_bytes(const struct ring *ring); /* size of the ring */
 int kernel_open_file(struct kernel *kernel, const char *path);
 /* readlink(2) of a link below /proc: bytes written (not ended by 0) or -errno. */
 int kernel_read_link(struct kernel *kernel, const char *path, char *out, size_t room);
+/*
+ * A program or library, read-only: `path` as process `pid` sees it (0: as this machine's first process does, else as the
+ * agent), or, with path NULL, what that process has mapped from `start` to `end` (both 0: what it runs).
+ * A descriptor or -errno; -ENOEXEC when it is none.
+ */
+int kernel_open_code(struct kernel *kernel, int pid, const char *path);
+int kernel_open_mapped(struct kernel *kernel, int pid, uint64_t start, uint64_t end);
+
+/* May a program's return be probed by a uretprobe, or would seccomp kill it? Found out once; false when unsure. */
+bool kernel_can_probe_returns(struct kernel *kernel);
+
+/* One place in a program or library. */
+struct user_place {
+	int file; /* descriptor from kernel_open_code; needed only while attaching */
+	uint64_t offset; /* in the file */
+	uint64_t semaphore; /* of a USDT probe: its offset in the file; 0 = none */
+	uint64_t cookie; /* bpf_get_attach_cookie() */
+	int pid; /* 0 = every process that maps the file, now or later */
+	bool at_return;
+};
+
+/*
+ * Attaches `program` of a loaded object there. It must have been loaded: its section is "uprobe" or "uretprobe" without a
+ * target. Returns a descriptor, the caller's; closing it detaches.
+ */
+int object_attach_place(struct object *object, const char *program, const struct user_place *place,
+			struct err *why);
+
 /* stat of a path through the broker (a cgroup directory's inode number). */
 int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
 

@@ -18,13 +18,16 @@
 #include "base/cpus.h"
 #include "kernel/broker.h"
 #include "kernel/client.h"
+#include "kernel/internal.h"
 #include "kernel/split.h"
-#include "kernel/wire.h"
 
 /* The test is the worker; its broker is a child, so that cmocka stays in the first process. */
 static struct kernel *kernel;
 static pid_t broker_pid;
 static uint32_t self; /* asked once: getpid is what the tests count */
+
+static void *places;
+static size_t places_size;
 
 static void *file_bytes(const char *path, size_t *ret_size)
 {
@@ -49,6 +52,7 @@ static int start(void **state)
 	struct err why = {};
 
 	self = (uint32_t)getpid();
+	places = file_bytes(getenv("PLACES_BPF_O"), &places_size); /* while we may */
 	if (split_fork(&split, &why) < 0)
 		fail_msg("%s", why.text);
 	if (split.child == 0) { /* here the child is the broker: the pair is symmetric */
@@ -405,10 +409,111 @@ static void names_features(void **state)
 	assert_false(kernel_can(kernel, "no such feature"));
 }
 
+static bool take_hit(void *ctx, const void *key, const void *value)
+{
+	uint64_t *hits = ctx;
+	uint32_t place;
+
+	memcpy(&place, key, sizeof(place));
+	memcpy(&hits[place & 3], value, sizeof(*hits));
+	return true;
+}
+
+__attribute__((noinline)) static long somewhere(long number)
+{
+	__asm__ volatile("" : "+r"(number));
+	return number;
+}
+
+/* As <sys/sdt.h> makes them: a nop, and a note that says where it is and where its arguments are. */
+#if defined(__x86_64__)
+#define PROBED "-4@%0 8@%1 -4@$7"
+#else
+#define PROBED "-4@%w0 8@%1 -4@7"
+#endif
+#define PROBE(number, in_memory)                                                                   \
+	__asm__ volatile("990: nop\n"                                                              \
+			 ".pushsection .note.stapsdt,\"\",\"note\"\n"                              \
+			 ".balign 4\n.4byte 992f-991f, 994f-993f, 3\n"                             \
+			 "991: .asciz \"stapsdt\"\n992: .balign 4\n"                               \
+			 "993: .8byte 990b, 0, 0\n.asciz \"test\", \"probed\", \"" PROBED "\"\n"    \
+			 "994: .balign 4\n.popsection" ::"r"(number),                              \
+			 "m"(in_memory))
+
+__attribute__((noinline)) static void probed(int number)
+{
+	volatile int64_t in_memory = number;
+
+	PROBE(number, in_memory);
+	PROBE(number, in_memory);
+}
+
+static void functions_of_libraries_and_of_programs_are_hooks(void **state)
+{
+	struct object *object;
+	char exe[512] = "", text[640];
+	struct user_place place;
+	uint64_t hits[4] = {};
+	struct err why = {};
+	int link;
+
+	if (object_open(kernel, "places", places, places_size, &object, &why) ||
+	    object_set(object, "only_pid", &self, 4) || object_load(object, NULL, &why))
+		fail_msg("%s", why.text);
+	assert_non_null(strstr(choice_of(object, "nowhere")->reason, "no function 'no_such_function'"));
+	if (kernel_can_probe_returns(kernel))
+		assert_string_equal(choice_of(object, "libc_return")->section, "uretprobe/libc.so.6:a64l");
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	snprintf(text, sizeof(text), "%s:somewhere", exe);
+	if (place_find(kernel, (int)self, text, &place, &why))
+		fail_msg("%s", why.text);
+	place.cookie = 1000;
+	link = object_attach_place(object, "placed", &place, &why);
+	if (link < 0)
+		fail_msg("%s", why.text);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(somewhere(i), i);
+		assert_non_null(l64a(i + 1));
+		assert_int_equal(a64l("1"), 3);
+	}
+	kernel_ready(kernel); /* the broker's own copy of the link is closed when it answers again */
+	close(link);
+	somewhere(1);
+	assert_string_equal(choice_of(object, "usdt")->reason, "");
+	probed(-3);
+	assert_true(object_read(object, "hits", take_hit, hits) >= 0);
+	assert_int_equal(hits[0], 3);
+	assert_int_equal(hits[1], kernel_can_probe_returns(kernel) ? 9 : 0);
+	assert_int_equal(hits[2], 3000);
+	assert_int_equal((int64_t)hits[3], 2 * (-3 * 100 - 3 * 10 + 7));
+	place.offset = 1ull << 40;
+	assert_int_equal(object_attach_place(object, "placed", &place, &why), -ERANGE);
+	close(place.file);
+	object_free(object);
+}
+
+static void only_programs_are_opened_and_only_inside_the_root(void **state)
+{
+	int fd = kernel_open_code(kernel, (int)self, "/bin/sh");
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(kernel_open_code(kernel, (int)self, "/etc/passwd"), -ENOEXEC);
+	assert_int_equal(kernel_open_code(kernel, (int)self, "/etc/shadow"), -ENOEXEC);
+	assert_true(kernel_open_code(kernel, (int)self, "/proc/self/exe") < 0); /* a magic link */
+	assert_true(kernel_open_code(kernel, 0x3ffffff0, "/bin/sh") < 0);
+	fd = kernel_open_mapped(kernel, (int)self, 0, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_true(kernel_open_mapped(kernel, (int)self, 0, 4096) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_first_alternative_that_works),
+		cmocka_unit_test(functions_of_libraries_and_of_programs_are_hooks),
+		cmocka_unit_test(only_programs_are_opened_and_only_inside_the_root),
 		cmocka_unit_test(a_forced_alternative_is_the_only_one_tried),
 		cmocka_unit_test(counts_what_happened_exactly),
 		cmocka_unit_test(a_full_ring_counts_what_it_lost),

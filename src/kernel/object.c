@@ -72,7 +72,7 @@ static void unload(struct object *object)
 		munmap(object->mapped[i].at, object->mapped[i].bytes);
 	for (uint32_t i = 0; i < object->alternatives; i++)
 		dispatcher_done(&object->alternative[i].dispatcher);
-	object->links = object->readers = object->maps_mapped = 0;
+	object->links = object->readers = object->maps_mapped = object->usdt_places = 0;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
 }

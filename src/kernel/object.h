@@ -15,7 +15,7 @@ enum {
 
 /* One program that could serve a hook. */
 struct alternative {
-	char program[64], section[128];
+	char program[64], section[256];
 	char *prototype; /* owned, NULL = not checked */
 	char *perf; /* owned: "cpu-clock:99hz" for perf_event sections, else NULL */
 	uint32_t hook; /* index in object->hook */
@@ -71,6 +71,7 @@ struct object {
 	uint32_t settings;
 	struct object_link link[OBJECT_LINKS];
 	uint32_t links;
+	uint32_t usdt_places; /* entries of __bpf_usdt_specs that are in use */
 	struct object_reader reader[OBJECT_READERS];
 	uint32_t readers;
 	struct {
@@ -89,6 +90,10 @@ void object_take_state(struct object *object, const struct object *from);
 
 /* Attaches an alternative: through a dispatcher where its kind has one. */
 int object_attach(struct object *object, uint32_t alternative, struct err *why);
+
+/* Attaches to every place of a probe "PATH:PROVIDER:NAME". usdt.c */
+int usdt_attach(struct object *object, uint32_t alternative, int program, const char *target,
+		struct err *why);
 
 /* Takes the dispatcher (and its link) of `from`'s alternative over, and puts our program into it: from now on ours
  * runs and not the other. -ENOENT when the other has none that fits. */

@@ -38,6 +38,9 @@ enum wire_op {
 	WIRE_STATS, /* -> descriptor that keeps bpf run statistics on while it is open */
 	WIRE_DIAG, /* number: pid whose network namespace; family, protocol, states in
 			     attach.type/config/cookie -> area: sock_diag dump, result = bytes */
+	WIRE_OPEN_CODE, /* a program or library -> read-only descriptor: its path as attach.pid sees it, or, without a
+			     path, what that process has mapped at attach.number .. attach.config */
+	WIRE_TRY_URETPROBE, /* fd 1: a program -> 1 when a process under strict seccomp survives its uretprobe, else 0 */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
 	WIRE_OPS,
 };
@@ -47,7 +50,7 @@ enum wire_attach_kind {
 		1, /* name; "" for tp_btf, fentry, fexit: the program knows its target */
 	ATTACH_TRACEPOINT, /* name "category/event" */
 	ATTACH_KPROBE, /* name = function, number = offset, flags */
-	ATTACH_UPROBE, /* name = path, number = offset in the file, pid, flags */
+	ATTACH_UPROBE, /* fd 2 = the file, number = offset in it, config = offset of a semaphore or 0, pid, flags */
 	ATTACH_PERF_EVENT, /* type, config, number = period or frequency: one descriptor a CPU */
 	ATTACH_ITER, /* fd 2 (optional): the map to walk */
 	ATTACH_CGROUP, /* name = cgroup path below the v2 mount, type = attach type */
@@ -57,6 +60,7 @@ enum wire_attach_kind {
 enum wire_attach_flags {
 	ATTACH_RETURN = 1, /* kretprobe, uretprobe */
 	ATTACH_FREQUENCY = 2, /* number is Hz, not a period */
+	ATTACH_USDT = 4, /* (on the worker's side only) name = path:provider:name */
 };
 
 struct wire_attach {

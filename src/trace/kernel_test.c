@@ -8,7 +8,7 @@
 #include <linux/btf.h>
 
 #include "trace/btf.h"
-#include "trace/elf_file.h"
+#include "base/elf_file.h"
 
 static struct arena arena;
 

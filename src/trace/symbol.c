@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/elf_file.h"
+#include "base/elf_file.h"
 #include "trace/run.h"
 
 enum {
@@ -236,7 +236,7 @@ static int file_of(struct symbols *symbols, int pid, const char *path)
 	snprintf(through, sizeof(through), "/proc/%d/root%s", pid, path);
 	if (!elf_open(&file->elf, through) || !elf_open(&file->elf, path)) {
 		file->is_open = true;
-		while (elf_next(&file->elf, &walk, &symbol))
+		while (elf_next_symbol(&file->elf, &walk, &symbol))
 			if (symbol.is_function)
 				add_name(&file->table, symbol.value, symbol.size, symbol.name);
 		sort(&file->table);

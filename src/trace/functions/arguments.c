@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/arch.h"
+#include "base/arch.h"
 #include "trace/btf.h"
 #include "trace/functions/functions.h"
 

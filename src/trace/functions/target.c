@@ -2,9 +2,9 @@
 /* target - what is traced, from nearby: addresses of its variables, cookies of sockets, other results. */
 #include <string.h>
 
-#include "trace/arch.h"
+#include "base/arch.h"
 #include "trace/btf.h"
-#include "trace/elf_file.h"
+#include "base/elf_file.h"
 #include "trace/functions/functions.h"
 
 /* --- uaddr: where a variable of the traced binary lies --- */

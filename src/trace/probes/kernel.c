@@ -5,7 +5,7 @@
  * kprobes know registers only; fentry and fexit know the function's parameters from BTF, which are
  * read out of the context (8 bytes each, the result behind them).
  */
-#include "trace/arch.h"
+#include "base/arch.h"
 #include "trace/btf.h"
 #include "trace/lex.h"
 #include "trace/lower.h"

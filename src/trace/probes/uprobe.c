@@ -7,8 +7,8 @@
 #include <elf.h>
 #include <unistd.h>
 
-#include "trace/arch.h"
-#include "trace/elf_file.h"
+#include "base/arch.h"
+#include "base/elf_file.h"
 #include "trace/lex.h"
 #include "trace/probes/probes.h"
 
@@ -105,7 +105,7 @@ static void add_matching(struct place_of *to, const struct elf *elf, const char 
 	struct elf_symbol symbol;
 	uint64_t offset;
 
-	while (elf_next(elf, &walk, &symbol)) {
+	while (elf_next_symbol(elf, &walk, &symbol)) {
 		bool is_there = false;
 
 		if (!symbol.is_function || !probe_glob(pattern, symbol.name) ||
@@ -209,7 +209,7 @@ static void list_uprobe(struct script *script, const char *pattern,
 	    !(kind = probe_kind_find(parts.part[0])) ||
 	    !binary_find(parts.part[1], path, sizeof(path)) || elf_open(&elf, path))
 		return;
-	while (elf_next(&elf, &walk, &symbol)) {
+	while (elf_next_symbol(&elf, &walk, &symbol)) {
 		if (!symbol.is_function ||
 		    (parts.count > 2 && !probe_glob(parts.part[parts.count - 1], symbol.name)))
 			continue;
