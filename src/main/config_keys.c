@@ -11,7 +11,7 @@ const struct config_key config_keys[] = {
 	{"listen", CONFIG_ADDRESSES, "[unix:/run/sonde/sonde.sock, 127.0.0.1:8470]",
 	 "addresses of API and page; those that are neither a unix socket nor loopback need the token", .needs_restart = true},
 	{"token_file", CONFIG_PATH, "/etc/sonde/token",
-	 "file with the token that lets a client change things over TCP; if it is missing, only the unix socket can",
+	 "file with the token that lets a client change things over TCP; made at the first start where only this machine listens, and printed then as the address of the page",
 	 .needs_restart = true},
 	{"hosts", CONFIG_TEXTS, "[]",
 	 "further host names by which a browser or a proxy may call this agent over loopback"},

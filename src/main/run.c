@@ -27,8 +27,9 @@
 #include "kernel/wire.h"
 #include "main/agent.h"
 #include "main/listen.h"
+#include "main/token.h"
 
-enum { LISTENERS = 16, TOKEN_BYTES = 4096, WORKER_PATIENCE_S = 10 };
+enum { LISTENERS = 16, WORKER_PATIENCE_S = 10 };
 
 /* What is made before the split, by the process that may. */
 struct start {
@@ -36,8 +37,9 @@ struct start {
 	struct config *config; /* owned until the worker takes it */
 	int listener[LISTENERS];
 	size_t listeners;
-	char token[TOKEN_BYTES];
+	char token[TOKEN_FILE_BYTES];
 	size_t token_bytes;
+	bool token_is_new; /* made at this start: its one chance to be printed */
 };
 
 static int load_config(struct start *start, struct err *why)
@@ -69,19 +71,36 @@ static int load_config(struct start *start, struct err *why)
 	return error;
 }
 
-static int read_token(struct start *start, struct err *why)
+static bool listens_on_loopback_only(const struct start *start)
+{
+	const char *address;
+	bool any = false;
+
+	for (size_t i = 0; (address = config_list(start->config, "listen", i)); i++) {
+		if (!listen_is_local(address))
+			return false;
+		any = any || !listen_path(address);
+	}
+	return any;
+}
+
+/*
+ * Without a file one is made where the page can be opened but nobody else than this machine listens: an address that is open to others
+ * demands that somebody has chosen a token.
+ */
+static int find_token(struct start *start, struct err *why)
 {
 	const char *path = config_text(start->config, "token_file");
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t got;
+	struct err trouble = {};
+	int error = token_read(path, start->token, &start->token_bytes, why);
 
-	if (fd < 0)
-		return !path || errno == ENOENT
-			       ? 0
-			       : err_set(why, -errno, "cannot read the token file '%s': %s", path, err_name(errno));
-	got = read(fd, start->token, sizeof(start->token));
-	close(fd);
-	start->token_bytes = got > 0 ? (size_t)got : 0;
+	if (error || start->token_bytes || !path || start->options->only ||
+	    start->options->listener >= 0 || !listens_on_loopback_only(start))
+		return error;
+	if (!token_make(path, start->token, &start->token_bytes, &trouble))
+		start->token_is_new = true;
+	else if (trouble.code != -EEXIST)
+		log_info("%s: only the unix socket can change anything", trouble.text);
 	return 0;
 }
 
@@ -130,10 +149,12 @@ static int open_listeners(struct start *start, struct err *why)
 		int sock;
 
 		if (start->listeners == LISTENERS)
-			return err_set(why, -E2BIG, "an agent listens on at most %d addresses", LISTENERS);
+			return err_set(why, -E2BIG, "an agent listens on at most %d addresses",
+				       LISTENERS);
 		if (!listen_is_local(address) && !start->token_bytes)
 			return err_set(why, -EACCES,
-				       "'%s' is reachable from other machines: that needs a token in '%s' (e.g. "
+				       "'%s' is reachable from other machines: that needs a token "
+				       "in '%s' (e.g. "
 				       "openssl rand -hex 32)",
 				       address, config_text(start->config, "token_file"));
 		sock = listen_on(address, why);
@@ -178,7 +199,8 @@ static int work(struct start *start, const struct split *split)
 
 	signal(SIGPIPE, SIG_IGN);
 	split_user(&uid, &gid);
-	error = kernel_connect(split->sock, split->area, config_text(start->config, "btf"), &agent.kernel, &why);
+	error = kernel_connect(split->sock, split->area, config_text(start->config, "btf"),
+			       &agent.kernel, &why);
 	if (!error)
 		error = split_drop(getuid() ? 0 : uid, gid, &why);
 	if (!error)
@@ -210,6 +232,25 @@ static void notify_systemd(const char *text)
 	close(sock);
 }
 
+/* The page's address with the token in it: the part behind # is never sent. Once, when it was made, or to a terminal. */
+static void say_page(const struct start *start)
+{
+	const char *address;
+	int len = (int)start->token_bytes;
+
+	while (len && strchr(" \t\r\n", start->token[len - 1]))
+		len--;
+	if (!len || !(start->token_is_new || isatty(STDERR_FILENO)))
+		return;
+	for (size_t i = 0; (address = config_list(start->config, "listen", i)); i++) {
+		if (listen_path(address))
+			continue;
+		dprintf(STDERR_FILENO, "page http://%s%s/#token=%.*s\n",
+			address[0] == ':' ? "localhost" : "", address, len, start->token);
+		return;
+	}
+}
+
 /* Tells the terminal where API and page are. */
 static void say_ready(const struct start *start)
 {
@@ -223,16 +264,18 @@ static void say_ready(const struct start *start)
 			return;
 		return;
 	}
-	for (size_t i = 0; used < sizeof(line) && (address = config_list(start->config, "listen", i)); i++) {
+	for (size_t i = 0;
+	     used < sizeof(line) && (address = config_list(start->config, "listen", i)); i++) {
 		bool unix_socket = listen_path(address);
 
-		used += (size_t)snprintf(line + used, sizeof(line) - used, " %s%s%s",
-					 unix_socket ? "" : "http://",
-					 !unix_socket && address[0] == ':' ? "localhost" : "", address);
+		used += (size_t)snprintf(
+			line + used, sizeof(line) - used, " %s%s%s", unix_socket ? "" : "http://",
+			!unix_socket && address[0] == ':' ? "localhost" : "", address);
 		if (used < sizeof(line) && !unix_socket)
 			used += (size_t)snprintf(line + used, sizeof(line) - used, "/");
 	}
 	dprintf(STDERR_FILENO, "%s\n", line);
+	say_page(start);
 }
 
 static int end_of_worker(pid_t worker, bool *told)
@@ -310,7 +353,8 @@ static int check_privilege(struct err *why)
 {
 	if (geteuid() != 0)
 		return err_set(why, -EPERM,
-			       "sonde needs privileges to load BPF programs: run it as root (sudo sonde run)");
+			       "sonde needs privileges to load BPF programs: run it as root (sudo "
+			       "sonde run)");
 	return 0;
 }
 
@@ -346,7 +390,7 @@ int run_agent(const struct run_options *options)
 		return EXIT_CANT;
 	}
 	make_state_folder(&start);
-	error = read_token(&start, &why);
+	error = find_token(&start, &why);
 	if (!error)
 		error = open_listeners(&start, &why);
 	signals = block_signals(&before);

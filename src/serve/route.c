@@ -106,8 +106,10 @@ void route_head(struct connection *connection, const char **ret_error, const cha
 	route = find_route(http->path, http->method, word);
 	connection->route = route;
 	connection->body_most = route ? body_limit(serve, route) : 0;
-	connection->verdict = auth_judge(&serve->auth, connection->listener->kind, http,
-					 route && route->changes, clock_monotonic_ns());
+	connection->verdict = (struct verdict){};
+	if (connection->listener->kind != LISTENER_PUBLIC || !route || !route->is_page)
+		connection->verdict = auth_judge(&serve->auth, connection->listener->kind, http,
+						 route && route->changes, clock_monotonic_ns());
 	if (connection->verdict.status) {
 		*ret_status = connection->verdict.status;
 		*ret_error = connection->verdict.error;

@@ -32,6 +32,7 @@ struct route {
 	void (*handle)(struct request *request);
 	const char *help; /* one sentence */
 	bool changes; /* needs the right to change */
+	bool is_page; /* a file of the page: read without the token at every address */
 	bool is_lenient; /* parameters that are not in the list are ignored (other people's clients) */
 	const struct param *params; /* ends with name NULL; may be NULL */
 	int body; /* bytes at most, see above */
@@ -64,6 +65,8 @@ void handle_metrics(struct request *request);
 void handle_page(struct request *request);
 void handle_page_script(struct request *request);
 void handle_page_style(struct request *request);
+void handle_page_worker(struct request *request);
+void handle_page_notices(struct request *request);
 void handle_status(struct request *request);
 void handle_self(struct request *request);
 void handle_features(struct request *request);
