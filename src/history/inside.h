@@ -26,7 +26,7 @@ enum {
 	LAYOUTS = 1024, /* known at the same time; then all are forgotten */
 	SERIES_KNOWN = CAP_SERIES,
 	SERIES_IDLE_S = 500, /* a series that was not seen so long gets a new number */
-	VALUE_KINDS = VALUE_JSON + 1,
+	VALUE_KINDS = VALUE_SKETCH + 1,
 };
 
 /* What stands in a parcel; each begins with its letter. */

@@ -52,9 +52,17 @@ static void pack_value(struct buf *out, const struct value *value)
 	case VALUE_BOOL: buf_char(out, value->truth); break;
 	case VALUE_DOUBLE: buf_add(out, &value->real, sizeof(value->real)); break;
 	case VALUE_TEXT:
+	case VALUE_SKETCH:
 	case VALUE_JSON: buf_text_span(out, span_first(value->text, STORE_TEXT_BYTES_MAX)); break;
 	default: buf_varint(out, value->u64);
 	}
+}
+
+/* Half a sketch is none: one that is too long is left out. */
+static bool is_packed(const struct value *value)
+{
+	return value->kind != VALUE_ABSENT &&
+	       (value->kind != VALUE_SKETCH || value->text.len <= STORE_TEXT_BYTES_MAX);
 }
 
 static void pack_layout(struct buf *out, const struct layout *layout)
@@ -100,12 +108,12 @@ int pack_record(struct packer *packer, const struct record *record)
 	out = &packer->open->buf;
 	begin = out->len;
 	for (uint32_t i = 0; i < layout->count; i++)
-		count += record->value[i].kind != VALUE_ABSENT;
+		count += is_packed(&record->value[i]);
 	buf_char(out, PACK_RECORD);
 	buf_varint(out, layout->number);
 	buf_varint(out, count);
 	for (uint32_t i = 0; i < layout->count; i++) {
-		if (record->value[i].kind == VALUE_ABSENT)
+		if (!is_packed(&record->value[i]))
 			continue;
 		buf_varint(out, i);
 		buf_char(out, (char)record->value[i].kind);

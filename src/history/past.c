@@ -150,6 +150,7 @@ static struct value value_of(const struct store_cell *cell, bool is_json)
 	case STORE_BOOL: return value_bool(cell->u64 != 0);
 	case STORE_DOUBLE: return (struct value){.kind = VALUE_DOUBLE, .real = cell->real};
 	case STORE_TIME: return (struct value){.kind = VALUE_TIME, .u64 = cell->u64};
+	case STORE_SKETCH: return (struct value){.kind = VALUE_SKETCH, .text = cell->text};
 	case STORE_TEXT:
 		return is_json ? (struct value){.kind = VALUE_JSON, .text = cell->text}
 			       : value_text(cell->text);

@@ -174,6 +174,7 @@ static enum store_type type_of(enum value_kind kind)
 	case VALUE_TEXT:
 	case VALUE_JSON: return STORE_TEXT;
 	case VALUE_TIME: return STORE_TIME;
+	case VALUE_SKETCH: return STORE_SKETCH;
 	default: return STORE_U64;
 	}
 }
@@ -212,9 +213,9 @@ static int16_t find_column(struct shelver *shelver, struct lane *lane, const cha
 			   enum value_kind kind)
 {
 	static const char *const suffixes[VALUE_KINDS] = {
-		[VALUE_U64] = "u64",   [VALUE_I64] = "i64",   [VALUE_DOUBLE] = "real",
-		[VALUE_BOOL] = "bool", [VALUE_TEXT] = "text", [VALUE_TIME] = "time",
-		[VALUE_JSON] = "json",
+		[VALUE_U64] = "u64",   [VALUE_I64] = "i64",       [VALUE_DOUBLE] = "real",
+		[VALUE_BOOL] = "bool", [VALUE_TEXT] = "text",     [VALUE_TIME] = "time",
+		[VALUE_JSON] = "json", [VALUE_SKETCH] = "sketch",
 	};
 	char other[STORE_NAME_BYTES];
 	int16_t at = NEVER;
@@ -245,6 +246,7 @@ static bool read_value(struct reader *reader, struct read_value *value)
 	case VALUE_BOOL: value->cell.u64 = get_u8(reader); break;
 	case VALUE_DOUBLE: value->cell.u64 = get_u64(reader); break;
 	case VALUE_TEXT:
+	case VALUE_SKETCH:
 	case VALUE_JSON: value->cell.text = get_text(reader); break;
 	default: value->cell.u64 = get_varint(reader);
 	}

@@ -73,7 +73,8 @@ void value_print(const struct value *value, enum unit unit, struct buf *out)
 	char time[TIME_TEXT];
 
 	switch (value->kind) {
-	case VALUE_ABSENT: return;
+	case VALUE_ABSENT:
+	case VALUE_SKETCH: return;
 	case VALUE_TEXT:
 	case VALUE_JSON: print_text(out, value->text); return;
 	case VALUE_BOOL: buf_str(out, value->truth ? "true" : "false"); return;
@@ -95,7 +96,8 @@ void value_json(const struct value *value, struct json *json)
 	char time[TIME_TEXT];
 
 	switch (value->kind) {
-	case VALUE_ABSENT: json_null(json); break;
+	case VALUE_ABSENT:
+	case VALUE_SKETCH: json_null(json); break;
 	case VALUE_U64: json_u64(json, value->u64); break;
 	case VALUE_I64: json_i64(json, value->i64); break;
 	case VALUE_DOUBLE: json_double(json, value->real); break;
@@ -114,7 +116,8 @@ struct span value_as_text(const struct value *value, char scratch[VALUE_TEXT_BYT
 	int len = 0;
 
 	switch (value->kind) {
-	case VALUE_ABSENT: return (struct span){};
+	case VALUE_ABSENT:
+	case VALUE_SKETCH: return (struct span){};
 	case VALUE_TEXT:
 	case VALUE_JSON: return value->text;
 	case VALUE_BOOL: return span_of(value->truth ? "true" : "false");
@@ -134,7 +137,8 @@ void record_json(const struct record *record, struct json *json)
 {
 	json_object(json);
 	for (uint32_t i = 0; i < record->layout->count; i++) {
-		if (record->value[i].kind == VALUE_ABSENT)
+		if (record->value[i].kind == VALUE_ABSENT ||
+		    record->value[i].kind == VALUE_SKETCH)
 			continue;
 		json_key(json, record->layout->column[i].name);
 		value_json(&record->value[i], json);

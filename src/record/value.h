@@ -13,6 +13,7 @@ enum value_kind {
 	VALUE_TEXT, /* any bytes; whoever prints makes them valid UTF-8 */
 	VALUE_TIME, /* u64: ns since 1970, UTC */
 	VALUE_JSON, /* text that is JSON already (nested parts, e.g. a histogram's buckets) */
+	VALUE_SKETCH, /* text is a written sketch (base/sketch.h): for the history alone, shown nowhere */
 };
 
 struct value {
@@ -22,7 +23,7 @@ struct value {
 		int64_t i64;
 		double real;
 		bool truth;
-		struct span text; /* borrowed: lives as long as its record */
+		struct span text; /* also of JSON and sketches; borrowed: lives as long as its record */
 	};
 };
 

@@ -141,6 +141,11 @@ static bool has_text(const struct value *value)
 	return value->kind == VALUE_TEXT || value->kind == VALUE_JSON;
 }
 
+static bool is_kept(const struct value *value)
+{
+	return value->kind != VALUE_ABSENT && value->kind != VALUE_SKETCH;
+}
+
 static size_t block_bytes(const struct record *record, uint32_t *ret_count)
 {
 	size_t bytes = sizeof(struct kept);
@@ -149,7 +154,7 @@ static size_t block_bytes(const struct record *record, uint32_t *ret_count)
 	for (uint32_t i = 0; i < record->layout->count; i++) {
 		const struct value *value = &record->value[i];
 
-		if (value->kind == VALUE_ABSENT)
+		if (!is_kept(value))
 			continue;
 		count++;
 		bytes += sizeof(struct kept_value) + (has_text(value) ? value->text.len : 0);
@@ -179,7 +184,7 @@ static void copy_values(struct kept *kept, const struct record *record)
 	for (uint32_t i = 0; i < record->layout->count; i++) {
 		const struct value *value = &record->value[i];
 
-		if (value->kind == VALUE_ABSENT)
+		if (!is_kept(value))
 			continue;
 		*to = (struct kept_value){.value = *value, .column = i};
 		if (has_text(value)) {

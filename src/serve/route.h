@@ -82,6 +82,7 @@ void handle_item_upgrade(struct request *request);
 void handle_item_remove(struct request *request);
 void handle_item_verb(struct request *request);
 void handle_records(struct request *request);
+void handle_groups(struct request *request);
 void handle_stream(struct request *request);
 void handle_prom_query(struct request *request);
 void handle_prom_range(struct request *request);

@@ -42,6 +42,19 @@ static const struct param record_params[] = {
 	{},
 };
 
+static const struct param group_params[] = {
+	{"from", PARAM_TIME, "records at or after this time; if not given, all there are"},
+	{"to", PARAM_TIME, "records before this time; if not given, up to now"},
+	{"filter", PARAM_TEXT, "only what matches, in the filter language"},
+	{"by", PARAM_TEXT, "columns with commas, at most 12: one group for each combination of their values; if not given, "
+			   "one of all"},
+	{"step", PARAM_DURATION, "groups of their own for each step of time", .least = SECOND,
+	 .most = 31 * 86400 * SECOND},
+	{"limit", PARAM_COUNT, "groups at most, those of the most; 1000 if not given", .least = 1,
+	 .most = 20000},
+	{},
+};
+
 static const struct param stream_params[] = {
 	{"item", PARAM_TEXT, "name of an item, or several with commas", .must = true},
 	{"filter", PARAM_TEXT, "only what matches, in the filter language"},
@@ -120,6 +133,8 @@ const struct route routes[] = {
 
 	{HTTP_GET, "/v1/records/{item}", handle_records, "Records of an item: what its maps and tables hold now, and the last that were made.",
 	 .params = record_params, .answer_type = JSON, .answer_help = "{\"records\":[..],\"next\":cursor}", .status = 200},
+	{HTTP_GET, "/v1/groups/{item}", handle_groups, "Records of the history summed up: counts, sums and percentiles by any columns and step of time.",
+	 .params = group_params, .answer_type = JSON, .answer_help = "{\"groups\":[..]}", .status = 200},
 	{HTTP_GET, "/v1/stream", handle_stream, "Live records as server-sent events: `event:` the item, `data:` one record.",
 	 .params = stream_params, .answer_type = "text/event-stream",
 	 .answer_help = "records; `event: lost` with a count when the client was too slow; comments as heartbeat", .status = 200},

@@ -6,7 +6,7 @@ import { askAlerts, adviceOf, titleOf } from "./alertdata";
 import { Chart } from "./chart";
 import { NotAsked, Name, PhaseBar, PhaseKey, Section, Skeleton, State, Failed, toRequests, toService } from "./parts";
 import { addressOf, beat, compareName, compareSeconds, go, place } from "./place";
-import { filterForMetrics, nameOf, PHASES, PHASE_NAMES, type Red, redBy, selector, WHO, whoOf } from "./red";
+import { filterForFigures, filterForMetrics, nameOf, PHASES, PHASE_NAMES, type Red, redBy, selector, WHO, whoOf } from "./red";
 import { Table, type TableColumn } from "./table";
 import { bytes, bytesRate, cores, count, duration, percent, plural } from "./units";
 import { condition } from "./filter";
@@ -127,11 +127,11 @@ export async function processRows(matchers: string, toMs: number, seconds: numbe
 
 export function Overview() {
   const { from, to, seconds } = window();
-  const filtered = filterForMetrics();
-  const by = [...WHO, "protocol", "side"], key = `${rangeKey()} ${filtered.matchers}`;
-  const services = useAsk(`services ${key}`, (stop) => redBy(by, filtered.matchers, from, to, stop));
+  const filtered = filterForFigures();
+  const by = [...WHO, "protocol", "side"], key = `${rangeKey()} ${filtered.text}`;
+  const services = useAsk(`services ${key}`, (stop) => redBy(by, filtered.text, from, to, stop));
   const back = compareSeconds.value;
-  const before = useAsk(`before ${key} ${back}`, (stop) => back ? redBy(by, filtered.matchers, from - back * 1000, to - back * 1000, stop) : Promise.resolve([]));
+  const before = useAsk(`before ${key} ${back}`, (stop) => back ? redBy(by, filtered.text, from - back * 1000, to - back * 1000, stop) : Promise.resolve([]));
   const host = useAsk(`looks ${key}`, async (stop) => {
     const [oom, space] = await Promise.all([
       instant(`sum(increase(sonde_mem_oom_kills_total[${seconds}s]))`, to, stop),
@@ -148,7 +148,7 @@ export function Overview() {
     return [...answering, ...list.filter((red) => red.labels.side !== "server" && !seen.has(whoOf(red.labels)))];
   };
   // two spans are only compared where the history holds both: a service just met has no before
-  const oldest = Date.parse(status.value?.store?.tables.find((table) => table.name === "samples")?.from ?? "") || Infinity;
+  const oldest = Date.parse(status.value?.store?.tables.find((table) => table.name === "requests")?.from ?? "") || Infinity;
   const looks = services.data && host.data ? [
     ...(alerts.data ?? []).filter((alert) => alert.state === "firing").map((alert, at): Look => ({ key: `alert ${at}`, level: alert.labels.severity === "warning" || alert.labels.severity === "info" ? "warn" : "bad", says: titleOf(alert), hint: adviceOf(alert),
       links: [...(alert.annotations.filter ? [{ text: "see the evidence", to: toRequests(alert.annotations.filter) }] : []), { text: "see alert", to: addressOf({ view: "alerts" }) }] })),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// red - rate, errors, durations and phases of services, out of the metrics of the item `requests`.
+// red - rate, errors, durations and phases of services, out of the summaries that the item `requests` leaves in the history.
 //
 // A service is called as its records are: by `service` (Kubernetes) where it has one, else its container, else its process. All
 // figures are those of the chosen range.
-import { type Labels, type Sample, grid, instant, rateWindow, stepFor, type Grid } from "./api";
-import { matchers, parse } from "./filter";
+import { ask, type Labels, grid, rateWindow, stepFor, type Grid } from "./api";
+import { applicable, matchers, parse } from "./filter";
 import { place } from "./place";
 
 export const WHO = ["service", "container", "process"] as const;
@@ -37,44 +37,63 @@ export interface Red {
   phases: Partial<Record<Phase, number>>; /* seconds per request */
 }
 
-const identity = (labels: Labels, by: readonly string[]) => by.map((word) => labels[word] ?? "").join("\u0001");
+/** What records of kind `request_summary` can be asked. */
+export const SUMMARY_COLUMNS = ["process", "service", "container", "container_id", "image", "pod", "namespace", "node", "exe", "uid", "pid", "cgroup", "transport", "side", "protocol", "operation", "resource",
+  "status", "error", "remote_name", "remote_addr", "remote_port", "local_port", "port", "addr", "target", "path", "tls"];
+const SUMMARY = "kind = request_summary";
 
-function join(by: readonly string[], counts: Sample[], fill: [Sample[], (red: Red, sample: Sample) => void][]): Red[] {
-  const found = new Map<string, Red>();
-  for (const sample of counts) {
-    if (!(sample.value > 0)) continue;
-    found.set(identity(sample.labels, by), { labels: sample.labels, rate: sample.value, errors: 0, phases: {} });
-  }
-  for (const [samples, put] of fill) for (const sample of samples) {
-    const red = found.get(identity(sample.labels, by));
-    if (red && Number.isFinite(sample.value)) put(red, sample);
-  }
-  return [...found.values()].sort((a, b) => b.rate - a.rate);
+/** The page's filter, as far as summed-up requests can be asked it; what can't is in `left`. */
+export const filterForFigures = () => applicable(place.value.filter, SUMMARY_COLUMNS);
+export const and = (...parts: (string | undefined)[]) => parts.filter(Boolean).map((part) => /\bor\b/.test(part!) ? `(${part})` : part).join(" and ");
+
+interface Group { time?: string; count: number; errors?: number; [column: string]: unknown; }
+interface GroupsAnswer { groups: Group[]; all: number; oldest?: string; partial?: string; }
+
+export async function groups(item: string, by: readonly string[], filter: string, fromMs: number, toMs: number, stop: AbortSignal, step = 0, limit = 2000): Promise<GroupsAnswer> {
+  const words = new URLSearchParams({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), limit: String(limit) });
+  if (by.length) words.set("by", by.join(","));
+  if (filter) words.set("filter", filter);
+  if (step) words.set("step", `${step}s`);
+  return ask<GroupsAnswer>(`v1/groups/${item}?${words}`, { signal: stop });
 }
 
-/** RED by these labels over the range: the series that match `match`. */
-export async function redBy(by: readonly string[], match: string, fromMs: number, toMs: number, stop: AbortSignal): Promise<Red[]> {
-  const over = `[${Math.max(1, Math.round((toMs - fromMs) / 1000))}s]`, at = selector(match), names = by.join(",");
-  const ask = (query: string) => instant(query, toMs, stop);
-  const quantile = (q: number) => ask(`histogram_quantile(${q}, sum by (${names},le) (rate(sonde_request_duration_seconds_bucket${at}${over})))`);
-  const [counts, errors, p50, p90, p99, sums, phases] = await Promise.all([
-    ask(`sum by (${names}) (rate(sonde_request_duration_seconds_count${at}${over}))`),
-    ask(`sum by (${names}) (rate(sonde_request_errors_total${at}${over}))`),
-    quantile(0.5), quantile(0.9), quantile(0.99),
-    ask(`sum by (${names}) (rate(sonde_request_duration_seconds_sum${at}${over}))`),
-    ask(`sum by (${names},phase) (rate(sonde_request_phase_seconds_sum${at}${over}))`),
-  ]);
-  return join(by, counts, [
-    [errors, (red, sample) => { red.errors = sample.value; }],
-    [p50, (red, sample) => { red.p50 = sample.value; }],
-    [p90, (red, sample) => { red.p90 = sample.value; }],
-    [p99, (red, sample) => { red.p99 = sample.value; }],
-    [sums, (red, sample) => { red.mean = sample.value / red.rate; }],
-    [phases, (red, sample) => {
-      const phase = sample.labels.phase as Phase;
-      if (PHASES.includes(phase)) red.phases[phase] = sample.value / red.rate;
-    }],
-  ]);
+const NS = 1e9;
+/** Phases of one request on average, in seconds. A client waits for the network and for the server's work. */
+function phasesOf(group: Group): Partial<Record<Phase, number>> {
+  const mean = (name: string) => typeof group[name] === "number" ? (group[name] as number) / group.count / NS : 0;
+  const network = Math.min(mean("network_ns_sum"), mean("wait_ns_sum"));
+  return { send: mean("send_ns_sum"), network, queue: mean("queue_ns_sum"), process: mean("process_ns_sum") + mean("wait_ns_sum") - network, download: mean("download_ns_sum") };
+}
+
+function redOf(group: Group, by: readonly string[], seconds: number): Red {
+  const labels: Labels = {};
+  for (const word of by) if (group[word] !== undefined) labels[word] = String(group[word]);
+  const time = (name: string) => typeof group[name] === "number" ? (group[name] as number) / NS : undefined;
+  return { labels, rate: group.count / seconds, errors: (group.errors ?? 0) / seconds, p50: time("duration_ns_p50"), p90: time("duration_ns_p90"), p99: time("duration_ns_p99"),
+    mean: typeof group.duration_ns_sum === "number" ? group.duration_ns_sum / group.count / NS : undefined, phases: phasesOf(group) };
+}
+
+/** RED by these columns over the range, of what matches. */
+export async function redBy(by: readonly string[], filter: string, fromMs: number, toMs: number, stop: AbortSignal): Promise<Red[]> {
+  const answer = await groups("requests", by, and(SUMMARY, filter), fromMs, toMs, stop);
+  return answer.groups.filter((group) => group.count > 0).map((group) => redOf(group, by, (toMs - fromMs) / 1000)).sort((a, b) => b.rate - a.rate);
+}
+
+/** The same for each step of time. Summaries come every ten seconds: no step is shorter. */
+export async function redSteps(by: readonly string[], filter: string, fromMs: number, toMs: number, stop: AbortSignal, points = 90) {
+  const step = Math.max(10, stepFor(fromMs, toMs, points)), times: number[] = [];
+  const from = Math.floor(fromMs / 1000 / step) * step, to = Math.ceil(toMs / 1000 / step) * step;
+  for (let at = from; at < to; at += step) times.push(at);
+  const answer = await groups("requests", by, and(SUMMARY, filter), fromMs, toMs, stop, step, 20000);
+  const lines = new Map<string, { labels: Labels; reds: (Red | null)[] }>();
+  for (const group of answer.groups) {
+    const red = redOf(group, by, step), key = by.map((word) => red.labels[word] ?? "").join("\u0001");
+    let line = lines.get(key);
+    if (!line) lines.set(key, line = { labels: red.labels, reds: new Array(times.length).fill(null) });
+    const at = Math.round((Date.parse(group.time!) / 1000 - from) / step);
+    if (at >= 0 && at < times.length) line.reds[at] = red;
+  }
+  return { times, step, lines: [...lines.values()], oldest: answer.oldest ? Date.parse(answer.oldest) : undefined };
 }
 
 export const EMPTY: Grid = { times: [], series: [] };

@@ -8,7 +8,7 @@ import { offered } from "./filterbox";
 import { leftOut, stream, useLive } from "./live";
 import { cellText, copy, Facts, Failed, Glyph, Name, NotAsked, Pane, PhaseBar, PhaseKey, Skeleton, State, toService, When } from "./parts";
 import { addressOf, go, paused, place } from "./place";
-import { filterForMetrics, nameOf, type Phase, PHASES, PHASE_NAMES, type Red, redBy, WHO } from "./red";
+import { filterForFigures, nameOf, type Phase, PHASES, PHASE_NAMES, type Red, redBy, SUMMARY_COLUMNS, WHO } from "./red";
 import { Table, type TableColumn } from "./table";
 import { bytes, count, duration, percent, shown } from "./units";
 
@@ -135,7 +135,7 @@ function Each() {
   const known = useAsk("requests' columns", (stop) => ask<{ description?: { records?: { kind: string; columns: { name: string; help?: string }[] }[] } }>("v1/items/requests", { signal: stop }), false);
   const columns = known.data?.description?.records?.find((one) => one.kind === "request")?.columns.map((one) => one.name) ?? [];
   const useful = columns.length ? applicable(filter, columns) : { text: filter, left: [] };
-  const ofHistory = applicable(filter, ["process", "service", "container", "pod", "namespace", "protocol", "side", "operation", "resource", "status", "error", "remote_name", "node", "image", "container_id"]);
+  const ofHistory = applicable(filter, SUMMARY_COLUMNS.filter((name) => name !== "target" && name !== "path" && name !== "pid"));
   const history = useAsk(`past ${rangeKey()} ${filter} ${columns.length > 0}`, (stop) => askPast(ofHistory.text, node, from, to, stop), !place.value.open);
 
   // what came live: `rows` is shown, `waits` came while the page is paused, something is open, or the list is scrolled
@@ -278,9 +278,9 @@ const OPERATION_COLUMNS: TableColumn<Red>[] = [
 
 function ByOperation() {
   const { from, to } = window();
-  const filtered = filterForMetrics();
-  const key = `${rangeKey()} ${filtered.matchers}`;
-  const asked = useAsk(`operations ${key}`, (stop) => redBy(BY, filtered.matchers, from, to, stop));
+  const filtered = filterForFigures();
+  const key = `${rangeKey()} ${filtered.text}`;
+  const asked = useAsk(`operations ${key}`, (stop) => redBy(BY, filtered.text, from, to, stop));
   const id = (red: Red) => BY.map((word) => red.labels[word] ?? "").join("\u0001");
   const see = (red: Red) => {
     let filter = place.value.filter;
