@@ -16,13 +16,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cpus.h"
@@ -31,9 +35,13 @@
 #include "kernel/diag.h"
 #include "kernel/wire.h"
 
+enum { SCRIPTS = 16, SCRIPT_BYTES = 4 << 20 };
+
 struct broker {
 	int sock; /* borrowed */
 	uint8_t *area; /* borrowed; shared with the worker: never read twice */
+	broker_script script; /* NULL: there are none */
+	pid_t scripts[SCRIPTS]; /* that run; 0 = free */
 };
 
 /* The call under way. Everything is freed when it is over. */
@@ -411,6 +419,62 @@ static int serve_diag(struct broker *broker, struct call *call)
 	return bytes;
 }
 
+void broker_run_scripts(struct broker *broker, broker_script script)
+{
+	broker->script = script;
+}
+
+void broker_reap(struct broker *broker)
+{
+	for (int i = 0; i < SCRIPTS; i++)
+		if (broker->scripts[i] && waitpid(broker->scripts[i], NULL, WNOHANG) != 0)
+			broker->scripts[i] = 0;
+}
+
+/* In the new process: nothing of the broker's stays but the standard streams and the script's socket. */
+static void become_script(const struct broker *broker, const struct call *call, int sock,
+			  pid_t parent)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(sock, STDERR_FILENO + 1) < 0 ||
+	    syscall(SYS_close_range, STDERR_FILENO + 2, ~0u, 0))
+		_exit(1);
+	_exit(broker->script(STDERR_FILENO + 1, call->bytes, call->head.area_bytes));
+}
+
+static int serve_script(struct broker *broker, struct call *call)
+{
+	int pair[2], place = 0;
+	pid_t parent = getpid(), child;
+
+	broker_reap(broker);
+	while (place < SCRIPTS && broker->scripts[place])
+		place++;
+	if (!broker->script || call->head.area_bytes > SCRIPT_BYTES)
+		return fail(call, -EOPNOTSUPP, "scripts are not run here, or not of this size");
+	if (place == SCRIPTS)
+		return fail(call, -EBUSY, "16 scripts run already: end one first");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	child = fork();
+	if (!child)
+		become_script(broker, call, pair[1], parent);
+	close(pair[1]);
+	if (child < 0) {
+		close(pair[0]);
+		return -EAGAIN;
+	}
+	broker->scripts[place] = child;
+	call->out[call->out_count++] = pair[0];
+	return (int)child;
+}
+
 static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 {
 	switch (call->head.op) {
@@ -425,6 +489,7 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_DIAG: return serve_diag(broker, call);
 	case WIRE_OPEN_CODE: return serve_open_code(call);
 	case WIRE_TRY_URETPROBE: return code_uretprobes_are_harmless(fd_at(call, 1));
+	case WIRE_SCRIPT: return serve_script(broker, call);
 	case WIRE_READY:
 		if (ret_ready)
 			*ret_ready = true;

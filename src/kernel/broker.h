@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,6 +19,16 @@ struct broker;
 /* `sock`: the broker's end of the pair; `area`: WIRE_AREA_BYTES shared with the worker. Both borrowed. */
 int broker_new(int sock, void *area, struct broker **ret_broker, struct err *why);
 void broker_free(struct broker *broker);
+
+/*
+ * What runs in a process of its own for each WIRE_SCRIPT: called there, after the fork and with all rights still there,
+ * with the bytes the worker sent and the script's end of a socket; its result is the exit code. The process has no
+ * other descriptor, and dies with the broker.
+ */
+typedef int (*broker_script)(int sock, const void *job, size_t bytes);
+void broker_run_scripts(struct broker *broker, broker_script script);
+/* A child ended (SIGCHLD): forgets scripts that did. The worker is the caller's to wait for. */
+void broker_reap(struct broker *broker);
 
 /*
  * Answers one request. 1 = go on, 0 = the worker has gone, -errno = the connection is broken.

@@ -25,6 +25,9 @@ int kernel_stats(struct kernel *kernel);
 int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, uint32_t states,
 		struct buf *out);
 
+/* Starts a process for a script of the tracing language (broker_run_scripts): a socket to it, or -errno. */
+int kernel_script(struct kernel *kernel, struct span job, struct err *why);
+
 /* Tells the broker that the worker serves. */
 int kernel_ready(struct kernel *kernel);
 

@@ -396,6 +396,22 @@ int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, uint32
 	return buf_add(out, kernel->area, (size_t)result);
 }
 
+int kernel_script(struct kernel *kernel, struct span job, struct err *why)
+{
+	struct wire_request request = {.op = WIRE_SCRIPT, .area_bytes = (uint32_t)job.len};
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = -E2BIG;
+
+	if (job.len <= WIRE_AREA_BYTES) {
+		memcpy(kernel->area, job.at, job.len);
+		result = kernel_ask(kernel, &request, NULL, 0, &reply, fds);
+	}
+	if (result < 0)
+		return err_set(why, result, "cannot start the script: %s",
+			       kernel->reason[0] ? kernel->reason : err_name(result));
+	return fds[0];
+}
+
 int kernel_ready(struct kernel *kernel)
 {
 	struct wire_request request = {.op = WIRE_READY};

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,14 +76,19 @@ void split_user(uint32_t *ret_uid, uint32_t *ret_gid)
 		fclose(passwd);
 }
 
-static int drop_user(uint32_t uid, uint32_t gid, struct err *why)
+/* `keep`: bits of capabilities that stay. */
+static int drop_user(uint32_t uid, uint32_t gid, uint64_t keep, struct err *why)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct none[2] = {};
+	struct __user_cap_data_struct kept[2] = {};
 
+	for (int i = 0; i < 2; i++)
+		kept[i].effective = kept[i].permitted = (uint32_t)(keep >> (32 * i));
+	if (keep && prctl(PR_SET_KEEPCAPS, 1))
+		return err_set(why, -errno, "cannot keep capabilities: %s", err_name(errno));
 	if (uid && (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
 		return err_set(why, -errno, "cannot become user %u: %s", uid, err_name(errno));
-	if (syscall(SYS_capset, &head, none))
+	if (syscall(SYS_capset, &head, kept))
 		return err_set(why, -errno, "cannot drop capabilities: %s", err_name(errno));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_set(why, -errno, "cannot set no_new_privs: %s", err_name(errno));
@@ -169,7 +175,13 @@ static const uint32_t refused[] = {
 #define OWN_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-static int filter_system_calls(struct err *why)
+static bool is_for_tracing(uint32_t number)
+{
+	return number == SYS_bpf || number == SYS_perf_event_open;
+}
+
+/* `may_trace`: bpf(2) and perf_event_open(2) are not refused. */
+static int filter_system_calls(bool may_trace, struct err *why)
 {
 	enum { COUNT = sizeof(refused) / sizeof(*refused) };
 	struct sock_filter code[COUNT + 7];
@@ -182,9 +194,12 @@ static int filter_system_calls(struct err *why)
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 						 offsetof(struct seccomp_data, nr));
-	for (unsigned i = 0; i < COUNT; i++)
+	for (unsigned i = 0; i < COUNT; i++) {
+		bool passes = may_trace && is_for_tracing(refused[i]);
+
 		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i],
-							 (uint8_t)(COUNT - i), 0);
+							 (uint8_t)(COUNT - i - passes), 0);
+	}
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	program.len = (unsigned short)n;
@@ -196,11 +211,27 @@ static int filter_system_calls(struct err *why)
 
 int split_drop(uint32_t uid, uint32_t gid, struct err *why)
 {
-	int error = drop_user(uid, gid, why);
+	int error = drop_user(uid, gid, 0, why);
 
 	if (error)
 		return error;
 	/* the signal of the broker's death is cleared by a change of identity: ask again */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return filter_system_calls(why);
+	return filter_system_calls(false, why);
+}
+
+int split_confine(uint32_t uid, uint32_t gid, struct err *why)
+{
+	static const int needed[] = {CAP_BPF, CAP_PERFMON, CAP_SYSLOG, CAP_DAC_READ_SEARCH,
+				     CAP_SYS_PTRACE};
+	uint64_t keep = 0;
+	int error;
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		keep |= 1ull << needed[i];
+	error = drop_user(uid, gid, keep, why);
+	if (error)
+		return error;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return filter_system_calls(true, why);
 }

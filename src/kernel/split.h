@@ -28,5 +28,13 @@ int split_fork(struct split *ret_split, struct err *why);
  */
 int split_drop(uint32_t uid, uint32_t gid, struct err *why);
 
+/*
+ * For a script of the tracing language (trace/box.h): another user without the right to write anything, who may still
+ * trace (CAP_BPF, CAP_PERFMON), read the kernel's symbols (CAP_SYSLOG), and read files and maps of all processes
+ * (CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE): programs' symbols are in them. The same system calls are refused, but for bpf(2)
+ * and perf_event_open(2).
+ */
+int split_confine(uint32_t uid, uint32_t gid, struct err *why);
+
 /* uid and gid of user "sonde", else of nobody (65534). Reads /etc/passwd itself: no NSS in a static binary. */
 void split_user(uint32_t *ret_uid, uint32_t *ret_gid);

@@ -42,6 +42,7 @@ enum wire_op {
 			     path, what that process has mapped at attach.number .. attach.config */
 	WIRE_TRY_URETPROBE, /* fd 1: a program -> 1 when a process under strict seccomp survives its uretprobe, else 0 */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
+	WIRE_SCRIPT, /* area: what the script's process is told -> a socket to that process */
 	WIRE_OPS,
 };
 
@@ -69,7 +70,8 @@ struct wire_attach {
 	int32_t pid; /* -1 = all */
 	uint64_t config; /* perf event config; IP protocol (WIRE_DIAG) */
 	uint64_t number;
-	uint64_t cookie; /* bpf cookie for uprobes and kprobes, where the kernel has them; bits of the
+	uint64_t
+		cookie; /* bpf cookie for uprobes and kprobes, where the kernel has them; bits of the
 			    states that are wanted (WIRE_DIAG) */
 	char name[WIRE_PATH_BYTES];
 };

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,8 +29,9 @@
 #include "main/agent.h"
 #include "main/listen.h"
 #include "main/token.h"
+#include "trace/box.h"
 
-enum { LISTENERS = 16, WORKER_PATIENCE_S = 10 };
+enum { LISTENERS = 16, WORKER_PATIENCE_S = 10, SCRIPT_MEMORY = 1 << 30 };
 
 /* What is made before the split, by the process that may. */
 struct start {
@@ -309,6 +311,23 @@ static void pass_signal(const struct signalfd_siginfo *info, pid_t worker, bool 
 	}
 }
 
+/* A process for one script (kernel/broker.h): it gives up what tracing does not need before it looks at a single byte. */
+static int run_script_for_worker(int sock, const void *job, size_t bytes)
+{
+	const struct rlimit memory = {SCRIPT_MEMORY, SCRIPT_MEMORY}, none = {0, 0};
+	struct err why = {};
+	uint32_t uid, gid;
+
+	split_user(&uid, &gid);
+	setrlimit(RLIMIT_AS, &memory);
+	setrlimit(RLIMIT_CORE, &none);
+	if (split_confine(uid, gid, &why)) {
+		dprintf(sock, "{\"type\": \"message\", \"data\": \"ERROR: %s\"}\n", why.text);
+		return EXIT_FAILED;
+	}
+	return box_run(sock, (struct span){job, bytes});
+}
+
 static int broke(struct start *start, const struct split *split, int signals)
 {
 	struct pollfd wait[] = {{split->sock, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -317,14 +336,18 @@ static int broke(struct start *start, const struct split *split, int signals)
 	bool told = false;
 	int alive = broker_new(split->sock, split->area, &broker, &why) ? -1 : 1;
 
+	if (alive > 0)
+		broker_run_scripts(broker, run_script_for_worker);
 	while (alive > 0) {
 		struct signalfd_siginfo info;
 		bool ready = false;
 
 		if (poll(wait, 2, -1) < 0 && errno != EINTR)
 			break;
-		if (wait[1].revents & POLLIN && read(signals, &info, sizeof(info)) == sizeof(info))
+		if (wait[1].revents & POLLIN && read(signals, &info, sizeof(info)) == sizeof(info)) {
+			broker_reap(broker);
 			pass_signal(&info, split->child, &told);
+		}
 		if (wait[0].revents)
 			alive = broker_serve(broker, &ready);
 		if (ready)
@@ -344,6 +367,7 @@ static int block_signals(sigset_t *ret_before)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGALRM);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, ret_before);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }

@@ -40,6 +40,13 @@ void output_print(struct output *output, const struct type *type, const uint8_t 
  * that was never set is shown as zero when it is asked for, and not at the end. */
 void output_map(struct run *run, struct map_use *map, uint32_t top, uint64_t div, bool is_asked);
 
+/*
+ * The whole map for a machine: {"map": name, "kind": count|sum|min|max|avg|stats|hist|lhist|value, "series": [{"key":
+ * [part, ...], "value": n}, ...]}. avg and stats have "count" and "total" instead of "value", histograms "buckets":
+ * [[low, high, count], ...]; low and high are absent in an open end. Values that are no numbers are left out.
+ */
+void output_series(struct run *run, struct map_use *map);
+
 /* A finished line or several, as they are. */
 void output_raw(struct output *output, struct span text);
 /* {"type": type, "data": ...}: `data` is JSON. */

@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -437,26 +438,6 @@ static bool is_child_gone(const struct run *run)
 	       kill(run->options->child, 0) && errno == ESRCH;
 }
 
-static void wait_for_events(struct run *run)
-{
-	struct pollfd fds[2] = {{.fd = run->ring.epoll, .events = POLLIN},
-				{.fd = run->signals, .events = POLLIN}};
-
-	while (!run->is_ending) {
-		int ready = poll(fds, 2, DRAIN_MS);
-
-		if (ready > 0 && fds[1].revents)
-			on_signal(run);
-		ring_read(run, false);
-		if (!run->out->is_line_flushed)
-			output_flush(run->out);
-		if (ready == 0 && (is_exit_asked(run) || is_child_gone(run)))
-			run->is_ending = true;
-	}
-}
-
-/* --- the end --- */
-
 static uint64_t lost_count(const struct run *run, uint32_t kind)
 {
 	uint64_t counts[4096], sum = 0;
@@ -468,6 +449,92 @@ static uint64_t lost_count(const struct run *run, uint32_t kind)
 		sum += counts[cpu];
 	return sum;
 }
+
+/* What the programs cost: run times are there while somebody has the kernel's statistics on. */
+static void say_cost(struct run *run)
+{
+	uint64_t runs = 0, run_ns = 0;
+	struct buf data;
+	struct json json = {.out = &data};
+
+	for (const struct program *p = run->compiled->programs; p; p = p->next) {
+		char path[64], line[256];
+		unsigned long long number;
+		FILE *info;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", p->fd);
+		info = fopen(path, "re");
+		while (info && fgets(line, sizeof(line), info)) {
+			if (sscanf(line, "run_time_ns: %llu", &number) == 1)
+				run_ns += number;
+			else if (sscanf(line, "run_cnt: %llu", &number) == 1)
+				runs += number;
+		}
+		if (info)
+			fclose(info);
+	}
+	buf_init(&data, 4096);
+	json_object(&json);
+	json_key_u64(&json, "runs", runs);
+	json_key_u64(&json, "run_ns", run_ns);
+	json_key_u64(&json, "events", run->events);
+	json_key_u64(&json, "lost", lost_count(run, LOST_RING) + lost_count(run, LOST_FRAME));
+	json_key_u64(&json, "refused", lost_count(run, LOST_MAP_FULL));
+	json_object_end(&json);
+	output_json(run->out, "series_end", buf_as_span(&data));
+	buf_done(&data);
+}
+
+static void answer(struct run *run, struct span word)
+{
+	if (span_is(word, "stop"))
+		run->is_ending = true;
+	if (!span_is(word, "series"))
+		return;
+	for (uint32_t i = 0; i < run->compiled->map_count; i++)
+		output_series(run, &run->compiled->maps[i]);
+	say_cost(run);
+	output_flush(run->out);
+}
+
+/* Lines of one word. Whoever asks waits for the answer: there is never more than a few at a time. */
+static void on_control(struct run *run)
+{
+	char text[256];
+	ssize_t got = recv(run->options->control, text, sizeof(text), MSG_DONTWAIT);
+	size_t from = 0;
+
+	if (!got || (got < 0 && errno != EAGAIN && errno != EINTR))
+		run->is_ending = true; /* nobody is there any more */
+	for (size_t at = 0; got > 0 && at < (size_t)got; at++)
+		if (text[at] == '\n') {
+			answer(run, (struct span){(const uint8_t *)text + from, at - from});
+			from = at + 1;
+		}
+}
+
+static void wait_for_events(struct run *run)
+{
+	struct pollfd fds[3] = {{.fd = run->ring.epoll, .events = POLLIN},
+				{.fd = run->signals, .events = POLLIN},
+				{.fd = run->options->control, .events = POLLIN}};
+
+	while (!run->is_ending) {
+		int ready = poll(fds, 3, DRAIN_MS);
+
+		if (ready > 0 && fds[1].revents)
+			on_signal(run);
+		if (ready > 0 && fds[2].revents)
+			on_control(run);
+		ring_read(run, false);
+		if (!run->out->is_line_flushed)
+			output_flush(run->out);
+		if (ready == 0 && (is_exit_asked(run) || is_child_gone(run)))
+			run->is_ending = true;
+	}
+}
+
+/* --- the end --- */
 
 static void report_lost(struct run *run)
 {

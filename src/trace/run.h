@@ -17,6 +17,7 @@ struct run_options {
 	int child_go; /* pipe to write to when all is attached: -c; -1 */
 	int child; /* ends the run when it ends; 0: none */
 	bool is_child_ours;
+	int control; /* -1, or a socket over which an agent asks (box.h) */
 };
 
 struct ring {

@@ -422,14 +422,16 @@ static int compile(struct script *script, const struct command *command, struct 
 	return err;
 }
 
-static int trace(struct command *command, struct span text)
+/* `control`: see struct run_options. */
+static int trace(struct command *command, struct span text, FILE *to, int control)
 {
 	struct run_options options = {.is_quiet = command->is_quiet,
 				      .has_warnings = !command->no_warnings,
 				      .is_verbose = command->is_verbose,
 				      .is_dry = command->is_dry,
-				      .child_go = -1};
-	struct output out = {.file = stdout, .is_json = command->is_json};
+				      .child_go = -1,
+				      .control = control};
+	struct output out = {.file = to, .is_json = command->is_json};
 	struct loader loader;
 	struct run run = {.loader = &loader, .out = &out, .options = &options, .signals = -1};
 	struct err why = {};
@@ -479,11 +481,18 @@ static int trace(struct command *command, struct span text)
 	case 1: code = 0; break;
 	default: break;
 	}
-	if (out.file != stdout)
+	if (out.file != to)
 		fclose(out.file);
 	script_free(script);
 	loader_done(&loader);
 	return code;
+}
+
+int trace_for_agent(const struct script_options *options, struct span text, FILE *out, int control)
+{
+	struct command command = {.is_json = true, .options = *options};
+
+	return trace(&command, text, out, control);
 }
 
 /* Harnesses ask for the version: the language's is the answer. */
@@ -530,7 +539,7 @@ int trace_command(int argc, char **argv)
 		buf_str(&text, command.program);
 	else if (read_script(command.file, &text))
 		return 1;
-	code = trace(&command, buf_as_span(&text));
+	code = trace(&command, buf_as_span(&text), stdout, -1);
 	buf_done(&text);
 	return code;
 }
