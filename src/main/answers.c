@@ -559,6 +559,14 @@ static int answer_rows(void *ctx, const char *name, const char *by, api_row each
 	return item ? item_rows(item, (enum rows_by)level, each, each_ctx, why) : -ENOENT;
 }
 
+static int answer_trace(void *ctx, const struct boxed_options *options, struct boxed **ret_boxed,
+			struct err *why)
+{
+	struct agent *agent = ctx;
+
+	return boxed_start(agent->options.kernel, agent->loop, options, ret_boxed, why);
+}
+
 void agent_answers(struct agent *agent)
 {
 	agent->api = (struct agent_api){
@@ -582,6 +590,7 @@ void agent_answers(struct agent *agent)
 		.item_upgrade = answer_upgrade,
 		.item_remove = answer_remove,
 		.item_verb = answer_verb,
+		.trace = answer_trace,
 		.item_hold = answer_hold,
 		.item_release = answer_release,
 		.rows = answer_rows,

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/json_read.h"
 #include "history/history.h"
+#include "items/boxed.h"
 #include "record/metric.h"
 #include "record/record.h"
 #include "record/stream.h"
@@ -84,6 +85,9 @@ struct agent_api {
 	int (*item_remove)(void *ctx, const char *name, struct err *why);
 	int (*item_verb)(void *ctx, const char *name, const char *verb, int argc, char **argv,
 			 struct buf *out, struct err *why);
+	/* Starts a program of the tracing language in a process of its own (items/boxed.h). */
+	int (*trace)(void *ctx, const struct boxed_options *options, struct boxed **ret_boxed,
+		     struct err *why);
 	/* Somebody watches: an item that is off is on as long as it is held. Each hold has its release. */
 	int (*item_hold)(void *ctx, const char *name, struct err *why);
 	void (*item_release)(void *ctx, const char *name);

@@ -43,6 +43,8 @@ void connection_free(struct connection *connection)
 
 	if (connection->watcher)
 		watcher_free(connection->watcher);
+	if (connection->tracer)
+		tracer_free(connection->tracer);
 	if (connection->parked)
 		parked_forget(connection->parked);
 	answer_done(connection);
@@ -268,7 +270,9 @@ static void on_written(struct bufferevent *io, void *ctx)
 {
 	struct connection *connection = ctx;
 
-	if (connection->state == STATE_STREAM)
+	if (connection->state == STATE_STREAM && connection->tracer)
+		tracer_written(connection->tracer);
+	else if (connection->state == STATE_STREAM)
 		watcher_written(connection->watcher);
 	else if (connection->state == STATE_ANSWER && !answer_slice(connection))
 		finish(connection);

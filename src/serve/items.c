@@ -57,58 +57,12 @@ void handle_item(struct request *request)
 	answer_item(request, 200, request->word[0]);
 }
 
-/* The body as JSON: an object, or the request is answered. An empty body is an empty object where that may be. */
-static const struct json_node *read_object(struct request *request, bool may_be_empty)
-{
-	static const struct json_node empty = {.type = JSON_OBJECT};
-	const struct json_node *root;
-	struct err why = {};
-
-	if (!request->body.len && may_be_empty)
-		return &empty;
-	if (json_read(request->body, &request->arena, &root, &why)) {
-		if (why.code == -ENOMEM)
-			answer_error(request, 413,
-				     "the body holds more values than this path takes",
-				     "send less");
-		else
-			answer_error(request, 400, why.text,
-				     "send a JSON object, such as {\"on\":true}");
-		return NULL;
-	}
-	if (root->type == JSON_OBJECT)
-		return root;
-	answer_error(request, 400, "the body is not a JSON object",
-		     "send a JSON object, such as {\"on\":true}");
-	return NULL;
-}
-
-static bool refuse_other_keys(struct request *request, const struct json_node *object,
-			      const char *const *known)
-{
-	for (const struct json_node *child = object->child; child; child = child->next) {
-		const char *const *word = known;
-		char error[160];
-
-		while (*word && !span_is(child->key, *word))
-			word++;
-		if (*word)
-			continue;
-		snprintf(error, sizeof(error),
-			 "the body has a key that is not known here: '%.100s'",
-			 (const char *)child->key.at);
-		answer_error(request, 400, error, request->route->body_help);
-		return false;
-	}
-	return true;
-}
-
 static bool read_change(struct request *request, struct api_change *change)
 {
 	static const char *const known[] = {"on", "params", NULL};
-	const struct json_node *root = read_object(request, false), *on, *params;
+	const struct json_node *root = request_object(request, false), *on, *params;
 
-	if (!root || !refuse_other_keys(request, root, known))
+	if (!root || !request_keys_known(request, root, known))
 		return false;
 	on = json_get(root, "on");
 	params = json_get(root, "params");
@@ -297,10 +251,10 @@ void handle_item_remove(struct request *request)
 static int read_args(struct request *request, char *argv[VERB_ARGS + 2])
 {
 	static const char *const known[] = {"args", NULL};
-	const struct json_node *root = read_object(request, true), *args;
+	const struct json_node *root = request_object(request, true), *args;
 	int argc = 1;
 
-	if (!root || !refuse_other_keys(request, root, known))
+	if (!root || !request_keys_known(request, root, known))
 		return -1;
 	args = json_get(root, "args");
 	if (args && args->type != JSON_ARRAY) {

@@ -285,6 +285,51 @@ bool request_flag(const struct request *request, const char *name)
 	return request_number(request, name, 0);
 }
 
+const struct json_node *request_object(struct request *request, bool may_be_empty)
+{
+	static const struct json_node empty = {.type = JSON_OBJECT};
+	const struct json_node *root;
+	struct err why = {};
+
+	if (!request->body.len && may_be_empty)
+		return &empty;
+	if (json_read(request->body, &request->arena, &root, &why)) {
+		if (why.code == -ENOMEM)
+			answer_error(request, 413,
+				     "the body holds more values than this path takes",
+				     "send less");
+		else
+			answer_error(request, 400, why.text,
+				     "send a JSON object, such as {\"on\":true}");
+		return NULL;
+	}
+	if (root->type == JSON_OBJECT)
+		return root;
+	answer_error(request, 400, "the body is not a JSON object",
+		     "send a JSON object, such as {\"on\":true}");
+	return NULL;
+}
+
+bool request_keys_known(struct request *request, const struct json_node *object,
+			const char *const *known)
+{
+	for (const struct json_node *child = object->child; child; child = child->next) {
+		const char *const *word = known;
+		char error[160];
+
+		while (*word && !span_is(child->key, *word))
+			word++;
+		if (*word)
+			continue;
+		snprintf(error, sizeof(error),
+			 "the body has a key that is not known here: '%.100s'",
+			 (const char *)child->key.at);
+		answer_error(request, 400, error, request->route->body_help);
+		return false;
+	}
+	return true;
+}
+
 /* ---- the request is whole ---- */
 
 static void answer_options(struct request *request)

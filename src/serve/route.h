@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "base/json_read.h"
 #include "serve/serve_private.h"
 
 enum param_type {
@@ -24,7 +25,11 @@ struct param {
 };
 
 /* The body a route takes: 0 = none. */
-enum { BODY_JSON = 64 * 1024, BODY_FORM = 64 * 1024, BODY_UPLOAD = -1 /* as large as options.upload_bytes */ };
+enum {
+	BODY_JSON = 64 * 1024,
+	BODY_FORM = 64 * 1024,
+	BODY_UPLOAD = -1 /* as large as options.upload_bytes */
+};
 
 struct route {
 	enum http_method method; /* HEAD is answered by GET's */
@@ -51,6 +56,12 @@ const char *request_text(const struct request *request, const char *name);
 uint64_t request_number(const struct request *request, const char *name,
 			uint64_t otherwise); /* COUNT, DURATION (ns), TIME (ns) */
 bool request_flag(const struct request *request, const char *name);
+
+/* The body as JSON: an object, or the request is answered. An empty body is an empty object where that may be. */
+const struct json_node *request_object(struct request *request, bool may_be_empty);
+/* False (answered) when it has a key that is not in the list, which ends with NULL. */
+bool request_keys_known(struct request *request, const struct json_node *object,
+			const char *const *known);
 
 /* "Allow: GET, HEAD, OPTIONS\r\n" */
 const char *route_allow(struct span path, char ret_text[160]);
@@ -84,6 +95,7 @@ void handle_item_verb(struct request *request);
 void handle_records(struct request *request);
 void handle_groups(struct request *request);
 void handle_stream(struct request *request);
+void handle_trace(struct request *request);
 void handle_prom_query(struct request *request);
 void handle_prom_range(struct request *request);
 void handle_prom_series(struct request *request);

@@ -141,9 +141,12 @@ const struct route routes[] = {
 
 	{HTTP_GET, "/v1/map", handle_later, "The service map.", .is_lenient = true,
 	 .answer_type = JSON, .answer_help = "comes with a later version", .status = 501},
-	{HTTP_POST, "/v1/trace", handle_later, "Runs a program of the tracing language.", .changes = true, .is_lenient = true,
-	 .body = BODY_JSON, .body_types = JSON, .body_help = "{\"program\":..,\"limits\":{..}}",
-	 .answer_type = "text/event-stream", .answer_help = "comes with a later version", .status = 501},
+	{HTTP_POST, "/v1/trace", handle_trace, "Runs a program of the tracing language until it ends, a limit is reached, or you go.",
+	 .changes = true, .body = BODY_JSON, .body_types = JSON,
+	 .body_help = "{\"program\":\"...\",\"params\":[\"1\"],\"named\":{\"n\":\"5\"},\"limits\":{\"duration\":\"10s\",\"events\":1000,\"overhead\":0.05}}; "
+		      "all but the program may be left out; overhead is a share of one CPU (0.05 unless said; 0 = any)",
+	 .answer_type = "text/event-stream", .answer_help = "its output as of `sonde trace -f json`: `event:` the line's type, `data:` the line; `event: end` with its code",
+	 .status = 200},
 	{HTTP_GET, "/api/v1/query", handle_prom_query, "PromQL at one time, as Prometheus does: query, time.", .is_lenient = true,
 	 .answer_type = JSON, .answer_help = "as Prometheus answers", .status = 200},
 	{HTTP_POST, "/api/v1/query", handle_prom_query, "PromQL at one time, as Prometheus does: query, time.", .is_lenient = true, .body = BODY_FORM, .body_types = FORM,

@@ -362,6 +362,7 @@ void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *c
 	serve->drained_ctx = ctx;
 	serve->drain_until_ns = clock_monotonic_ns() + patience_ms * MS_NS;
 	watchers_end(serve);
+	tracers_end(serve);
 	for (size_t i = 0; i < serve->listeners; i++) {
 		struct connection *next;
 

@@ -9,7 +9,7 @@
  * routes.c		the table of all paths: dispatch and GET /v1/openapi.json come from it
  * park.c		requests whose answers are made in another thread
  * recent.c		the last records of each item, in memory
- * api.c, items.c, records.c, past.c, sse.c, page.c	the functions that answer
+ * api.c, items.c, records.c, past.c, sse.c, traced.c, page.c	the functions that answer
  */
 #pragma once
 
@@ -69,6 +69,7 @@ enum state {
 
 struct route;
 struct watcher;
+struct tracer;
 struct parked;
 
 /* The body of answers. Counted in serve->queued while anybody has it. */
@@ -103,6 +104,7 @@ struct connection {
 	size_t charged; /* bytes of serve->queued that are ours */
 	z_stream *gzip; /* owned; NULL = sent as it is */
 	struct watcher *watcher; /* owned: STATE_STREAM */
+	struct tracer *tracer; /* owned: STATE_STREAM */
 	struct parked *parked; /* borrowed: STATE_WAIT */
 };
 
@@ -136,7 +138,8 @@ struct serve {
 	} metrics_cache;
 	struct recent *recent; /* last records; NULL = none are kept */
 	struct watcher *watchers; /* live streams */
-	size_t streams;
+	struct tracer *tracers; /* programs of the tracing language */
+	size_t streams; /* of both kinds */
 	struct subscription *subscription; /* of the stream of all items */
 	struct own_metrics *metrics;
 	void (*drained)(void *ctx);
@@ -215,3 +218,8 @@ void watcher_written(struct watcher *watcher);
 void watchers_receive(void *ctx, const struct record *record);
 void watchers_tick(struct serve *serve, uint64_t now_ns);
 void watchers_end(struct serve *serve);
+
+/* traced.c */
+void tracer_free(struct tracer *tracer);
+void tracer_written(struct tracer *tracer);
+void tracers_end(struct serve *serve);

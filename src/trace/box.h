@@ -7,12 +7,14 @@
  * crashes, blocks or eats its memory takes nothing with it.
  *
  * What goes over the socket, a line each:
- *	to the script	series		say what the maps hold now
+ *	to the script	series		say what the maps hold now, then what it costs
+ *			cost		say what it costs
  *			stop		run the end probes, print the maps, end
  *	from it		{"type": ..., "data": ...} as of -f json, and
  *			{"type": "message", "data": "a line meant for people"}
- *			{"type": "series", "data": {"map": "x", "kind": "count", "series": [...]}} for each map, then
- *			{"type": "series_end", "data": {"programs": [fd numbers], ...}}
+ *			{"type": "series", "data": {"map": "x", "kind": "count", "series": [...]}}	(output_series)
+ *			{"type": "cost", "data": {"runs": 1, "run_ns": 2, "events": 3, "lost": 0, "refused": 0}}
+ *				runs and run_ns grow while the kernel's statistics are on
  *			{"type": "end", "data": {"code": 0}}
  */
 #pragma once

@@ -481,7 +481,7 @@ static void say_cost(struct run *run)
 	json_key_u64(&json, "lost", lost_count(run, LOST_RING) + lost_count(run, LOST_FRAME));
 	json_key_u64(&json, "refused", lost_count(run, LOST_MAP_FULL));
 	json_object_end(&json);
-	output_json(run->out, "series_end", buf_as_span(&data));
+	output_json(run->out, "cost", buf_as_span(&data));
 	buf_done(&data);
 }
 
@@ -489,11 +489,10 @@ static void answer(struct run *run, struct span word)
 {
 	if (span_is(word, "stop"))
 		run->is_ending = true;
-	if (!span_is(word, "series"))
-		return;
-	for (uint32_t i = 0; i < run->compiled->map_count; i++)
+	for (uint32_t i = 0; span_is(word, "series") && i < run->compiled->map_count; i++)
 		output_series(run, &run->compiled->maps[i]);
-	say_cost(run);
+	if (span_is(word, "series") || span_is(word, "cost"))
+		say_cost(run);
 	output_flush(run->out);
 }
 
