@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -76,20 +77,33 @@ void split_user(uint32_t *ret_uid, uint32_t *ret_gid)
 		fclose(passwd);
 }
 
-/* `keep`: bits of capabilities that stay. */
-static int drop_user(uint32_t uid, uint32_t gid, uint64_t keep, struct err *why)
+static int set_capabilities(uint64_t effective, uint64_t permitted, struct err *why)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct kept[2] = {};
+	struct __user_cap_data_struct data[2] = {};
 
-	for (int i = 0; i < 2; i++)
-		kept[i].effective = kept[i].permitted = (uint32_t)(keep >> (32 * i));
-	if (keep && prctl(PR_SET_KEEPCAPS, 1))
+	for (int i = 0; i < 2; i++) {
+		data[i].effective = (uint32_t)(effective >> (32 * i));
+		data[i].permitted = (uint32_t)(permitted >> (32 * i));
+	}
+	if (syscall(SYS_capset, &head, data))
+		return err_set(why, -errno, "cannot drop capabilities: %s", err_name(errno));
+	return 0;
+}
+
+/* The bits of capabilities that stay. */
+static int drop_user(uint32_t uid, uint32_t gid, uint64_t effective, uint64_t permitted,
+		     struct err *why)
+{
+	int error;
+
+	if (permitted && prctl(PR_SET_KEEPCAPS, 1))
 		return err_set(why, -errno, "cannot keep capabilities: %s", err_name(errno));
 	if (uid && (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
 		return err_set(why, -errno, "cannot become user %u: %s", uid, err_name(errno));
-	if (syscall(SYS_capset, &head, kept))
-		return err_set(why, -errno, "cannot drop capabilities: %s", err_name(errno));
+	error = set_capabilities(effective, permitted, why);
+	if (error)
+		return error;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_set(why, -errno, "cannot set no_new_privs: %s", err_name(errno));
 	/* setresuid made us undumpable: /proc/self would belong to root, and fdinfo be closed to us */
@@ -211,7 +225,7 @@ static int filter_system_calls(bool may_trace, struct err *why)
 
 int split_drop(uint32_t uid, uint32_t gid, struct err *why)
 {
-	int error = drop_user(uid, gid, 0, why);
+	int error = drop_user(uid, gid, 0, 0, why);
 
 	if (error)
 		return error;
@@ -220,16 +234,44 @@ int split_drop(uint32_t uid, uint32_t gid, struct err *why)
 	return filter_system_calls(false, why);
 }
 
+/*
+ * Some kernels let CAP_PERFMON open any perf event but those of uprobes, kprobes and tracepoints, others at level 3 of
+ * kernel.perf_event_paranoid none. Tried, not guessed: a uprobe that is never switched on.
+ */
+static bool probes_want_admin(void)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .disabled = 1};
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	bool known = file && fscanf(file, "%u", &attr.type) == 1;
+	int fd;
+
+	if (file)
+		fclose(file);
+	if (!known)
+		return false;
+	attr.uprobe_path = (uintptr_t) "/proc/self/exe";
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM;
+	close(fd);
+	return false;
+}
+
 int split_confine(uint32_t uid, uint32_t gid, struct err *why)
 {
 	static const int needed[] = {CAP_BPF, CAP_PERFMON, CAP_SYSLOG, CAP_DAC_READ_SEARCH,
 				     CAP_SYS_PTRACE};
+	const uint64_t admin = 1ull << CAP_SYS_ADMIN;
 	uint64_t keep = 0;
 	int error;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
 		keep |= 1ull << needed[i];
-	error = drop_user(uid, gid, keep, why);
+	error = drop_user(uid, gid, keep, keep | admin, why);
+	if (!error && probes_want_admin())
+		keep |= admin;
+	if (!error)
+		error = set_capabilities(keep, keep, why);
 	if (error)
 		return error;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -32,7 +32,7 @@ int split_drop(uint32_t uid, uint32_t gid, struct err *why);
  * For a script of the tracing language (trace/box.h): another user without the right to write anything, who may still
  * trace (CAP_BPF, CAP_PERFMON), read the kernel's symbols (CAP_SYSLOG), and read files and maps of all processes
  * (CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE): programs' symbols are in them. The same system calls are refused, but for bpf(2)
- * and perf_event_open(2).
+ * and perf_event_open(2). CAP_SYS_ADMIN stays where the kernel opens no uprobe without it.
  */
 int split_confine(uint32_t uid, uint32_t gid, struct err *why);
 

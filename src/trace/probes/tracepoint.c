@@ -244,7 +244,7 @@ static void expand_tracepoint(struct script *script, struct action *action,
 	} else {
 		snprintf(path, sizeof(path), "%s/events/%s/%s/id", tracefs_path(), parts->part[1],
 			 parts->part[2]);
-		if (!access(path, F_OK))
+		if (!eaccess(path, F_OK))
 			add_tracepoint(&all, parts->part[1], parts->part[2]);
 	}
 	if (!all.count)

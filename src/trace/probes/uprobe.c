@@ -33,7 +33,7 @@ static bool try_library(const char *folder, const char *name, char *path, size_t
 
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
 		snprintf(path, size, "%s/%s%s", folder, name, endings[i]);
-		if (access(path, R_OK) || elf_open(&elf, path))
+		if (eaccess(path, R_OK) || elf_open(&elf, path))
 			continue; /* libc.so may be a linker script */
 		elf_close(&elf);
 		return true;
@@ -49,7 +49,7 @@ static bool find_in_path(const char *name, char *path, size_t size)
 		size_t len = strcspn(folders, ":");
 
 		snprintf(path, size, "%.*s/%s", (int)len, folders, name);
-		if (!access(path, X_OK))
+		if (!eaccess(path, X_OK))
 			return true;
 		folders += len + (folders[len] == ':');
 	}
@@ -60,13 +60,13 @@ bool binary_find(const char *name, char *path, size_t size)
 {
 	if (strchr(name, '/')) {
 		snprintf(path, size, "%s", name);
-		return !access(path, R_OK);
+		return !eaccess(path, R_OK);
 	}
 	for (size_t i = 0; i < sizeof(library_folders) / sizeof(*library_folders); i++)
 		if (!strncmp(name, "lib", 3) && try_library(library_folders[i], name, path, size))
 			return true;
 	snprintf(path, size, "%s", name);
-	return !access(path, R_OK) || find_in_path(name, path, size);
+	return !eaccess(path, R_OK) || find_in_path(name, path, size);
 }
 
 struct place_of {

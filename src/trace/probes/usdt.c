@@ -98,7 +98,7 @@ static void search_process(struct search *search, int pid)
 			continue;
 		snprintf(seen[count++], sizeof(seen[0]), "%s", path);
 		snprintf(full, sizeof(full), "/proc/%d/root%s", pid, path);
-		search->path = access(path, R_OK) ? full : path;
+		search->path = eaccess(path, R_OK) ? full : path;
 		search_file(search);
 	}
 	if (file)
