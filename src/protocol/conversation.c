@@ -17,6 +17,9 @@
 
 #include "protocol/protocols.h"
 
+enum { PAUSE_FACTOR = 16 };
+static const uint64_t PAUSE_NS = 200000000;
+
 enum { H2C_STREAM = 1 /* the request that asked for it goes on as that: RFC 7540 3.2 */ };
 
 struct conversation_datagram {
@@ -293,12 +296,16 @@ static void finish_piece(struct conversation *c)
 
 static void find_message(struct conversation *c, struct span in)
 {
+	bool is_settling = c->is_settling;
 	size_t used;
 
 	if (c->protocol->resync(c->state, speaker(c, c->direction), in, &used))
 		c->side[c->direction].is_lost = false;
 	c->counts.unread += used;
 	c->used += used;
+	c->is_settling = false;
+	if (is_settling && used) /* it may have been the first of them */
+		pair_lost(&c->pair, SIDE_SERVER, LOSS_ANY);
 	if (c->side[c->direction].is_lost)
 		finish_piece(c);
 }
@@ -425,6 +432,33 @@ static bool wait_for_more(struct conversation *c)
 }
 
 /*
+ * A connection whose order was lost finds it again when it rests: the last bytes were the server's, nothing moved for far
+ * longer than any answer took, and then the client speaks. What is open by then nobody waits for. It is no proof, so
+ * these pairs are marked as assumed (pair_trust()).
+ */
+static void note_pause(struct conversation *c)
+{
+	uint64_t pause_ns = c->piece.ns > c->moved_ns ? c->piece.ns - c->moved_ns : 0;
+	uint64_t long_ns = c->slowest_ns * PAUSE_FACTOR;
+	bool is_turn = speaker(c, c->direction) == SIDE_CLIENT &&
+		       speaker(c, c->moved_direction) == SIDE_SERVER &&
+		       c->moved_direction != c->direction;
+
+	if (long_ns < PAUSE_NS)
+		long_ns = PAUSE_NS;
+	c->is_settling = is_turn && !c->is_by_id && c->moved_ns && pause_ns >= long_ns &&
+			 !c->piece.gap && !pair_is_sure(&c->pair) && !c->side[0].begun &&
+			 !c->side[1].begun;
+	if (c->is_settling) {
+		pair_trust(&c->pair);
+		if (c->protocol->settle)
+			c->protocol->settle(c->state);
+	}
+	c->moved_ns = c->piece.ns;
+	c->moved_direction = c->direction;
+}
+
+/*
  * The older of the two directions' next pieces. While one direction waits for what is missing, the other
  * waits as well, or requests would be told long after their responses.
  */
@@ -450,6 +484,7 @@ static bool take_piece(struct conversation *c)
 	c->used = 0;
 	c->passed = 0;
 	c->has_piece = true;
+	note_pause(c);
 	return true;
 }
 
@@ -522,11 +557,22 @@ static bool step(struct conversation *c)
 	return true;
 }
 
+static void note_duration(struct conversation *c, const struct exchange *exchange)
+{
+	uint64_t ns = exchange->answered.last - exchange->asked.first;
+
+	if (exchange->has_response && exchange->answered.last > exchange->asked.first &&
+	    ns > c->slowest_ns)
+		c->slowest_ns = ns;
+}
+
 bool conversation_take(struct conversation *c, struct exchange *ret_exchange)
 {
 	for (;;) {
-		if (pair_take(&c->pair, ret_exchange))
+		if (pair_take(&c->pair, ret_exchange)) {
+			note_duration(c, ret_exchange);
 			return true;
+		}
 		if (c->handover)
 			hand_over(c);
 		if (!step(c))

@@ -59,6 +59,11 @@ struct conversation {
 	struct conversation_datagram *datagrams; /* owned: held while unknown */
 	size_t datagrams_len, datagrams_at;
 	uint64_t until; /* ns: younger events wait */
+	uint64_t moved_ns; /* when bytes moved last, */
+	uint64_t
+		slowest_ns; /* and from the beginning of a request to the end of its response, at most */
+	uint8_t moved_direction; /* likewise */
+	bool is_settling; /* the piece that is parsed begins anew: note_pause() */
 	struct stream_piece piece; /* being parsed */
 	uint8_t direction; /* its direction */
 	size_t used; /* bytes of it */

@@ -317,6 +317,65 @@ static size_t say(struct conversation *c, unsigned direction, const char *bytes,
 }
 #define SAY(c, direction, bytes) say(c, direction, bytes, sizeof(bytes) - 1)
 
+/* Bytes at a position, at a time; how many exchanges became whole, all of them right: /N answered by N. */
+static size_t put_at(struct conversation *c, unsigned direction, uint64_t position,
+		     const char *text, uint64_t ns, size_t *ret_assumed)
+{
+	struct exchange exchange;
+	size_t exchanges = 0, len = strlen(text);
+
+	assert_int_equal(conversation_put(c, direction, position,
+					  (struct span){(const uint8_t *)text, len}, len, ns),
+			 0);
+	while (conversation_take(c, &exchange)) {
+		assert_true(exchange.has_response);
+		assert_true(span_same(span_from(exchange.request.target, 1),
+				      span_from(exchange.response.reason, 0)));
+		*ret_assumed += exchange.proof == PROOF_ASSUMED;
+		exchanges++;
+	}
+	return exchanges;
+}
+
+#define ASK(n)    "GET /" n " HTTP/1.1\r\n\r\n"
+#define ANSWER(n) "HTTP/1.1 404 " n "\r\nContent-Length: 0\r\n\r\n"
+
+/* Requests of a pipeline were lost. While it goes on nothing is paired; after a pause far longer than any answer took,
+ * everything is. */
+static void a_pipeline_finds_its_place_again_after_a_pause(void **state)
+{
+	const uint64_t ms = 1000000;
+	uint64_t in = 0, out = 0, ns = ms;
+	size_t assumed = 0, paired = 0;
+	struct conversation c;
+
+	conversation_init(&c, false, SIDE_CLIENT, true);
+	conversation_begin(&c, 0, 0);
+	conversation_begin(&c, 1, 0);
+#define PUT(direction, at, text, pause)                                                            \
+	(ns += (pause), paired += put_at(&c, direction, at, text, ns, &assumed), at += strlen(text))
+	PUT(0, in, ASK("1") ASK("2"), ms);
+	PUT(1, out, ANSWER("1") ANSWER("2"), 10 * ms);
+	assert_int_equal(paired, 2);
+	in += 40; /* lost: nobody knows how many requests */
+	PUT(0, in, ASK("5") ASK("6"), ms);
+	conversation_give_up(&c);
+	PUT(1, out, ANSWER("3") ANSWER("4"), ms);
+	PUT(1, out, ANSWER("5") ANSWER("6"), ms);
+	PUT(0, in, ASK("7") ASK("8"), 100 * ms); /* the slowest took 10 ms: that is no pause */
+	PUT(1, out, ANSWER("7") ANSWER("8"), ms);
+	assert_int_equal(paired, 2);
+	PUT(0, in, ASK("9") ASK("10"), 250 * ms);
+	PUT(1, out, ANSWER("9"), ms);
+	PUT(0, in, ASK("11"), ms);
+	PUT(1, out, ANSWER("10") ANSWER("11"), ms);
+	assert_int_equal(paired, 5);
+	assert_int_equal(assumed, 3);
+#undef PUT
+	assert_true(pair_is_even(&c.pair));
+	conversation_done(&c);
+}
+
 /* Over TCP: the length may come in a write of its own, several questions may be open, and answers come in
  * any order (RFC 7766 6.2.1.1, 8). */
 static void dns_over_tcp_is_paired_by_id(void **state)
@@ -377,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_verdict_can_be_taken_back),
 		cmocka_unit_test(datagrams_are_paired_too),
 		cmocka_unit_test(dns_over_tcp_is_paired_by_id),
+		cmocka_unit_test(a_pipeline_finds_its_place_again_after_a_pause),
 		cmocka_unit_test(a_compressed_session_is_marked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

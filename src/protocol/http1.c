@@ -605,6 +605,15 @@ static struct guess http_classify(struct span in)
 	return (struct guess){client, client == VERDICT_NO ? SIDE_UNKNOWN : SIDE_CLIENT};
 }
 
+static void http_settle(void *at)
+{
+	struct http_state *state = at;
+
+	state->is_order_lost = false;
+	state->shape_len = 0;
+	state->shapes_missing = 0;
+}
+
 const struct protocol http1 = {
 	.name = "http",
 	.state_size = sizeof(struct http_state),
@@ -612,6 +621,7 @@ const struct protocol http1 = {
 	.cut = http_cut,
 	.gap = http_gap,
 	.resync = http_resync,
+	.settle = http_settle,
 	.close = http_close,
 	.passes = http_passes,
 };

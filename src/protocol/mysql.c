@@ -553,6 +553,16 @@ static struct guess mysql_classify(struct span in)
 						   : unknown; /* most text has a high byte there */
 }
 
+static void mysql_settle(void *at)
+{
+	struct mysql_state *state = at;
+
+	state->is_adrift = false;
+	state->is_loading = false;
+	state->ended = state->sent;
+	state->response.is_open = state->response.is_torn = false;
+}
+
 const struct protocol mysql = {
 	.name = "mysql",
 	.state_size = sizeof(struct mysql_state),
@@ -560,6 +570,7 @@ const struct protocol mysql = {
 	.cut = mysql_cut,
 	.gap = mysql_gap,
 	.resync = mysql_resync,
+	.settle = mysql_settle,
 	.close = mysql_close,
 	.passes = mysql_passes,
 };

@@ -208,6 +208,7 @@ static void drop_all(struct pair *pair)
 static void lose_order(struct pair *pair)
 {
 	drop_all(pair);
+	pair->is_trusting = false;
 	if (pair->order == ORDER_SURE)
 		pair->order = pair->deepest > 1 ? ORDER_PIPED : ORDER_LOST;
 }
@@ -264,6 +265,18 @@ void pair_settle(struct pair *pair)
 {
 	drop_all(pair);
 	pair->order = ORDER_SURE;
+	pair->is_trusting = false;
+}
+
+void pair_trust(struct pair *pair)
+{
+	pair_settle(pair);
+	pair->is_trusting = true;
+}
+
+bool pair_is_sure(const struct pair *pair)
+{
+	return pair->order == ORDER_SURE;
 }
 
 void pair_go_on(struct pair *pair, uint64_t id)
@@ -392,14 +405,15 @@ static void answer_by_order(struct pair *pair, const struct message *response,
 
 	if (count == 1 && !is_hole) {
 		pass_over(pair, found);
-		match(pair, found, response, moment, PROOF_ORDER);
+		match(pair, found, response, moment,
+		      pair->is_trusting ? PROOF_ASSUMED : PROOF_ORDER);
 		return;
 	}
 	if (!count && is_hole) {
 		take_from_hole(pair);
 		return;
 	}
-	if (!count && !pair->due && pair->early < PAIR_EARLY &&
+	if (!count && !pair->due && !pair->is_trusting && pair->early < PAIR_EARLY &&
 	    push_message(pair, STATE_EARLY, response, moment))
 		return;
 	/* Nobody's, or one of several's; and how many of those are still to be answered, nobody knows. */

@@ -15,9 +15,10 @@
  *	PROOF_ORDER	responses come in order, and every message since the start was seen (or since a
  *			moment when nothing was open, pair_settle())
  *	PROOF_ASSUMED	after a loss, or joined late: the client has never had two requests open, as far
- *			as was seen, and this request came after a response. A client that pipelines in
- *			secret would be paired wrong by that, so such exchanges are marked; the caller
- *			decides whether they will do.
+ *			as was seen, and this request came after a response. Or it came after a pause so long that
+ *			everything before must have been answered (pair_trust()). A client that pipelines in
+ *			secret, or an answer slower than that, would be paired wrong, so such exchanges are
+ *			marked; the caller decides whether they will do.
  */
 #pragma once
 
@@ -74,6 +75,7 @@ struct pair {
 		answered_in_row; /* requests, then responses, without one of the others between */
 	uint8_t order; /* enum order, in pair.c */
 	bool is_answered; /* no request has come since the last response */
+	bool is_trusting; /* pair_trust() */
 	struct message
 		response; /* what pair_take() has still to give out; its spans are borrowed */
 	struct pair_moment answered;
@@ -108,6 +110,11 @@ void pair_go_on(struct pair *pair, uint64_t id);
 
 /* The caller knows that nothing is open on this connection: the order is certain again. */
 void pair_settle(struct pair *pair);
+
+/* The caller has reason to believe that nothing is open: pairs are in order again, but assumed. A response that nobody
+ * asked for ends that. */
+void pair_trust(struct pair *pair);
+bool pair_is_sure(const struct pair *pair);
 
 /* Gives up requests of a protocol with ids asked before `before` (to be taken), or all at the end. */
 void pair_give_up(struct pair *pair, uint64_t before);

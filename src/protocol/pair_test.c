@@ -395,6 +395,55 @@ static void gives_up_what_is_too_old(void **state)
 	pair_done(&play.pair);
 }
 
+static struct message numbered(enum message_kind kind, const char *number)
+{
+	struct message message = {
+		.kind = kind,
+		.correlation = CORRELATION_ORDER,
+		.answer = ANSWER_ONE,
+		.is_complete = true,
+	};
+
+	*(kind == MESSAGE_REQUEST ? &message.operation : &message.status) = span_of(number);
+	return message;
+}
+
+static void tell_number(struct pair *pair, enum message_kind kind, const char *number, uint64_t ns)
+{
+	struct message message = numbered(kind, number);
+
+	pair_message(pair, &message, (struct pair_moment){ns, ns, 0});
+}
+
+static void trust_pairs_what_comes_after_a_pause(void **state)
+{
+	struct exchange exchange;
+	struct pair pair;
+
+	pair_init(&pair, false, PAIR_ROOM);
+	tell_number(&pair, MESSAGE_REQUEST, "1", 1);
+	tell_number(&pair, MESSAGE_REQUEST, "2", 1);
+	tell_number(&pair, MESSAGE_RESPONSE, "1", 1);
+	assert_false(pair_take(&pair, &exchange)); /* which of them? */
+	pair_trust(&pair);
+	for (int i = 3; i < 5; i++)
+		tell_number(&pair, MESSAGE_REQUEST, i == 3 ? "3" : "4", 2);
+	for (int i = 3; i < 5; i++) {
+		tell_number(&pair, MESSAGE_RESPONSE, i == 3 ? "3" : "4", 3);
+		assert_true(pair_take(&pair, &exchange));
+		assert_true(span_same(exchange.request.operation, exchange.response.status));
+		assert_int_equal(exchange.proof, PROOF_ASSUMED);
+		assert_false(pair_take(&pair, &exchange));
+	}
+	assert_true(pair_is_sure(&pair));
+	tell_number(&pair, MESSAGE_RESPONSE, "5",
+		    4); /* nobody asked: what was believed was wrong */
+	assert_false(pair_take(&pair, &exchange));
+	assert_false(pair_is_sure(&pair));
+	assert_true(pair_is_even(&pair));
+	pair_done(&pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +459,7 @@ int main(void)
 		cmocka_unit_test(counts_interim_and_one_way_messages),
 		cmocka_unit_test(an_error_after_noreply_is_nobodys),
 		cmocka_unit_test(settles_when_the_caller_knows),
+		cmocka_unit_test(trust_pairs_what_comes_after_a_pause),
 		cmocka_unit_test(gives_up_what_is_too_old),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

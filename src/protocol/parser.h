@@ -144,7 +144,8 @@ struct message {
 		key; /* the first key, raw: data of a user, never into a record unless asked for */
 	struct span chosen[CHOSEN_COUNT];
 
-	uint64_t items; /* rows, keys, answers, messages of gRPC, where the protocol tells; else 0 */
+	uint64_t
+		items; /* rows, keys, answers, messages of gRPC, where the protocol tells; else 0 */
 	uint64_t header_bytes; /* of `bytes`: head, frame headers; 0 where there is no such thing */
 	uint64_t bytes; /* whole message on the wire, gaps included: it began that many bytes before
 				* the end of what is used now */
@@ -165,7 +166,8 @@ struct message {
 	 * others; 0: no number is left */
 	uint32_t opaque;
 	uint32_t interims; /* responses: answers before the answer, not told as messages */
-	const char *dialect; /* static: what is spoken inside the protocol: "grpc", "grpc-web"; or NULL */
+	const char *
+		dialect; /* static: what is spoken inside the protocol: "grpc", "grpc-web"; or NULL */
 
 	/* Not NULL: with this message both sides change to another protocol (its name, static:
 	 * "websocket", "h2c", "tls", or "unknown" as after CONNECT). The bytes after it are not ours. */
@@ -221,6 +223,10 @@ struct protocol {
 	 * next call of the others. ret_has_response: it has begun. May be NULL. */
 	bool (*open)(void *state, size_t *at, struct message *ret_request,
 		     struct message *ret_response, bool *ret_has_response);
+
+	/* Nothing is open, whatever was lost before: the next message of the client is the first of those to come. May be
+	 * NULL: it makes no difference. */
+	void (*settle)(void *state);
 
 	/* Lets go of what the state owns. May be NULL: it owns nothing. */
 	void (*done)(void *state);

@@ -512,6 +512,17 @@ static struct guess pgsql_classify(struct span in)
 	return (struct guess){server, SIDE_SERVER};
 }
 
+static void pgsql_settle(void *at)
+{
+	struct pgsql_state *state = at;
+
+	state->is_adrift = state->is_torn = false;
+	state->has_open = state->is_copying = false;
+	state->ended = state->sent;
+	state->answered = state->acked = 0;
+	state->response.is_open = state->response.is_torn = false;
+}
+
 const struct protocol pgsql = {
 	.name = "postgresql",
 	.state_size = sizeof(struct pgsql_state),
@@ -519,6 +530,7 @@ const struct protocol pgsql = {
 	.cut = pgsql_cut,
 	.gap = pgsql_gap,
 	.resync = pgsql_resync,
+	.settle = pgsql_settle,
 	.close = pgsql_close,
 	.passes = pgsql_passes,
 };

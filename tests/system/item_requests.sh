@@ -68,3 +68,18 @@ done
 check "overload: the loss is told" test "$(metric sonde_item_events_total item=requests stage=lost reason=ring_full)" -gt 0
 paired=$(metric sonde_request_messages_total state=paired)
 check "overload: not all were paired ($paired of 80000)" test "$paired" -lt 80000
+
+# A connection whose order was lost in the storm is paired again when it has come to rest.
+record_to "$WORK/calm" "side = server and local_port = $nginx_port"
+"$WORK/http_load" "$nginx_port" 40000 32 8 0 noise / /users/17 >"$WORK/out" &
+noise=$!
+python3 "$work/calm_after_storm.py" "$nginx_port" 200
+wait $noise
+end_recording
+set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/calm" calm)
+equal "after the storm: requests that nginx logged" 80 "$1"
+equal "after the storm: wrong records" 0 "$3"
+equal "after the storm: missing records" 0 "$4"
+check "after the storm: they are marked as assumed ($6)" test "$6" = 80
+set -- $("$work/match_log.py" "$WORK/access.log" "$WORK/calm" storm)
+equal "in the storm: wrong records" 0 "$3"
