@@ -353,7 +353,9 @@ static void print_table(const struct rows *rows, const struct grown *grown, size
 		histograms += shown[n]->histogram;
 	for (size_t n = 0; n < columns; n++)
 		head_of(&table, shown[n], histograms == 1);
-	for (size_t i = 0; i < grown->count && i < count; i++)
+	for (size_t i = 0; i < grown->count && i < count; i++) {
+		if (rows_is_wrong(grown->row[i]))
+			table_mark(&table);
 		for (size_t n = 0; n < columns; n++) {
 			const struct json_node *value = json_get(grown->row[i], shown[n]->name);
 
@@ -362,6 +364,7 @@ static void print_table(const struct rows *rows, const struct grown *grown, size
 			else
 				rows_cell(&table, shown[n], value);
 		}
+	}
 	table_print(&table, terminal_width());
 	table_done(&table);
 	if (grown->count > count)

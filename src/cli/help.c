@@ -150,6 +150,8 @@ static void print_layouts(const struct layout *const *layout)
 static void print_description(const struct item_desc *desc, const struct item_ops *ops)
 {
 	printf("usage: sonde %s [FILTERS] [--PARAM VALUE]...\n\n%s.\n", desc->name, desc->help);
+	if (ops && ops->more)
+		printf("\n%s\n", ops->more);
 	print_params(desc);
 	if (ops)
 		print_own_options(ops->options);

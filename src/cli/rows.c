@@ -241,6 +241,16 @@ static bool is_event(const struct rows *rows, const struct json_node *record)
 	return false;
 }
 
+bool rows_is_wrong(const struct json_node *record)
+{
+	const struct json_node *error = json_get(record, "error"), *errors = json_get(record, "errors");
+	double count = 0;
+
+	if (errors && errors->type == JSON_NUMBER)
+		json_node_double(errors, &count);
+	return count > 0 || (error && error->type == JSON_BOOL && error->truth);
+}
+
 bool rows_event(struct rows *rows, struct span json)
 {
 	const struct json_node *record;
@@ -259,6 +269,8 @@ bool rows_event(struct rows *rows, struct span json)
 				table_head(&rows->table, rows->event.column[i].name);
 		rows->head_printed = true;
 	}
+	if (rows_is_wrong(record))
+		table_mark(&rows->table);
 	for (size_t i = 0; i < rows->event.columns; i++) {
 		const struct row_column *column = &rows->event.column[i];
 
@@ -273,6 +285,7 @@ void rows_flush(struct rows *rows)
 	if (!rows->options->json && rows->table.cell.len) {
 		table_print_on(&rows->table, terminal_width(), rows->wide);
 		buf_clear(&rows->table.cell);
+		rows->table.has_head = false;
 	}
 	fflush(stdout);
 }

@@ -64,6 +64,9 @@ void rows_flush(struct rows *rows);
 void rows_snapshot(struct rows *rows, const struct json_node *records);
 void rows_print(struct rows *rows);
 
+/* Does the row say of itself that something failed? */
+bool rows_is_wrong(const struct json_node *record);
+
 /* Is the column shown, as --columns says or because it tells something? */
 bool rows_shows(const struct rows *rows, const struct row_column *column);
 /* A cell with the value, the way people read it. */

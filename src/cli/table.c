@@ -3,6 +3,7 @@
 #include "cli/table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ void table_head(struct table *table, const char *name)
 	if (table->columns == TABLE_COLUMNS)
 		return;
 	table->columns++;
+	table->has_head = true;
 	for (const char *at = name; *at; at++)
 		buf_char(&table->cell, *at >= 'a' && *at <= 'z' ? (char)(*at - 32) : *at);
 	buf_char(&table->cell, 0);
@@ -75,14 +77,142 @@ static size_t characters(const char *text)
 	return count;
 }
 
-static void print_cell(const char *text, size_t wide, bool right, bool last, size_t *left)
-{
-	size_t own = characters(text), pad = wide > own ? wide - own : 0;
+/* ---- fitting a terminal ---- */
 
+enum { TEXT_MIN = 12, HEAD_LINES = 4 };
+#define MARK '\1' /* in front of a row's first cell; cells have no control bytes */
+
+void table_mark(struct table *table)
+{
+	buf_char(&table->cell, MARK);
+}
+
+static const char *skip_mark(const char *cell)
+{
+	return cell + (*cell == MARK);
+}
+
+static void widen(const struct table *table, const char *from, size_t wide[TABLE_COLUMNS])
+{
+	const char *end = buf_text(&table->cell) + table->cell.len;
+	size_t column = 0;
+
+	for (const char *at = from; at < end; at += strlen(at) + 1) {
+		size_t own = characters(skip_mark(at));
+
+		if (own > wide[column])
+			wide[column] = own;
+		column = (column + 1) % table->columns;
+	}
+}
+
+static size_t whole_width(const struct table *table, const size_t wide[TABLE_COLUMNS])
+{
+	size_t sum = table->columns ? GAP * (table->columns - 1) : 0;
+
+	for (size_t i = 0; i < table->columns; i++)
+		sum += wide[i];
+	return sum;
+}
+
+static const char *behind_head(const struct table *table)
+{
+	const char *at = buf_text(&table->cell);
+
+	for (size_t i = 0; table->has_head && i < table->columns; i++)
+		at += strlen(at) + 1;
+	return at;
+}
+
+/* The widest text gives what is too much, down to the next widest, and so on. */
+static void narrow_texts(const struct table *table, size_t width, size_t wide[TABLE_COLUMNS])
+{
+	size_t sum;
+
+	while ((sum = whole_width(table, wide)) > width) {
+		size_t widest = table->columns;
+
+		for (size_t i = 0; i < table->columns; i++)
+			if (!table->right[i] && wide[i] > TEXT_MIN &&
+			    (widest == table->columns || wide[i] > wide[widest]))
+				widest = i;
+		if (widest == table->columns)
+			return;
+		wide[widest]--;
+	}
+}
+
+/* A name's parts between underscores, as many on a line as fit. Returns the length of the line that begins at `from`, with
+ * its underscore. */
+static size_t head_line(const char *from, size_t wide)
+{
+	size_t len = 0;
+
+	while (from[len]) {
+		size_t part = strcspn(from + len, "_");
+
+		part += from[len + part] == '_';
+		if (len && len + part > wide)
+			break;
+		len += part;
+	}
+	return len;
+}
+
+/* As wide as their cells, and as the longest part of the name. */
+static void narrow_heads(const struct table *table, size_t wide[TABLE_COLUMNS])
+{
+	const char *head = buf_text(&table->cell);
+	size_t cells[TABLE_COLUMNS] = {};
+
+	widen(table, behind_head(table), cells);
+	for (size_t i = 0; i < table->columns; i++, head += strlen(head) + 1) {
+		for (const char *at = head; *at; at += head_line(at, 1))
+			if (head_line(at, 1) > cells[i])
+				cells[i] = head_line(at, 1);
+		if (cells[i] < wide[i])
+			wide[i] = cells[i];
+	}
+}
+
+/* Numbers are shown whole or not at all: so many columns have room. */
+static size_t columns_that_fit(const struct table *table, size_t width,
+			       const size_t wide[TABLE_COLUMNS])
+{
+	size_t sum = 0, fit = 0;
+
+	while (fit < table->columns) {
+		sum += wide[fit] + (fit ? GAP : 0);
+		if (width && fit && sum > width && table->right[fit])
+			break;
+		fit++;
+	}
+	return fit;
+}
+
+/* ---- printing ---- */
+
+static void print_cell(const char *text, size_t bytes, size_t wide, bool right, bool last,
+		       size_t *left)
+{
+	const char *end = text + bytes;
+	size_t own = 0, pad, shown = 0;
+
+	for (const char *at = text; at < end; at++)
+		own += ((unsigned char)*at & 0xc0) != 0x80;
+	pad = wide > own ? wide - own : 0;
 	if (right)
 		printf("%*s", (int)pad, "");
-	while (*text && (*left || ((unsigned char)*text & 0xc0) == 0x80)) {
-		*left -= ((unsigned char)*text & 0xc0) != 0x80;
+	while (text < end && (*left || ((unsigned char)*text & 0xc0) == 0x80)) {
+		bool begins = ((unsigned char)*text & 0xc0) != 0x80;
+
+		if (begins && own > wide && shown + 1 == wide) {
+			fputs("…", stdout);
+			*left -= 1;
+			break;
+		}
+		shown += begins;
+		*left -= begins;
 		putchar(*text++);
 	}
 	if (!right && !last)
@@ -92,6 +222,34 @@ static void print_cell(const char *text, size_t wide, bool right, bool last, siz
 	*left = *left > pad + GAP ? *left - pad - GAP : 0;
 }
 
+static void print_head(const struct table *table, size_t width, const size_t wide[TABLE_COLUMNS],
+		       size_t columns)
+{
+	size_t done[TABLE_COLUMNS] = {};
+	bool has_more = true;
+
+	for (int line = 0; has_more && line < HEAD_LINES; line++) {
+		size_t left = width ? width : SIZE_MAX / 2;
+		const char *at = buf_text(&table->cell);
+
+		has_more = false;
+		for (size_t i = 0; i < columns; i++, at += strlen(at) + 1) {
+			size_t len = head_line(at + done[i], wide[i]);
+
+			print_cell(at + done[i], len, wide[i], table->right[i],
+				   i + 1 == columns, &left);
+			done[i] += len;
+			has_more |= at[done[i]] != 0;
+		}
+		putchar('\n');
+	}
+}
+
+static bool has_colours(void)
+{
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
+
 void table_print(const struct table *table, size_t width)
 {
 	size_t wide[TABLE_COLUMNS] = {};
@@ -99,29 +257,44 @@ void table_print(const struct table *table, size_t width)
 	table_print_on(table, width, wide);
 }
 
+static void print_rows(const struct table *table, size_t width, const size_t wide[TABLE_COLUMNS],
+		       size_t columns)
+{
+	const char *at = behind_head(table), *end = buf_text(&table->cell) + table->cell.len;
+	bool colours = has_colours();
+
+	while (at < end) {
+		size_t left = width ? width : SIZE_MAX / 2;
+		bool is_marked = *at == MARK && colours;
+
+		if (is_marked)
+			fputs("\033[31m", stdout);
+		for (size_t i = 0; i < table->columns && at < end; i++, at += strlen(at) + 1)
+			if (i < columns)
+				print_cell(skip_mark(at), strlen(skip_mark(at)), wide[i],
+					   table->right[i], i + 1 == columns, &left);
+		fputs(is_marked ? "\033[0m\n" : "\n", stdout);
+	}
+}
+
 void table_print_on(const struct table *table, size_t width, size_t wide[TABLE_COLUMNS])
 {
-	size_t column = 0;
-	const char *text = buf_text(&table->cell), *end = text + table->cell.len;
+	size_t columns;
 
 	if (!table->columns)
 		return;
-	for (const char *at = text; at < end; at += strlen(at) + 1) {
-		size_t own = characters(at);
-
-		if (own > wide[column])
-			wide[column] = own;
-		column = (column + 1) % table->columns;
+	widen(table, buf_text(&table->cell), wide);
+	if (width && table->has_head && whole_width(table, wide) > width)
+		narrow_heads(table, wide);
+	if (width)
+		narrow_texts(table, width, wide);
+	columns = columns_that_fit(table, width, wide);
+	if (table->has_head) {
+		fputs(has_colours() ? "\033[1m" : "", stdout);
+		print_head(table, width, wide, columns);
+		fputs(has_colours() ? "\033[0m" : "", stdout);
 	}
-	column = 0;
-	for (const char *at = text; at < end;) {
-		size_t left = width ? width : SIZE_MAX / 2;
-
-		for (column = 0; column < table->columns && at < end; column++, at += strlen(at) + 1)
-			print_cell(at, wide[column], table->right[column], column + 1 == table->columns,
-				   &left);
-		putchar('\n');
-	}
+	print_rows(table, width, wide, columns);
 }
 
 size_t terminal_width(void)

@@ -33,6 +33,7 @@ struct item_option {
 struct item_ops {
 	/* What an item without a kernel half would have said by tags; NULL when there is an object. */
 	const char *wing, *help;
+	const char *more; /* behind the help text: what to make of it, examples; may be NULL */
 	bool on_by_default;
 
 	/* Metrics that collect() fills, beside those of the object. Described in C. */

@@ -230,7 +230,7 @@ void account_interval(struct requests *requests, uint64_t interval_ns)
 	struct aggregate_receiver receiver = {publish_row, publish_edge, &closing};
 
 	aggregate_close(requests->aggregate, &receiver);
-	totals_turn(&requests->totals);
+	totals_turn(&requests->totals, closing.now_ns);
 }
 
 /* ---- what goes on ---- */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* requests, the user half - from events to exchanges (talk.c), and what becomes of those (account.c, totals.c, tell.c). */
 #include "items/app/requests/inside.h"
+
+#include "base/clock.h"
 #include "record/filter.h"
 
 #include <errno.h>
@@ -104,7 +106,7 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	talks_init(&requests->talks, (size_t)item_param(item, "connections"), account_exchange,
 		   requests);
 	requests->aggregate = aggregate_new(NULL, account_whose, requests);
-	if (!requests->aggregate || totals_init(&requests->totals) ||
+	if (!requests->aggregate || totals_init(&requests->totals, clock_monotonic_ns()) ||
 	    !shapes_init(&requests->shapes, SHAPES)) {
 		stop(item, requests);
 		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
@@ -175,14 +177,42 @@ static const struct layout *const summaries[] = {&request_summary_layout, NULL};
 
 static const struct item_option options[] = {
 	{"slow", "TIME", "(duration_ns >= %s or duration_ns_max >= %s)",
-	 "that took at least this long"},
-	{"errors", NULL, "(error or errors > 0)", "that failed"},
+	 "that took at least this long: 100ms, 2s"},
+	{"errors", NULL, "(error or errors > 0)", "that failed, as their protocol says"},
 	{"path", "GLOB", "(target = \"%s\" or resource = \"%s\")",
-	 "whose target or route is like this"},
+	 "whose target or route is like this: '/api/*', 'shop.Orders', users"},
+	{"protocol", "NAME", "protocol = \"%s\"",
+	 "http, http2, grpc, postgresql, mysql, redis ..."},
+	{"service", "GLOB", "(service = \"%s\" or client = \"%s\" or server = \"%s\")",
+	 "of this service; edges to it and from it"},
+	{"edges", NULL, "kind = request_edge", "who calls whom, and nothing else"},
 	{0},
 };
 
+static const char more[] =
+	"One line for each operation of each service: how often (count since the line before, rate a\n"
+	"second), how many failed, how long they took, and where an exchange's time went. `side` says\n"
+	"which end the process is; with both ends on this machine there is a line for each.\n"
+	"\n"
+	"  server:  queue (unread in the socket)  process (read to answered)  send\n"
+	"  client:  send  wait = network + the server's queue and process  queue  download\n"
+	"\n"
+	"A long queue: the server does not come round to reading (too few workers, a busy loop). A long\n"
+	"process: its own work, or what it waits for; look at its lines as a client. A wait far above the\n"
+	"server's times: the network, or a proxy between. The second table says who calls whom.\n"
+	"\n"
+	"examples:\n"
+	"  sonde requests                                   everything, anew each second\n"
+	"  sonde requests --sort duration_ns_p99 -n 10      the ten slowest operations\n"
+	"  sonde requests --errors --by container           what fails, by container\n"
+	"  sonde requests --follow --slow 100ms             each exchange that takes 100 ms or more\n"
+	"  sonde requests --follow --path '/api/*' -p 4711  each request of one process to these paths\n"
+	"  sonde requests --follow --where 'protocol = postgresql and operation = UPDATE'\n"
+	"  sonde requests --edges                           who calls whom\n"
+	"  sonde requests --follow --json -n 1              one exchange with all that is known of it";
+
 const struct item_ops requests_item = {
+	.more = more,
 	.metrics = request_metrics,
 	.metric_count = REQUEST_METRICS,
 	.start = start,

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "protocol/mask.h"
 #include "protocol/route.h"
 #include "record/aggregate.h"
@@ -146,6 +147,13 @@ enum total_column {
 	SUM_P50,
 	SUM_P90,
 	SUM_P99,
+	SUM_RATE,
+	SUM_SEND_MEAN, /* the phases, in the order of enum phase */
+	SUM_WAIT_MEAN,
+	SUM_QUEUE_MEAN,
+	SUM_PROCESS_MEAN,
+	SUM_DOWNLOAD_MEAN,
+	SUM_NETWORK_MEAN,
 	SUM_OPEN,
 	SUM_COLUMNS,
 };
@@ -163,6 +171,14 @@ static const struct column_text total_columns[SUM_COLUMNS] = {
 	[SUM_P50] = {"duration_ns_p50", UNIT_NS, "of the last 10 to 20 seconds, within 1 %"},
 	[SUM_P90] = {"duration_ns_p90", UNIT_NS, NULL},
 	[SUM_P99] = {"duration_ns_p99", UNIT_NS, NULL},
+	[SUM_RATE] = {"rate", UNIT_COUNT, "exchanges a second in the last 10 to 20 seconds"},
+	[SUM_SEND_MEAN] = {"send_ns_mean", UNIT_NS, "phases of one exchange, likewise"},
+	[SUM_WAIT_MEAN] = {"wait_ns_mean", UNIT_NS, "client: request written to response arrived"},
+	[SUM_QUEUE_MEAN] = {"queue_ns_mean", UNIT_NS, "bytes lay unread in the socket"},
+	[SUM_PROCESS_MEAN] = {"process_ns_mean", UNIT_NS,
+			      "server: request read to response written"},
+	[SUM_DOWNLOAD_MEAN] = {"download_ns_mean", UNIT_NS, "client: first to last read"},
+	[SUM_NETWORK_MEAN] = {"network_ns_mean", UNIT_NS, "part of the wait"},
 	[SUM_OPEN] = {"open", UNIT_COUNT, "of streams: that go on for more than a second now"},
 	[SUM_SEND] = {"send_ns", UNIT_NS, "sums of phases"},
 	[SUM_WAIT] = {"wait_ns", UNIT_NS, NULL},
@@ -218,10 +234,28 @@ static const char *const request_shown[] = {
 	"duration_ns", "wait_ns", "queue_ns", "process_ns", "remote_name", "remote_port", NULL,
 };
 static const char *const total_shown[] = {
-	"process",         "container",       "pod",   "protocol", "side",
-	"operation",       "resource",        "count", "errors",   "duration_ns_p50",
-	"duration_ns_p99", "duration_ns_max", NULL,
+	"process",
+	"container",
+	"pod",
+	"protocol",
+	"side",
+	"operation",
+	"resource",
+	"count",
+	"errors",
+	"rate",
+	"open",
+	"duration_ns_p50",
+	"duration_ns_p99",
+	"queue_ns_mean",
+	"process_ns_mean",
+	"wait_ns_mean",
+	"network_ns_mean",
+	NULL,
 };
+
+static const char *const edge_shown[] = {"client", "server",        "protocol",       "count",
+					 "errors", "request_bytes", "response_bytes", NULL};
 
 int tell_prepare(struct err *why)
 {
@@ -247,6 +281,7 @@ int tell_prepare(struct err *why)
 	layout_row_kind(&request_total_layout, "request_total", SUM_MIN - SUM_COUNT,
 			SUM_COLUMNS - SUM_MIN);
 	layout_show(&request_total_layout, total_shown);
+	layout_show(&request_edge_layout, edge_shown);
 	layout_row_kind(&request_edge_layout, "request_edge", EDGE_COLUMNS - EDGE_COUNT, 0);
 	return 0;
 }
@@ -540,6 +575,16 @@ static void put_quantiles(struct filling *filling, const struct total_operation 
 	sketch_done(&both);
 }
 
+static void put_recent(struct filling *filling, const struct totals *totals,
+		       const struct total_operation *operation)
+{
+	put_u64(filling, SUM_RATE,
+		(uint64_t)(totals_rate(totals, operation, clock_monotonic_ns()) + 0.5));
+	for (uint32_t i = 0; i < PHASES; i++)
+		if (operation->phase_ns[i])
+			put_u64(filling, SUM_SEND_MEAN + i, totals_mean(operation, (enum phase)i));
+}
+
 static struct who who_of(const struct total_who *who)
 {
 	return (struct who){
@@ -580,5 +625,6 @@ int tell_operation(struct item *item, const struct totals *totals,
 	put_u64(&filling, SUM_REQUEST_BYTES, operation->request_bytes);
 	put_u64(&filling, SUM_RESPONSE_BYTES, operation->response_bytes);
 	put_some(&filling, SUM_OPEN, operation->open);
+	put_recent(&filling, totals, operation);
 	return filling.error;
 }

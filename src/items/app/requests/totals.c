@@ -8,9 +8,9 @@
 
 enum { TRACEPARENT_BYTES = 55 }; /* version-traceid-spanid-flags (W3C Trace Context 3.2) */
 
-int totals_init(struct totals *totals)
+int totals_init(struct totals *totals, uint64_t now_ns)
 {
-	*totals = (struct totals){};
+	*totals = (struct totals){.turned_ns = {now_ns, now_ns}};
 	map_init(&totals->who_places, 8, 4, TOTAL_WHO);
 	map_init(&totals->group_places, 8, 4, TOTAL_GROUPS);
 	map_init(&totals->operation_places, 8, 4, TOTAL_OPERATIONS + TOTAL_GROUPS);
@@ -356,14 +356,44 @@ uint32_t totals_rename(struct totals *totals, const char *protocol, struct span 
 	return moved;
 }
 
-void totals_turn(struct totals *totals)
+static struct total_mark mark_of(const struct total_operation *operation)
 {
+	struct total_mark mark = {.count = operation->count};
+
+	memcpy(mark.phase_ns, operation->phase_ns, sizeof(mark.phase_ns));
+	return mark;
+}
+
+double totals_rate(const struct totals *totals, const struct total_operation *operation,
+		   uint64_t now_ns)
+{
+	uint64_t since_ns = totals->turned_ns[1];
+
+	return now_ns > since_ns ? (double)(operation->count - operation->mark[1].count) * 1e9 /
+					   (double)(now_ns - since_ns)
+				 : 0;
+}
+
+uint64_t totals_mean(const struct total_operation *operation, enum phase phase)
+{
+	uint64_t count = operation->count - operation->mark[1].count;
+
+	return count ? (operation->phase_ns[phase] - operation->mark[1].phase_ns[phase]) / count
+		     : 0;
+}
+
+void totals_turn(struct totals *totals, uint64_t now_ns)
+{
+	totals->turned_ns[1] = totals->turned_ns[0];
+	totals->turned_ns[0] = now_ns;
 	for (uint32_t i = 0; i < totals->operations; i++) {
 		struct total_operation *operation = &totals->operation[i];
 
 		sketch_done(&operation->recent[1]);
 		operation->recent[1] = operation->recent[0];
 		operation->recent[0] = (struct sketch){};
+		operation->mark[1] = operation->mark[0];
+		operation->mark[0] = mark_of(operation);
 	}
 }
 

@@ -70,6 +70,9 @@ struct total_operation {
 	uint64_t phase_ns[PHASES];
 	uint64_t request_bytes, response_bytes;
 	struct sketch recent[2]; /* durations of this and of the last interval, ns */
+	struct total_mark {
+		uint64_t count, phase_ns[PHASES];
+	} mark[2]; /* what it was when this and when the last interval began */
 };
 
 struct totals {
@@ -78,6 +81,7 @@ struct totals {
 	struct total_group *group;
 	struct total_operation *operation;
 	uint32_t whos, groups, operations;
+	uint64_t turned_ns[2]; /* when this interval and the last one began */
 	uint64_t refused; /* exchanges for which not even an overflow had room */
 	uint64_t overflowed; /* exchanges counted in an overflow */
 };
@@ -102,7 +106,7 @@ struct edge_total {
 	uint64_t count, errors, duration_ns_sum, request_bytes, response_bytes;
 };
 
-int totals_init(struct totals *totals);
+int totals_init(struct totals *totals, uint64_t now_ns);
 void totals_done(struct totals *totals);
 
 /* The place of whom these labels name; UINT32_MAX when there is no room. */
@@ -123,6 +127,11 @@ uint32_t totals_rename(struct totals *totals, const char *protocol, struct span 
 		       struct span operation, struct span resource, totals_moves each, void *ctx);
 
 /* The recent times become the last interval's. */
-void totals_turn(struct totals *totals);
+void totals_turn(struct totals *totals, uint64_t now_ns);
+
+/* Of this and the last interval: exchanges a second, and the mean of a phase in ns. */
+double totals_rate(const struct totals *totals, const struct total_operation *operation,
+		   uint64_t now_ns);
+uint64_t totals_mean(const struct total_operation *operation, enum phase phase);
 
 size_t totals_bytes(const struct totals *totals);
