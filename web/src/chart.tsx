@@ -11,7 +11,7 @@ import { clock } from "./units";
 export interface Line { name: string; values: (number | null)[]; color?: string; dash?: number[]; fill?: boolean; }
 interface Props {
   title: string; unit?: string; lines: Line[]; times: number[]; format: (value: number) => string;
-  height?: number; stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
+  height?: number; unhatched?: boolean; /* nothing there only means that nothing happened */ stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
 }
 
 export const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -124,7 +124,7 @@ export function Chart(props: Props) {
       }))],
       bands: stacked ? lines.slice(1).map((_, at) => ({ series: [at + 2, at + 1] as [number, number] })) : undefined,
       hooks: {
-        drawClear: [drawUnseen],
+        drawClear: props.unhatched ? [] : [drawUnseen],
         draw: named ? [(self) => drawNames(self, shownLines.current, colors)] : [],
         setSelect: [(self) => {
           const { left, width: wide } = self.select;
@@ -137,7 +137,7 @@ export function Chart(props: Props) {
           const at = self.cursor.idx;
           if (at === null || at === undefined || self.cursor.left! < 0) { read.value = ""; return; }
           const parts = shownLines.current.map((line) => line.values[at] === null || line.values[at] === undefined ? null : `${shownLines.current.length > 1 ? `${line.name} ` : ""}${format(line.values[at]!)}`);
-          read.value = `${clock(self.data[0]![at]! * 1000)}  ${parts.filter(Boolean).join("  ·  ") || "not seen"}`;
+          read.value = `${clock(self.data[0]![at]! * 1000)}  ${parts.filter(Boolean).join("  ·  ") || (props.unhatched ? "none" : "not seen")}`;
         }],
       },
     };

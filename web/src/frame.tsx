@@ -14,21 +14,28 @@ import { Overview } from "./overview";
 import { Requests } from "./requests";
 import { Items } from "./items";
 import { StatusView } from "./status";
+import { Service } from "./service";
+import { MapView } from "./map";
+import { Processes } from "./processes";
+import { Connections } from "./connections";
+import { Events } from "./events";
+import { Alerts } from "./alerts";
 
 const TITLES: Record<ViewName, string> = {
   overview: "Overview", map: "Map", service: "Services", requests: "Requests", connections: "Connections",
   processes: "Processes", items: "Items", events: "Events", alerts: "Alerts", status: "Status",
 };
 const KEYS: Record<string, ViewName> = { o: "overview", m: "map", s: "service", r: "requests", c: "connections", p: "processes", i: "items", e: "events", a: "alerts", t: "status" };
-const SHOWN: Partial<Record<ViewName, ComponentType>> = {
-  overview: Overview, requests: Requests, items: Items, status: StatusView,
+const SHOWN: Record<ViewName, ComponentType> = {
+  overview: Overview, map: MapView, service: Service, requests: Requests, connections: Connections, processes: Processes,
+  items: Items, events: Events, alerts: Alerts, status: StatusView,
 };
 const RANGES = [60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400];
 const help = signal(false);
 
 function Tabs() {
   const now = place.value.view;
-  return <>{VIEWS.filter((view) => SHOWN[view]).map((view) => <a key={view} href={addressOf({ view })} data-name={TITLES[view]} aria-current={view === now ? "page" : undefined}>
+  return <>{VIEWS.map((view) => <a key={view} href={addressOf({ view })} data-name={TITLES[view]} aria-current={view === now ? "page" : undefined}>
     {TITLES[view]}{view === "alerts" && firing.value > 0 && <span class="badge" title={`${firing.value} firing`}>{firing.value}</span>}</a>)}</>;
 }
 
@@ -167,7 +174,7 @@ export function Frame() {
     return () => { clearInterval(timer); removeEventListener("keydown", onKey); };
   }, [token.value]);
   useEffect(() => { document.title = `${TITLES[place.value.view]}${place.value.name ? ` ${place.value.name}` : ""} - ${status.value?.node ?? ""} sonde`; }, [place.value.view, place.value.name, status.value?.node]);
-  const View = SHOWN[place.value.view] ?? Overview;
+  const View = SHOWN[place.value.view];
   const off = items.value.length > 0 && status.value && !status.value.ready;
   return <div class="frame">
     <Head />

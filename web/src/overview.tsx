@@ -5,7 +5,7 @@ import { instant, rangeKey, rateWindow, stepFor, useAsk, window, grid, type Grid
 import { askAlerts, adviceOf, titleOf } from "./alertdata";
 import { Chart } from "./chart";
 import { NotAsked, Name, PhaseBar, PhaseKey, Section, Skeleton, State, Failed, toRequests, toService } from "./parts";
-import { addressOf, beat, compareName, compareSeconds, go, place } from "./place";
+import { addressOf, compareName, compareSeconds, go } from "./place";
 import { filterForFigures, filterForMetrics, nameOf, PHASES, PHASE_NAMES, type Red, redBy, selector, WHO, whoOf } from "./red";
 import { Table, type TableColumn } from "./table";
 import { bytes, bytesRate, cores, count, duration, percent, plural } from "./units";
@@ -36,7 +36,7 @@ function looksOf(now: Red[], before: Red[], host: Record<string, Sample[]>): Loo
     const name = nameOf(red.labels), then = past.get(whoOf(red.labels) + red.labels.protocol);
     const share = red.errors / red.rate, shareThen = then ? then.errors / then.rate : undefined;
     const links = [{ text: "see requests", to: toRequests(byWho(red.labels, "error")) }, { text: "see service", to: toService(name) }];
-    if (share >= 0.01 && (shareThen === undefined || share >= 2 * shareThen)) {
+    if (share >= 0.05 || (share >= 0.01 && (shareThen === undefined || share >= 2 * shareThen))) {
       looks.push({ key: `errors ${name}${red.labels.protocol}`, level: share >= 0.05 ? "bad" : "warn", links,
         says: `${name}: ${percent(share)} of ${red.labels.protocol} requests fail`, hint: shareThen === undefined ? `${count(red.errors)} errors/s of ${count(red.rate)} requests/s` : `${percent(shareThen)} ${compareName.value}` });
     }
@@ -152,7 +152,7 @@ export function Overview() {
   const looks = services.data && host.data ? [
     ...(alerts.data ?? []).filter((alert) => alert.state === "firing").map((alert, at): Look => ({ key: `alert ${at}`, level: alert.labels.severity === "warning" || alert.labels.severity === "info" ? "warn" : "bad", says: titleOf(alert), hint: adviceOf(alert),
       links: [...(alert.annotations.filter ? [{ text: "see the evidence", to: toRequests(alert.annotations.filter) }] : []), { text: "see alert", to: addressOf({ view: "alerts" }) }] })),
-    ...looksOf(servers(services.data).filter((red) => red.labels.side === "server" && red.rate * seconds >= 20), oldest < from - back * 1000 + (to - from) / 2 ? servers(before.data).filter((red) => red.rate * seconds >= 20) : [], host.data)] : [];
+    ...looksOf(servers(services.data).filter((red) => red.labels.side === "server" && red.rate * seconds >= 50), oldest < from - back * 1000 + (to - from) / 2 ? servers(before.data).filter((red) => red.rate * seconds >= 20) : [], host.data)] : [];
   const list = servers(services.data);
   const requests = items.value.find((item) => item.name === "requests");
   return <div class="view">
@@ -175,6 +175,5 @@ export function Overview() {
           : <Table label="processes" columns={PROCESS_COLUMNS} rows={processes.data} id={(row) => `${row.name} ${row.container}`} sort="-cpu" orderKey={key} limit={14} choose={(row) => go({ view: "processes", open: `${row.name}\u0001${row.container}` })} />}
       </Section>
     </div>
-    <span hidden>{beat.value}{place.value.view}</span>
   </div>;
 }

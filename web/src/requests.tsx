@@ -10,7 +10,7 @@ import { cellText, copy, Facts, Failed, Glyph, Name, NotAsked, Pane, PhaseBar, P
 import { addressOf, go, paused, place } from "./place";
 import { filterForFigures, nameOf, type Phase, PHASES, PHASE_NAMES, type Red, redBy, SUMMARY_COLUMNS, WHO } from "./red";
 import { Table, type TableColumn } from "./table";
-import { bytes, count, duration, percent, shown } from "./units";
+import { count, duration, percent, shown } from "./units";
 
 export interface Exchange extends Row { time: string; duration_ns?: number; process?: string; protocol?: string; operation?: string; status?: string; error?: boolean; side?: string; }
 const KEPT = 4000, TABLE_ROWS = 600;
@@ -294,4 +294,3 @@ function ByOperation() {
       : <Table label="operations" columns={OPERATION_COLUMNS} rows={asked.data} id={id} sort="-rate" orderKey={key} choose={see} />}
   </div>;
 }
-export { bytes };

@@ -12,6 +12,7 @@ export interface TableColumn<T> {
   cell: (row: T) => ComponentChildren;
   phone?: "main" | "side" | "sub" | "subside"; /* its place where a row has two lines */
   tip?: (row: T) => string | undefined;
+  optional?: boolean; /* not there when no row has a value */
 }
 interface Props<T> {
   label: string; columns: TableColumn<T>[]; rows: T[]; id: (row: T) => string;
@@ -80,7 +81,8 @@ function useVirtual(count: number, size: number, box: { current: HTMLDivElement 
 }
 
 export function Table<T>(props: Props<T>) {
-  const { label, columns, rows, id, chosen, choose, fails, limit } = props;
+  const { label, rows, id, chosen, choose, fails, limit } = props;
+  const columns = useMemo(() => props.columns.filter((column) => !column.optional || rows.some((row) => column.value?.(row) !== undefined)), [props.columns, rows]);
   const sort = useSignal(props.sort ?? "");
   const cursor = useSignal("");
   const box = useRef<HTMLDivElement>(null);

@@ -22,7 +22,7 @@ function scaled(value: number, step: number, names: string[]): string {
 export const isKnown = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
 export const count = (value?: number | null) => isKnown(value) ? Number.isInteger(value) && Math.abs(value) < 1000 ? String(value) : scaled(value, 1000, ["", "k", "M", "G", "T"]) : NONE;
-export const bytes = (value?: number | null) => isKnown(value) ? scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]) : NONE;
+export const bytes = (value?: number | null) => isKnown(value) ? Number.isInteger(value) && Math.abs(value) < 1000 ? `${value}\u202fB` : scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]) : NONE;
 export const bytesRate = (value?: number | null) => isKnown(value) ? `${bytes(value)}/s` : NONE;
 export const perSecond = (value?: number | null) => isKnown(value) ? `${count(value)}/s` : NONE;
 /** A share of 1. */
