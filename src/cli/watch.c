@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/client.h"
 #include "cli/help.h"
@@ -179,21 +180,30 @@ static int look_at_item(struct watch *watch)
 	return EXIT_DONE;
 }
 
+/* An item that is off is on as long as this stream is open. */
+static int keep_on(struct watch *watch)
+{
+	struct err why = {};
+	struct buf path;
+	int hold;
+
+	buf_init(&path, 128 * 1024);
+	buf_f(&path, "/v1/stream?item=%s&on=1", watch->item);
+	hold = client_stream(&watch->client, buf_text(&path), &why);
+	buf_done(&path);
+	return hold;
+}
+
 static int count(struct watch *watch)
 {
 	uint64_t next_ns = clock_monotonic_ns(),
 		 step_ns = (uint64_t)(watch->options.interval_s * 1e9);
-	struct buf path;
-	struct err why = {};
 	int hold = -1, status = EXIT_DONE, waited = 0;
 
 	if (watch->options.duration_s && watch->options.duration_s < watch->options.interval_s)
 		step_ns = (uint64_t)(watch->options.duration_s * 1e9);
 	if (!watch->is_on) {
-		buf_init(&path, 128 * 1024);
-		buf_f(&path, "/v1/stream?item=%s&on=1", watch->item);
-		hold = client_stream(&watch->client, buf_text(&path), &why);
-		buf_done(&path);
+		hold = keep_on(watch);
 		if (hold < 0)
 			return EXIT_FAILED;
 		status = look_at_item(watch); /* what rows it has is known now that it is on */
@@ -212,6 +222,59 @@ static int count(struct watch *watch)
 	if (hold >= 0)
 		close(hold);
 	return status;
+}
+
+static void verb_request(const struct watch *watch, struct buf *path, struct buf *body)
+{
+	struct json json = {.out = body};
+
+	buf_str(path, "/v1/items/");
+	url_encode(path, watch->item);
+	buf_str(path, "/");
+	url_encode(path, watch->options.word[0]);
+	json_object(&json);
+	json_key(&json, "args");
+	json_array(&json);
+	for (size_t i = 1; i < watch->options.words; i++)
+		json_str(&json, watch->options.word[i]);
+	if (watch->options.json)
+		json_str(&json, "--json");
+	json_array_end(&json);
+	json_object_end(&json);
+}
+
+/* `sonde ITEM VERB`: a command that the item itself has; with -d the item is on for so long before it is asked. */
+static int run_verb(struct watch *watch)
+{
+	struct err why = {};
+	struct buf path, body;
+	int hold = watch->is_on ? -1 : keep_on(watch), status;
+
+	if (!watch->is_on && hold < 0)
+		return EXIT_FAILED;
+	if (watch->options.duration_s)
+		wait_for(watch, -1, watch->end_ns);
+	buf_init(&path, 4096);
+	buf_init(&body, 64 * 1024);
+	verb_request(watch, &path, &body);
+	status = client_ask(&watch->client, "POST", buf_text(&path), buf_as_span(&body), &why);
+	if (status == 200)
+		fwrite(watch->client.body.at, 1, watch->client.body.len, stdout);
+	else
+		client_fail(&watch->client, status, &why);
+	if (hold >= 0)
+		close(hold);
+	buf_done(&path);
+	buf_done(&body);
+	return status == 200 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static bool is_verb(const struct item_ops *ops, const char *word)
+{
+	for (const struct item_verb *verb = ops ? ops->verbs : NULL; verb && verb->name; verb++)
+		if (!strcmp(verb->name, word))
+			return true;
+	return false;
 }
 
 static int open_agent(struct watch *watch)
@@ -236,7 +299,7 @@ int watch_item(int argc, char **argv)
 	const struct item_ops *ops = help_item_ops(argv[0]);
 	int status = options_parse(&watch.options, argc, argv, true, ops ? ops->options : NULL);
 
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE && (!watch.options.words || !is_verb(ops, watch.options.word[0])))
 		status = options_words(&watch.options, argv[0], 0);
 	if (status == EXIT_DONE && watch.options.help) {
 		status = help_item(argv[0]);
@@ -252,7 +315,9 @@ int watch_item(int argc, char **argv)
 		if (watch.options.duration_s)
 			watch.end_ns =
 				clock_monotonic_ns() + (uint64_t)(watch.options.duration_s * 1e9);
-		if (status == EXIT_DONE)
+		if (status == EXIT_DONE && watch.options.words)
+			status = run_verb(&watch);
+		else if (status == EXIT_DONE)
 			status = watch.has_events ? follow(&watch) : count(&watch);
 		client_close(&watch.client);
 		buf_done(&watch.sets_text);

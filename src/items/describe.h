@@ -41,7 +41,8 @@ enum { ITEM_KEY_BYTES = 512 }; /* of a map: OVERFLOW_KEY_BYTES of item.bpf.h */
 struct item_map {
 	char name[COLUMN_NAME_BYTES]; /* of the map; for a table its kind */
 	bool is_table; /* then key_size is 0 and `key` are the label columns of the row */
-	bool gone_drop; /* TABLE option gone=drop */
+	bool gone_drop; /* TABLE option gone=drop, or gone=add */
+	bool gone_adds; /* gone=add: who has rows may have had others that are gone */
 	uint16_t number; /* of the table */
 	struct schema key; /* columns of the key: labels */
 	struct schema

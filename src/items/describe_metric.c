@@ -532,7 +532,7 @@ static int describe_labels(struct describing *d, struct item_map *map)
 int describe_table(struct describing *d, uint32_t variable_id, const char *tag)
 {
 	const struct btf_type *variable = btf__type_by_id(d->btf, variable_id), *type;
-	struct span kind = {}, gone;
+	struct span kind = {}, gone = {};
 	char name[COLUMN_NAME_BYTES];
 	struct item_map *map;
 	uint32_t number, id = 0;
@@ -553,7 +553,8 @@ int describe_table(struct describing *d, uint32_t variable_id, const char *tag)
 		return d->why ? d->why->code : -EINVAL;
 	map->is_table = true;
 	map->number = (uint16_t)number;
-	map->gone_drop = tag_value(tag, "gone", &gone) && span_is(gone, "drop");
+	map->gone_adds = tag_value(tag, "gone", &gone) && span_is(gone, "add");
+	map->gone_drop = map->gone_adds || (gone.len && span_is(gone, "drop"));
 	memcpy(map->row.kind, name, sizeof(name));
 	error = schema_add_struct(&map->row, &d->tags, id, 0, d->why);
 	if (!error)

@@ -138,6 +138,8 @@ static int load_version(struct item *item, struct object *old, bool share,
 	error = set_constants(item, object, why);
 	if (!error && share)
 		share_maps(item, object, old);
+	if (!error && item->ops && item->ops->configure)
+		error = item->ops->configure(item, object, why);
 	if (!error)
 		error = object_load(object, old, why);
 	if (error) {
@@ -441,6 +443,25 @@ int item_set(struct item *item, struct span key, struct span value, struct err *
 	}
 	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'; see 'sonde items show %s'",
 		       item->name, (int)key.len, (const char *)key.at, item->name);
+}
+
+const char *item_setting(const struct item *item, size_t i)
+{
+	const char *const *names = item->ops ? item->ops->settings : NULL;
+
+	for (size_t n = 0; names && n < i && *names; n++)
+		names++;
+	return names ? *names : NULL;
+}
+
+int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = item_setting(item, i)); i++)
+		if (!strcmp(name, key))
+			return item->ops->set(key, value, try, why);
+	return -ENOENT;
 }
 
 static void unforce(struct item *item, struct span hook)

@@ -13,6 +13,9 @@
 struct item; /* the registry's */
 struct collector; /* takes samples between family_begin and family_end */
 struct event_head;
+struct json_node;
+struct kernel;
+struct object;
 
 /* A command that an item adds: `sonde accel preflight` = item accel, verb preflight. */
 struct item_verb {
@@ -57,6 +60,12 @@ struct item_ops {
 	const struct layout *const *events;
 	const struct layout *const *summaries; /* and of those that stand for many; --follow leaves them out */
 	int (*prepare)(struct err *why); /* makes these layouts: at the very beginning. May be called again */
+	/* Settings that are no numbers (lists, texts): names, ends with NULL. `value` NULL = back to the default; `try` =
+	 * only say whether it is right. The item may be off. */
+	const char *const *settings;
+	int (*set)(const char *key, const struct json_node *value, bool try, struct err *why);
+	/* Before each loading: constants, hooks that are not wanted, maps that are there already. */
+	int (*configure)(struct item *item, struct object *object, struct err *why);
 	bool rows_first; /* `sonde NAME` shows rows, and single records with --follow only */
 	const struct item_option *options; /* may be NULL */
 	int (*rows)(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
@@ -79,6 +88,8 @@ void collector_exemplar(struct collector *out, size_t metric, const struct label
 			uint64_t time_ns);
 
 /* What a user half may use of the agent. */
+struct kernel *item_kernel(struct item *item);
+
 const char *item_name(const struct item *item);
 struct world *item_world(struct item *item);
 struct stream *item_stream(struct item *item);

@@ -265,6 +265,11 @@ const char *item_name(const struct item *item)
 	return item->name;
 }
 
+struct kernel *item_kernel(struct item *item)
+{
+	return item->registry->options.kernel;
+}
+
 struct world *item_world(struct item *item)
 {
 	return item->registry->options.world;

@@ -82,6 +82,10 @@ void item_release(struct item *item);
 int item_set(struct item *item, struct span key, struct span value, struct err *why);
 int item_set_default(struct item *item, struct span key, struct err *why);
 int item_apply(struct item *item, struct err *why);
+/* Settings that are no numbers (item_ops.settings): i from 0 until NULL. */
+const char *item_setting(const struct item *item, size_t i);
+/* -ENOENT: it has none of that name. NULL = back to the default; `try`: nothing is set. */
+int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why);
 /* Back to what it runs with. (`where` and `cap` act at once and stay.) */
 void item_forget_changes(struct item *item);
 /* The current value as text; -ENOENT for an unknown key. */

@@ -182,7 +182,7 @@ static bool merge_row(void *ctx, const void *row)
 	sum = rows->merged.key_size ? map_put(&rows->merged, rows->labels->at, &is_new) : NULL;
 	if (!sum)
 		return show(rows, row); /* too many, or without labels: as it is */
-	if (is_new || (rows->are_gone && is_of_one_process(rows->map, row)))
+	if (is_new || (rows->are_gone && !rows->map->gone_adds && is_of_one_process(rows->map, row)))
 		memcpy(sum, row, rows->map->row.size); /* it ended between the two readings */
 	else
 		item_add_row(rows->item->desc, rows->map, sum, row);
@@ -452,7 +452,7 @@ static void published_json(const struct item_ops *ops, struct json *json)
 
 void item_rows_json(const struct item *item, struct json *json)
 {
-	if (item->ops && item->ops->events)
+	if (item->ops && (item->ops->events || item->ops->rows_first))
 		published_json(item->ops, json);
 	json_key(json, "rows");
 	json_array(json);

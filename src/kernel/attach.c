@@ -33,6 +33,8 @@ static const struct kind {
 	{"cgroup", ATTACH_CGROUP, 0,
 	 false}, /* cgroup/..., cgroup_skb/...: the type is the program's */
 	{"sockops", ATTACH_CGROUP, 0, false},
+	{"sk_msg", ATTACH_SOCKETS, 0, false},
+	{"sk_skb/", ATTACH_SOCKETS, 0, false},
 };
 
 int attach_from_section(const char *section, struct wire_attach *ret_attach, struct err *why)

@@ -313,6 +313,21 @@ static int cgroup(struct place *place, const struct wire_attach *attach, int pro
 	return link < 0 ? (int)link : keep(place, (int)link);
 }
 
+/* Programs on the sockets of a map: no link keeps them (before 6.10), they stay until the map goes. */
+static int sockets(struct place *place, const struct wire_attach *attach, int program, int map)
+{
+	union bpf_attr attr = {};
+
+	if (attach->type != BPF_SK_MSG_VERDICT && attach->type != BPF_SK_SKB_STREAM_VERDICT)
+		return why_not(place, -EINVAL, "sockets of a map have no such place for a program");
+	if (map < 0)
+		return why_not(place, -EBADF, "no map was sent along");
+	attr.target_fd = (uint32_t)map;
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = attach->type;
+	return (int)sys_bpf(BPF_PROG_ATTACH, &attr);
+}
+
 int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
 		      uint32_t *out_count, char *text, size_t text_room)
 {
@@ -328,6 +343,7 @@ int attach_for_worker(const struct wire_attach *attach, int program, int map, in
 	case ATTACH_PERF_EVENT: return perf_event(&place, attach, program);
 	case ATTACH_ITER: return iterator(&place, program, map);
 	case ATTACH_CGROUP: return cgroup(&place, attach, program);
+	case ATTACH_SOCKETS: return sockets(&place, attach, program, map);
 	default: return why_not(&place, -EOPNOTSUPP, "unknown kind of attachment");
 	}
 }

@@ -33,6 +33,8 @@
 #include "kernel/attach_broker.h"
 #include "kernel/code_broker.h"
 #include "kernel/diag.h"
+#include "kernel/pin.h"
+#include "kernel/tcp_pair.h"
 #include "kernel/wire.h"
 
 enum { SCRIPTS = 16, SCRIPT_BYTES = 4 << 20 };
@@ -42,6 +44,7 @@ struct broker {
 	uint8_t *area; /* borrowed; shared with the worker: never read twice */
 	broker_script script; /* NULL: there are none */
 	pid_t scripts[SCRIPTS]; /* that run; 0 = free */
+	char pins[64]; /* the agent's folder in the bpf file system; "" = none */
 };
 
 /* The call under way. Everything is freed when it is over. */
@@ -87,7 +90,9 @@ static bool type_is_allowed(uint32_t type)
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
-	case BPF_PROG_TYPE_SOCK_OPS: return true;
+	case BPF_PROG_TYPE_SOCK_OPS:
+	case BPF_PROG_TYPE_SK_MSG:
+	case BPF_PROG_TYPE_SK_SKB: return true;
 	default: return false;
 	}
 }
@@ -475,6 +480,34 @@ static int serve_script(struct broker *broker, struct call *call)
 	return (int)child;
 }
 
+static int serve_tcp_pair(struct call *call)
+{
+	int error = tcp_pair_in_new_namespace(call->out, &call->reply.number);
+
+	if (error)
+		return error;
+	call->out_count = 2;
+	return 0;
+}
+
+static int serve_pins(struct broker *broker, struct call *call)
+{
+	char *name = call->head.attach.name;
+	int result;
+
+	name[WIRE_PATH_BYTES - 1] = 0;
+	switch (call->head.op) {
+	case WIRE_PIN: return pin_map(broker->pins, name, fd_at(call, 1));
+	case WIRE_UNPIN: return pin_remove(broker->pins, name);
+	default: break;
+	}
+	result = pin_open(broker->pins, name);
+	if (result < 0)
+		return result;
+	call->out[call->out_count++] = result;
+	return 0;
+}
+
 static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 {
 	switch (call->head.op) {
@@ -490,6 +523,10 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_OPEN_CODE: return serve_open_code(call);
 	case WIRE_TRY_URETPROBE: return code_uretprobes_are_harmless(fd_at(call, 1));
 	case WIRE_SCRIPT: return serve_script(broker, call);
+	case WIRE_TCP_PAIR: return serve_tcp_pair(call);
+	case WIRE_PIN:
+	case WIRE_UNPIN:
+	case WIRE_PINNED: return serve_pins(broker, call);
 	case WIRE_READY:
 		if (ret_ready)
 			*ret_ready = true;
@@ -548,6 +585,11 @@ int broker_new(int sock, void *area, struct broker **ret_broker, struct err *why
 	broker->area = area;
 	*ret_broker = broker;
 	return 0;
+}
+
+void broker_name_pins(struct broker *broker, const char *agent)
+{
+	pin_folder(agent, broker->pins);
 }
 
 void broker_free(struct broker *broker)

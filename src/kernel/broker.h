@@ -20,6 +20,9 @@ struct broker;
 int broker_new(int sock, void *area, struct broker **ret_broker, struct err *why);
 void broker_free(struct broker *broker);
 
+/* What tells this agent from others of the machine, and is the same after a restart: its pins are found by it. */
+void broker_name_pins(struct broker *broker, const char *agent);
+
 /*
  * What runs in a process of its own for each WIRE_SCRIPT: called there, after the fork and with all rights still there,
  * with the bytes the worker sent and the script's end of a socket; its result is the exit code. The process has no

@@ -103,6 +103,7 @@ static int add_alternative(struct object *object, const struct bpf_program *prog
 	if (tag) {
 		alternative->prototype = copy_of(tag, "proto");
 		alternative->perf = copy_of(tag, "perf");
+		alternative->map = copy_of(tag, "map");
 		read_with(tag, alternative);
 		object->hook[hook].optional |= tag_value(tag, "optional", &optional);
 	}
@@ -211,13 +212,13 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 	struct wire_request request = {.op = WIRE_ATTACH};
 	struct bpf_program *program =
 		bpf_object__find_program_by_name(object->bpf, alternative->program);
-	int fds[WIRE_FDS], fd = bpf_program__fd(program), result;
+	int fds[WIRE_FDS], fd[2] = {bpf_program__fd(program), -1}, result;
 	struct wire_reply reply;
 
 	result = attach_from_section(alternative->section, &request.attach, why);
 	if (result)
 		return result;
-	if (request.attach.kind == ATTACH_CGROUP)
+	if (request.attach.kind == ATTACH_CGROUP || request.attach.kind == ATTACH_SOCKETS)
 		request.attach.type = bpf_program__expected_attach_type(program);
 	if (request.attach.kind == ATTACH_PERF_EVENT &&
 	    (!alternative->perf || perf_of(alternative->perf, &request.attach)))
@@ -227,8 +228,10 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 	if (request.attach.kind == ATTACH_UPROBE)
 		return attach_to_place(object, index, fd, &request.attach, why);
 	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
-		fd = alternative->dispatcher.program;
-	result = kernel_ask(object->kernel, &request, &fd, 1, &reply, fds);
+		fd[0] = alternative->dispatcher.program;
+	if (alternative->map)
+		fd[1] = object_map_fd(object, alternative->map);
+	result = kernel_ask(object->kernel, &request, fd, fd[1] >= 0 ? 2 : 1, &reply, fds);
 	if (result < 0) {
 		dispatcher_done(&alternative->dispatcher);
 		return err_set(why, result, "%s", reply.text[0] ? reply.text : err_name(result));

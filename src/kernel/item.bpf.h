@@ -69,6 +69,10 @@
 #define HOOK_PROTO(section, hook, order, prototype)                                                \
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";proto=" prototype)
 
+/* A program on the sockets of a sockhash ("sk_msg", "sk_skb/stream_verdict"), or an iterator over a map ("iter/sockmap"). */
+#define HOOK_MAP(section, hook, order, map)                                                        \
+	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";map=" #map)
+
 /* Samples: `spec` is "cpu-clock:99hz" or "context-switches:1" (software events; frequency or period). */
 #define HOOK_PERF(hook, order, spec)                                                               \
 	SEC("?perf_event") TAG("hook;name=" #hook ";order=" #order ";perf=" spec)
@@ -154,7 +158,7 @@ enum {
  * become metrics, summed over rows with equal labels); GAUGE and COUNTER fields carry a COL too when they
  * shall be printed. Nothing runs while nobody asks: the cheapest item is a table. A counter's rows may vanish:
  * what they had is kept in the sum ("gone=keep", the default), or was counted elsewhere by the item, e.g. at
- * exit ("gone=drop").
+ * exit ("gone=drop": a process that is there is not counted there; "gone=add": it may be, beside its rows).
  */
 #define TABLE(number, kind_name, type, options)                                                    \
 	const volatile type *const volatile table_##number TAG("table;number=" #number             \

@@ -412,6 +412,53 @@ int kernel_script(struct kernel *kernel, struct span job, struct err *why)
 	return fds[0];
 }
 
+int kernel_tcp_pair(struct kernel *kernel, int ret_socks[2], uint64_t *ret_netns)
+{
+	struct wire_request request = {.op = WIRE_TCP_PAIR};
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = kernel_ask(kernel, &request, NULL, 0, &reply, fds);
+
+	if (result < 0)
+		return result;
+	ret_socks[0] = fds[0];
+	ret_socks[1] = fds[1];
+	*ret_netns = reply.number;
+	return 0;
+}
+
+static int ask_pin(struct kernel *kernel, uint32_t op, const char *name, const int *map, struct wire_reply *reply,
+		   int fds[WIRE_FDS])
+{
+	struct wire_request request = {.op = op};
+
+	snprintf(request.attach.name, sizeof(request.attach.name), "%s", name);
+	return kernel_ask(kernel, &request, map, map ? 1 : 0, reply, fds);
+}
+
+int kernel_pin(struct kernel *kernel, const char *name, int map)
+{
+	struct wire_reply reply;
+	int fds[WIRE_FDS];
+
+	return ask_pin(kernel, WIRE_PIN, name, &map, &reply, fds);
+}
+
+int kernel_unpin(struct kernel *kernel, const char *name)
+{
+	struct wire_reply reply;
+	int fds[WIRE_FDS];
+
+	return ask_pin(kernel, WIRE_UNPIN, name, NULL, &reply, fds);
+}
+
+int kernel_pinned(struct kernel *kernel, const char *name)
+{
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = ask_pin(kernel, WIRE_PINNED, name, NULL, &reply, fds);
+
+	return result < 0 ? result : fds[0];
+}
+
 int kernel_ready(struct kernel *kernel)
 {
 	struct wire_request request = {.op = WIRE_READY};

@@ -42,6 +42,11 @@ int object_force(struct object *object, const char *hook, const char *alternativ
 /* Before loading: shares a map with an object that is loaded (same layout, else -EINVAL). */
 int object_share(struct object *object, const char *map, struct object *with);
 
+/* The same with a map that is not another object's (kernel_pinned). The descriptor is borrowed. */
+int object_share_fd(struct object *object, const char *map, int fd);
+/* Before loading: a hook that nobody wants to be served, and why. */
+int object_skip(struct object *object, const char *hook, const char *reason);
+
 /*
  * Loads maps and programs and attaches them: for each hook (tags `hook` of item.bpf.h) the first alternative
  * whose prototype fits, that loads and that attaches. Fails when a hook that is not optional has none;
@@ -157,6 +162,17 @@ int object_attach_place(struct object *object, const char *program, const struct
 
 /* stat of a path through the broker (a cgroup directory's inode number). */
 int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
+
+/* A connected pair of TCP sockets in a network namespace of its own, for trying what the kernel does. 0 or -errno. */
+int kernel_tcp_pair(struct kernel *kernel, int ret_socks[2], uint64_t *ret_netns);
+
+/*
+ * Maps that outlive this agent, by name in a folder of its own: found again by the next one. -ENOENT when there is
+ * none of that name, -EOPNOTSUPP where there is no bpf file system.
+ */
+int kernel_pin(struct kernel *kernel, const char *name, int map);
+int kernel_unpin(struct kernel *kernel, const char *name);
+int kernel_pinned(struct kernel *kernel, const char *name);
 
 /* What this kernel can do, probed once (docs: sonde features). Names: tp_btf, fentry, kprobe, ringbuf ... */
 bool kernel_can(struct kernel *kernel, const char *feature);

@@ -106,6 +106,7 @@ void object_free(struct object *object)
 	for (uint32_t i = 0; i < object->alternatives; i++) {
 		free(object->alternative[i].prototype);
 		free(object->alternative[i].perf);
+		free(object->alternative[i].map);
 	}
 	forget_settings(object);
 	free(object);
@@ -146,19 +147,22 @@ int object_resize(struct object *object, const char *map, uint32_t max_entries)
 	return 0;
 }
 
-int object_share(struct object *object, const char *map, struct object *with)
+int object_share_fd(struct object *object, const char *map, int fd)
 {
-	int fd = object_map_fd(with, map);
-	struct setting *setting;
+	struct setting *setting = new_setting(object, map);
 
-	if (fd < 0)
-		return -ENOENT;
-	setting = new_setting(object, map);
 	if (!setting)
 		return -E2BIG;
 	setting->kind = SET_SHARE;
 	setting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	return setting->fd < 0 ? -errno : 0;
+}
+
+int object_share(struct object *object, const char *map, struct object *with)
+{
+	int fd = object_map_fd(with, map);
+
+	return fd < 0 ? -ENOENT : object_share_fd(object, map, fd);
 }
 
 int object_force(struct object *object, const char *hook, const char *wanted, struct err *why)
@@ -218,6 +222,19 @@ static void strike_out(struct object *object, uint32_t index, const char *reason
 	free(*said);
 	*said = strdup(text.text);
 	object->hook[alternative->hook].choice.reason = *said ? *said : "";
+}
+
+int object_skip(struct object *object, const char *hook, const char *reason)
+{
+	int found = -ENOENT;
+
+	for (uint32_t i = 0; i < object->alternatives; i++)
+		if (!strcmp(object->hook[object->alternative[i].hook].name, hook)) {
+			strike_out(object, i, reason);
+			object->hook[object->alternative[i].hook].optional = true;
+			found = 0;
+		}
+	return found;
 }
 
 /* What is known without loading. 0 = worth a try. */

@@ -18,6 +18,7 @@ struct alternative {
 	char program[64], section[256];
 	char *prototype; /* owned, NULL = not checked */
 	char *perf; /* owned: "cpu-clock:99hz" for perf_event sections, else NULL */
+	char *map; /* owned: the map that the program is attached to, or walks; else NULL */
 	uint32_t hook; /* index in object->hook */
 	char with[64]; /* "" or the hook that must have chosen its alternative of number with_order */
 	uint32_t with_order;

@@ -62,6 +62,7 @@ static bool is_state(const struct bpf_map *map)
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
 	case BPF_MAP_TYPE_ARRAY:
+	case BPF_MAP_TYPE_SOCKHASH:
 	case BPF_MAP_TYPE_SK_STORAGE:
 	case BPF_MAP_TYPE_TASK_STORAGE: return true;
 	default: return false;
@@ -78,10 +79,12 @@ static bool same_layout(const struct bpf_object *ours, const struct bpf_map *a,
 	       bpf_map__value_size(a) == bpf_map__value_size(b) &&
 	       bpf_map__max_entries(a) == bpf_map__max_entries(b) &&
 	       bpf_map__map_flags(a) == bpf_map__map_flags(b) && types_a && types_b &&
-	       same_type(types_a, bpf_map__btf_key_type_id(a), types_b, bpf_map__btf_key_type_id(b),
+	       /* (the kernel takes no types for these) */
+	       (bpf_map__type(a) == BPF_MAP_TYPE_SOCKHASH ||
+		(same_type(types_a, bpf_map__btf_key_type_id(a), types_b, bpf_map__btf_key_type_id(b),
 			 0) &&
 	       same_type(types_a, bpf_map__btf_value_type_id(a), types_b,
-			 bpf_map__btf_value_type_id(b), 0);
+			 bpf_map__btf_value_type_id(b), 0)));
 }
 
 static bool is_set_already(const struct object *object, const char *map)

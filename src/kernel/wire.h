@@ -43,6 +43,10 @@ enum wire_op {
 	WIRE_TRY_URETPROBE, /* fd 1: a program -> 1 when a process under strict seccomp survives its uretprobe, else 0 */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
 	WIRE_SCRIPT, /* area: what the script's process is told -> a socket to that process */
+	WIRE_TCP_PAIR, /* -> two connected sockets in a network namespace of their own; number: its inode */
+	WIRE_PIN, /* fd 1: a map; attach.name: how it is called in the agent's folder of the bpf file system */
+	WIRE_UNPIN, /* attach.name */
+	WIRE_PINNED, /* attach.name -> the map */
 	WIRE_OPS,
 };
 
@@ -55,6 +59,7 @@ enum wire_attach_kind {
 	ATTACH_PERF_EVENT, /* type, config, number = period or frequency: one descriptor a CPU */
 	ATTACH_ITER, /* fd 2 (optional): the map to walk */
 	ATTACH_CGROUP, /* name = cgroup path below the v2 mount, type = attach type */
+	ATTACH_SOCKETS, /* fd 2: the sockhash whose sockets it watches, type = attach type; no descriptor: as long as the map */
 	ATTACH_KINDS,
 };
 
@@ -122,7 +127,7 @@ static inline int wire_insn_has_fd(const struct bpf_insn *insn)
 static inline int wire_map_holds_fds(uint32_t map_type)
 {
 	return map_type == BPF_MAP_TYPE_PROG_ARRAY || map_type == BPF_MAP_TYPE_ARRAY_OF_MAPS ||
-	       map_type == BPF_MAP_TYPE_HASH_OF_MAPS;
+	       map_type == BPF_MAP_TYPE_HASH_OF_MAPS || map_type == BPF_MAP_TYPE_SOCKHASH;
 }
 
 /* A message with descriptors. Send returns 0 or -errno; receive returns bytes, 0 at the end, -errno.

@@ -328,6 +328,18 @@ static int run_script_for_worker(int sock, const void *job, size_t bytes)
 	return box_run(sock, (struct span){job, bytes});
 }
 
+/* An agent that is started again in the same place is the same one. */
+static void name_pins(const struct start *start, struct broker *broker)
+{
+	const char *store = config_text(start->config, "store.path"), *address = config_list(start->config, "listen", 0);
+	char name[512];
+
+	if (start->options->only)
+		return;
+	snprintf(name, sizeof(name), "%s %s", store ? store : "", address ? address : "");
+	broker_name_pins(broker, name);
+}
+
 static int broke(struct start *start, const struct split *split, int signals)
 {
 	struct pollfd wait[] = {{split->sock, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -336,8 +348,10 @@ static int broke(struct start *start, const struct split *split, int signals)
 	bool told = false;
 	int alive = broker_new(split->sock, split->area, &broker, &why) ? -1 : 1;
 
-	if (alive > 0)
+	if (alive > 0) {
 		broker_run_scripts(broker, run_script_for_worker);
+		name_pins(start, broker);
+	}
 	while (alive > 0) {
 		struct signalfd_siginfo info;
 		bool ready = false;

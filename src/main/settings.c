@@ -21,7 +21,11 @@ static const char *param_at(void *ctx, const char *name, size_t i)
 	struct item *item = registry_find(ctx, name);
 	const struct item_desc *desc = item ? item_description(item) : NULL;
 
-	return desc && i < desc->params ? desc->param[i].name : NULL;
+	size_t params = desc ? desc->params : 0;
+
+	if (i < params)
+		return desc->param[i].name;
+	return item ? item_setting(item, i - params) : NULL;
 }
 
 /* What stands in the configuration, as one text for item_set. */
@@ -38,12 +42,15 @@ static struct span level_of(struct span by)
 	return span_is(by, "pod") || span_is(by, "service") ? span_of("container") : by;
 }
 
-static int apply_setting(struct item *item, const char *key, const struct setting *setting,
+static int apply_setting(struct item *item, const char *key, const struct setting *setting, bool try,
 			 struct err *why)
 {
 	struct span value = text_of(setting);
+	int error = item_set_node(item, key, setting->node, try, why);
 
-	if (!strcmp(key, "on") || !strcmp(key, "pin") || !strcmp(key, "cap") || !strcmp(key, "policy"))
+	if (error != -ENOENT)
+		return error;
+	if (!strcmp(key, "on") || !strcmp(key, "pin") || !strcmp(key, "cap"))
 		return 0; /* on: agent_configure_items; the others are no settings of a program */
 	if (!strcmp(key, "by"))
 		value = level_of(value);
@@ -56,7 +63,7 @@ static int check_setting(void *ctx, const char *name, const char *key, const str
 {
 	struct item *item = registry_find(ctx, name);
 
-	return item ? apply_setting(item, key, setting, why) : -ENOENT;
+	return item ? apply_setting(item, key, setting, true, why) : -ENOENT;
 }
 
 int agent_check_items(struct agent *agent, struct config *config, struct buf *problems, struct err *why)
@@ -102,8 +109,12 @@ static void configure(struct agent *agent, struct item *item)
 	const char *key;
 	struct err why;
 
+	/* what is not in a configuration that was read again goes back */
+	for (size_t i = 0; (key = item_setting(item, i)); i++)
+		if (!config_item(agent->config, item_name(item), key))
+			item_set_node(item, key, NULL, false, &why);
 	for (size_t i = 0; (setting = config_item_next(agent->config, item_name(item), &i, &key));)
-		if (apply_setting(item, key, setting, &why))
+		if (apply_setting(item, key, setting, false, &why))
 			log_error("%s", why.text);
 	if (item_apply(item, &why))
 		log_error("%s; its old settings serve on", why.text);

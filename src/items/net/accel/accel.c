@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * accel, the user half - whom the rules choose, a heartbeat, and the way back to TCP.
+ *
+ * The programs look at numbers only: an identity (program and control group) has one, and a number has two sets of
+ * bits, of rules that choose it and of rules that trust it. Once a second all processes are walked, whoever is new
+ * gets a number, and all are judged anew: so a new container, another label or another configuration is in force
+ * within a second, and at once where a stranger connects before that (EVENT_STRANGER).
+ *
+ * Maps are pinned while the item is on. An agent that is killed leaves its connections accelerated; the
+ * next one finds the maps and goes on, and if none comes, the heartbeat in `settings` grows old and the programs send
+ * everything by TCP. Going off in order: no more redirects, then sockets leave the sockhash as soon as nothing lies in
+ * their queue; with the verdict program attached they leave it in two steps, since bytes that come by TCP
+ * lie in that queue too: out of `socks` (from then on TCP delivers by itself), and out of `held` when the queue is
+ * empty and nothing can come into it any more.
+ */
+#include "items/net/accel/inside.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+enum {
+	ARENA_BYTES = 64 * 1024,
+	WALK_SHARE = 100, /* walking processes takes at most one part in so many of the time */
+	DRAIN_ROUNDS = 20,
+	DRAIN_STEP_MS = 10,
+	ENDS_AT_ONCE = 4096,
+};
+
+struct form accel_forms[2];
+const struct form *accel_form;
+
+/* ---- before loading ---- */
+
+static void try_forms(struct kernel *kernel)
+{
+	for (int i = 0; i < 2; i++)
+		form_try(kernel, i == 1, &accel_forms[i]);
+	accel_form = NULL;
+	for (int i = 0; i < 2; i++)
+		if (form_is_right(&accel_forms[i]) &&
+		    (!accel_form || (!accel_form->passed[FORM_REDIRECTED] &&
+				     accel_forms[i].passed[FORM_REDIRECTED])))
+			accel_form = &accel_forms[i];
+}
+
+/* Maps that the next agent needs, so that connections go on. */
+static const char *const pinned[] = {"settings", "socks",     "held",  "sides",
+				     "notes",    "listeners", "links", "banned",
+				     "numbers",  "grants",    "ports", "seen"};
+enum { PINNED = sizeof(pinned) / sizeof(*pinned) };
+
+/* May this version go on with maps that were left? 0, or -errno. */
+static int check_left(struct kernel *kernel, const struct form *form)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = kernel_pinned(kernel, "settings"), error = 0;
+	const struct accel_settings *left;
+
+	if (fd < 0)
+		return fd;
+	left = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (left == MAP_FAILED)
+		return -errno;
+	if (left->layout != (ACCEL_LAYOUT << 16 | sizeof(*left)) ||
+	    left->has_verdict != form->has_verdict)
+		error = -ESTALE;
+	munmap((void *)left, page);
+	return error;
+}
+
+static void unpin(struct kernel *kernel)
+{
+	for (size_t i = 0; i < PINNED; i++)
+		kernel_unpin(kernel, pinned[i]);
+}
+
+/* Takes the maps over that an agent left which was killed. All of them or none. */
+static int adopt(struct kernel *kernel, struct object *object)
+{
+	int fd[PINNED], got = 0, error = check_left(kernel, accel_form);
+
+	while (!error && got < PINNED) {
+		fd[got] = kernel_pinned(kernel, pinned[got]);
+		if (fd[got] < 0)
+			error = fd[got];
+		else
+			got++;
+	}
+	for (int i = 0; i < got; i++) {
+		if (!error)
+			error = object_share_fd(object, pinned[i], fd[i]);
+		close(fd[i]);
+	}
+	if (error && error != -ENOENT && error != -EOPNOTSUPP)
+		unpin(kernel); /* another version's: it returns to TCP by itself */
+	return error;
+}
+
+static int configure(struct item *item, struct object *object, struct err *why)
+{
+	bool verdict;
+	int error = 0;
+
+	if (!accel_form)
+		try_forms(item_kernel(item));
+	if (!accel_form)
+		return err_set(why, -EOPNOTSUPP,
+			       "'%s' cannot run on this kernel: its self-test found, without the "
+			       "verdict program: %s; with it: %s",
+			       item_name(item), accel_forms[0].reason, accel_forms[1].reason);
+	verdict = accel_form->has_verdict;
+	if (object_set(object, "has_verdict", &verdict, sizeof(verdict)))
+		return err_set(why, -ENOENT, "cannot set up '%s'", item_name(item));
+	if (!verdict)
+		error = object_skip(object, "verdict", "the self-test is better without it");
+	if (!error && !item_object(item)) /* an upgrade has the maps already */
+		adopt(item_kernel(item), object);
+	return error;
+}
+
+/* ---- identities ---- */
+
+static struct known *know(struct accel *accel, const struct accel_identity *identity, uint32_t pid)
+{
+	bool is_new;
+	struct known *known = map_put(&accel->known, identity, &is_new);
+
+	if (!known) {
+		item_count(accel->item, "lost", "identities", 1);
+		return NULL;
+	}
+	known->pid = pid;
+	known->seen_ns = clock_monotonic_ns();
+	if (is_new) {
+		known->number = accel->next_number++;
+		/* bits first: from now on the programs find them */
+		accel->grants[known->number] = (struct accel_grant){};
+		object_add(accel->object, "numbers", identity, &known->number);
+	}
+	return known;
+}
+
+/* Of rules that trust whoever they choose, and all of them for an executable that is known to be safe. */
+static uint64_t trusted_rules(const struct accel *accel, const struct accel_identity *identity)
+{
+	uint64_t trusting = 0;
+
+	if (verdict_is_safe(accel, identity))
+		return ~0ull;
+	for (uint32_t i = 0; i < accel_policy.rules; i++)
+		if (accel_policy.rule[i].trust)
+			trusting |= 1ull << i;
+	return trusting;
+}
+
+static bool judge_one(struct accel *accel, const struct accel_identity *identity,
+		      struct known *known)
+{
+	struct world *world = item_world(accel->item);
+	const struct process *process = world_process(world, known->pid, 0);
+	struct accel_grant grant = {.trusted = trusted_rules(accel, identity)};
+	struct who who = {};
+
+	if (!process || process->exit_ns)
+		grant.selected = known->grant.selected; /* as long as nobody else runs it */
+	else if (world_who(world, process, &who))
+		grant.selected = policy_select(&accel_policy, &who, &accel->arena);
+	if (!memcmp(&grant, &known->grant, sizeof(grant)))
+		return false;
+	known->grant = grant;
+	accel->grants[known->number] = grant;
+	return true;
+}
+
+void accel_evaluate(struct accel *accel)
+{
+	const void *identity;
+	void *known;
+	size_t at = 0;
+	bool changed = false;
+
+	while (map_next(&accel->known, &at, &identity, &known))
+		changed |= judge_one(accel, identity, known);
+	if (changed)
+		accel->settings->epoch++;
+}
+
+static bool meet_process(void *ctx, const void *row)
+{
+	const struct accel_process *process = row;
+
+	know(ctx, &process->identity, process->pid);
+	return true;
+}
+
+static void walk_processes(struct accel *accel, uint64_t now_ns)
+{
+	if (now_ns - accel->walked_ns < accel->walk_ns * WALK_SHARE)
+		return;
+	if (object_read_table(accel->object, "processes", sizeof(struct accel_process),
+			      meet_process, accel) < 0)
+		item_count(accel->item, "lost", "walk", 1);
+	accel->walked_ns = now_ns;
+	accel->walk_ns = clock_monotonic_ns() - now_ns;
+}
+
+/* ---- settings ---- */
+
+static void push_ports(struct accel *accel)
+{
+	uint64_t any = 0;
+
+	memset(accel->ports, 0, 65536 * sizeof(*accel->ports));
+	for (uint32_t i = 0; i < accel_policy.rules; i++) {
+		const struct rule *rule = &accel_policy.rule[i];
+
+		for (uint32_t n = 0; n < rule->ports; n++)
+			accel->ports[rule->port[n]] |= 1ull << i;
+		if (!rule->ports)
+			any |= 1ull << i;
+	}
+	accel->settings->any_port = any;
+}
+
+static void push_policy(struct accel *accel)
+{
+	uint64_t across = 0;
+
+	if (accel->policy_version == accel_policy.version)
+		return;
+	accel->policy_version = accel_policy.version;
+	for (uint32_t i = 0; i < accel_policy.rules; i++)
+		if (accel_policy.rule[i].across)
+			across |= 1ull << i;
+	accel->settings->across = across;
+	push_ports(accel);
+	accel->settings->rules = accel_policy.rules;
+	accel->settings->epoch++;
+}
+
+static void push_settings(struct accel *accel, uint64_t now_ns)
+{
+	struct accel_settings *is = accel->settings;
+
+	is->limit = (uint64_t)item_param(accel->item, "limit");
+	is->keep_alive_ns = (uint64_t)item_param(accel->item, "keep_alive_ms") * 1000000;
+	is->patience_ns = (uint64_t)item_param(accel->item, "patience_ms") * 1000000;
+	is->layout = ACCEL_LAYOUT << 16 | sizeof(*is);
+	is->has_verdict = accel_form->has_verdict;
+	is->beat_ns = now_ns;
+	push_policy(accel);
+}
+
+static bool pass_over(void *ctx, const void *row)
+{
+	return true;
+}
+
+static bool remember_number(void *ctx, const void *identity, const void *number)
+{
+	struct accel *accel = ctx;
+	struct known *known = map_put(&accel->known, identity, NULL);
+
+	if (!known)
+		return true;
+	memcpy(&known->number, number, sizeof(known->number));
+	known->grant = accel->grants[known->number];
+	if (known->number >= accel->next_number)
+		accel->next_number = known->number + 1;
+	return true;
+}
+
+/* At the start, and when another version of the programs runs. */
+static int follow_object(struct accel *accel, struct err *why)
+{
+	accel->object = item_object(accel->item);
+	accel->settings = object_mapped(accel->object, "settings");
+	accel->grants = object_mapped(accel->object, "grants");
+	accel->ports = object_mapped(accel->object, "ports");
+	if (!accel->settings || !accel->grants || !accel->ports)
+		return err_set(why, -ENOMEM, "cannot map what '%s' shares with its programs",
+			       item_name(accel->item));
+	accel->policy_version = 0;
+	object_read(accel->object, "numbers", remember_number, accel);
+	for (size_t i = 0; i < PINNED; i++)
+		kernel_pin(item_kernel(accel->item), pinned[i],
+			   object_map_fd(accel->object, pinned[i]));
+	return object_read_table(accel->object, "listening", 1, pass_over, NULL) < 0
+		       ? err_set(why, -EIO, "cannot walk the listening sockets")
+		       : 0;
+}
+
+/* ---- the way back to TCP ---- */
+
+struct ends {
+	uint64_t cookie[ENDS_AT_ONCE];
+	size_t count, waiting;
+};
+
+static bool take_end(void *ctx, const void *row)
+{
+	const struct accel_end *end = row;
+	struct ends *ends = ctx;
+
+	if (end->waiting)
+		ends->waiting++;
+	else if (ends->count < ENDS_AT_ONCE)
+		ends->cookie[ends->count++] = end->cookie;
+	return true;
+}
+
+/* Whoever may leave the map does. Returns how many may not yet. */
+static size_t let_go(struct object *object, const char *table, const char *map)
+{
+	struct ends *ends = calloc(1, sizeof(*ends));
+	size_t left;
+
+	if (!ends)
+		return 0;
+	do {
+		ends->count = ends->waiting = 0;
+		object_read_table(object, table, sizeof(struct accel_end), take_end, ends);
+		if (ends->count)
+			object_delete(object, map, ends->cookie, ends->count);
+	} while (ends->count == ENDS_AT_ONCE);
+	left = ends->waiting;
+	free(ends);
+	return left;
+}
+
+static void pause_ms(unsigned ms)
+{
+	struct timespec pause = {.tv_nsec = ms * 1000000l};
+
+	nanosleep(&pause, NULL);
+}
+
+/*
+ * First no program decides to redirect any more, and what one had decided has put its bytes. Then sockets leave; those
+ * with unread bytes, and those in which somebody is blocked, stay in maps that nobody but they hold.
+ */
+static void drain(struct accel *accel)
+{
+	accel->settings->on = 0;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	for (int i = 0; i < DRAIN_ROUNDS; i++)
+		pause_ms(DRAIN_STEP_MS);
+	let_go(accel->object, "ends", "socks");
+	for (int i = 0; i < DRAIN_ROUNDS && accel_form->has_verdict &&
+			let_go(accel->object, "ends_held", "held");
+	     i++)
+		pause_ms(DRAIN_STEP_MS);
+	unpin(item_kernel(accel->item));
+}
+
+/* ---- what the registry calls ---- */
+
+static void stop(struct item *item, void *at)
+{
+	struct accel *accel = at;
+
+	if (accel->settings)
+		drain(accel);
+	map_done(&accel->known);
+	map_done(&accel->verdicts);
+	arena_done(&accel->arena);
+	free(accel);
+}
+
+static int start(struct item *item, void **ret_state, struct err *why)
+{
+	struct accel *accel = calloc(1, sizeof(*accel));
+	uint64_t now_ns = clock_monotonic_ns();
+	int error;
+
+	if (!accel)
+		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
+	accel->item = item;
+	accel->next_number = 1;
+	map_init(&accel->known, sizeof(struct accel_identity), sizeof(struct known),
+		 ACCEL_NUMBERS - 1);
+	map_init(&accel->verdicts, sizeof(struct accel_identity), sizeof(struct verdict),
+		 ACCEL_NUMBERS);
+	arena_init(&accel->arena, ARENA_BYTES);
+	error = follow_object(accel, why);
+	if (error) {
+		accel->settings = NULL;
+		stop(item, accel);
+		return error;
+	}
+	push_settings(accel, now_ns);
+	walk_processes(accel, now_ns);
+	verdicts_update(accel, now_ns);
+	accel_evaluate(accel);
+	accel->settings->on = 1;
+	*ret_state = accel;
+	return 0;
+}
+
+static void tick(struct item *item, void *at, uint64_t now_ns)
+{
+	struct accel *accel = at;
+	struct err why;
+
+	if (accel->object != item_object(item) && follow_object(accel, &why))
+		return;
+	push_settings(accel, now_ns);
+	walk_processes(accel, now_ns);
+	verdicts_update(accel, now_ns);
+	accel_evaluate(accel);
+}
+
+static void publish(struct accel *accel, const struct event_head *event, size_t size)
+{
+	const struct item_desc *desc = item_description(accel->item);
+	struct record record;
+
+	arena_clear(&accel->arena);
+	if (record_fill(&record, &desc->event[0].layout, event, size, event->ktime_ns,
+			item_resolver(accel->item), &accel->arena))
+		item_count(accel->item, "dropped", "memory", 1);
+	else
+		item_publish(accel->item, &record);
+}
+
+enum { EVENT_CLOSED = 1, EVENT_STRANGER = 2 };
+
+struct stranger_event {
+	struct event_head head;
+	struct accel_identity identity;
+	uint32_t pid, pad;
+};
+
+static void event(struct item *item, void *at, const struct event_head *head, size_t size)
+{
+	const struct stranger_event *stranger = (const void *)head;
+	struct accel *accel = at;
+	struct known *known;
+
+	if (!accel)
+		return;
+	if (head->kind == EVENT_CLOSED) {
+		publish(accel, head, size);
+		return;
+	}
+	if (head->kind != EVENT_STRANGER || size < sizeof(*stranger))
+		return;
+	known = know(accel, &stranger->identity, stranger->pid);
+	if (known && judge_one(accel, &stranger->identity, known))
+		accel->settings->epoch++;
+}
+
+static const char *const settings[] = {"policy", NULL};
+
+static int set(const char *key, const struct json_node *value, bool try, struct err *why)
+{
+	struct policy tried = {};
+	int error;
+
+	if (!try)
+		return policy_read(value, &accel_policy, why);
+	error = policy_read(value, &tried, why);
+	policy_done(&tried);
+	return error;
+}
+
+/* ---- what is told ---- */
+
+enum metric_index { SELF_TEST, METRICS };
+
+static const struct metric metrics[METRICS] = {
+	[SELF_TEST] = {.name = "sonde_accel_self_test",
+		       .type = METRIC_GAUGE,
+		       .help = (char *)"what the kernel does rightly with redirected sockets (1) "
+				       "or not (0), by form",
+		       .scale = 1},
+};
+
+static void collect(struct item *item, void *at, struct collector *out)
+{
+	for (int form = 0; form < 2; form++)
+		for (int check = 0; check < FORM_CHECKS; check++) {
+			const struct label label[] = {
+				{"check", span_of(form_check_name[check])},
+				{"form", span_of(form ? "verdict" : "plain")},
+				{"used",
+				 span_of(accel_form == &accel_forms[form] ? "true" : "false")},
+			};
+
+			collector_add(out, SELF_TEST, label, 3, accel_forms[form].passed[check]);
+		}
+}
+
+struct telling {
+	struct buf *out;
+	bool as_json;
+};
+
+static bool tell_end(void *ctx, const void *row)
+{
+	const struct accel_end *end = row;
+	const struct telling *telling = ctx;
+	struct json json = {.out = telling->out};
+	char cookie[24];
+
+	if (!telling->as_json) {
+		buf_f(telling->out, "%-12llu %-12llu %8u %5u %5u %14llu %12llu %10llu  %s\n",
+		      (unsigned long long)end->cookie, (unsigned long long)end->peer_cookie,
+		      end->pid, end->local_port, end->remote_port,
+		      (unsigned long long)end->redirected_bytes, (unsigned long long)end->tcp_bytes,
+		      (unsigned long long)end->unread_bytes,
+		      end->is_redirecting ? "redirect" : "tcp");
+		return true;
+	}
+	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)end->cookie);
+	json_object(&json);
+	json_key_str(&json, "connection", cookie);
+	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)end->peer_cookie);
+	json_key_str(&json, "peer_connection", cookie);
+	json_key_u64(&json, "pid", end->pid);
+	json_key_u64(&json, "local_port", end->local_port);
+	json_key_u64(&json, "remote_port", end->remote_port);
+	json_key_u64(&json, "redirected_bytes", end->redirected_bytes);
+	json_key_u64(&json, "tcp_bytes", end->tcp_bytes);
+	json_key_u64(&json, "unread_bytes", end->unread_bytes);
+	json_key_bool(&json, "redirecting", end->is_redirecting);
+	json_object_end(&json);
+	buf_str(telling->out, "\n");
+	return true;
+}
+
+static int tell_ends(struct item *item, void *at, int argc, char **argv, struct buf *out,
+		     struct err *why)
+{
+	struct telling telling = {.out = out};
+	struct accel *accel = at;
+
+	for (int i = 1; i < argc; i++)
+		telling.as_json |= !strcmp(argv[i], "--json");
+	if (!accel)
+		return err_set(why, -EAGAIN, "item '%s' is off", item_name(item));
+	if (!telling.as_json)
+		buf_f(out, "%-12s %-12s %8s %5s %5s %14s %12s %10s  %s\n", "CONNECTION", "PEER",
+		      "PID", "LOCAL", "PEER", "REDIRECTED", "BY TCP", "UNREAD", "NOW");
+	if (object_read_table(accel->object, "ends", sizeof(struct accel_end), tell_end, &telling) <
+	    0)
+		return err_set(why, -EIO, "cannot read the connections of '%s'", item_name(item));
+	return 0;
+}
+
+static const struct item_verb verbs[] = {
+	{"connections", "connections [--json]",
+	 "each end of an accelerated connection that is open", tell_ends},
+	{"preflight", "preflight [-d DURATION] [--json]",
+	 "which executables are safe to accelerate, and why others are not", verdicts_tell},
+	{},
+};
+
+const struct item_ops accel_item = {
+	.metrics = metrics,
+	.metric_count = METRICS,
+	.verbs = verbs,
+	.settings = settings,
+	.set = set,
+	.configure = configure,
+	.start = start,
+	.event = event,
+	.tick = tick,
+	.rows_first = true,
+	.collect = collect,
+	.stop = stop,
+};

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* inside - what the files of the item share with each other, and with nobody else. */
+#pragma once
+
+#include "base/map.h"
+#include "items/item.h"
+#include "items/net/accel/accel.h"
+#include "kernel/kernel.h"
+#include "record/filter.h"
+#include "world/world.h"
+
+/* ---- form.c: what this kernel does with sockets in a sockhash ---- */
+
+enum form_check {
+	FORM_LOADS,
+	FORM_FIONREAD,
+	FORM_REDIRECTED,
+	FORM_COPIED_SEQ,
+	FORM_WAKES,
+	FORM_ORDER,
+	FORM_CHECKS
+};
+
+extern const char *const form_check_name[FORM_CHECKS];
+
+struct form {
+	bool has_verdict;
+	bool passed[FORM_CHECKS];
+	char reason[200]; /* the first that failed; "" */
+};
+
+/* Tries one form in a network namespace of its own. Takes some 10 ms. */
+void form_try(struct kernel *kernel, bool has_verdict, struct form *ret_form);
+/* May connections be accelerated in this form? (FIONREAD of redirected bytes may be missing: then who uses it is left alone.) */
+bool form_is_right(const struct form *form);
+
+/* ---- policy.c: what the configuration says ---- */
+
+enum { RULE_PORTS = 16 };
+
+struct rule {
+	struct filter *select; /* owned; NULL = everybody */
+	uint16_t port[RULE_PORTS]; /* either end; none = any */
+	uint32_t ports;
+	bool across, trust;
+};
+
+struct policy {
+	struct rule rule[ACCEL_RULES];
+	uint32_t rules;
+	uint64_t version; /* changes with each change */
+};
+
+/* A list of rules as it stands in the configuration. `policy` is filled on success. */
+int policy_read(const struct json_node *list, struct policy *policy, struct err *why);
+void policy_done(struct policy *policy);
+/* The layout that selects are asked over. */
+const struct layout *policy_layout(void);
+/* Which rules choose this process. */
+uint64_t policy_select(const struct policy *policy, const struct who *who, struct arena *arena);
+
+/* ---- verdicts.c: what is known of executables ---- */
+
+struct verdict {
+	struct accel_identity exe; /* without control group */
+	struct accel_seen seen;
+	uint64_t since_ns; /* watched since */
+	char path[256];
+};
+
+struct accel;
+
+void verdicts_update(struct accel *accel, uint64_t now_ns);
+bool verdict_is_safe(const struct accel *accel, const struct accel_identity *identity);
+int verdicts_tell(struct item *item, void *state, int argc, char **argv, struct buf *out,
+		  struct err *why);
+
+/* ---- accel.c ---- */
+
+/* What is known of an identity that has a number. */
+struct known {
+	uint32_t number, pid;
+	uint64_t seen_ns;
+	struct accel_grant grant;
+};
+
+struct accel {
+	struct item *item; /* borrowed */
+	struct object *object; /* borrowed; whose maps are mapped */
+	struct accel_settings *settings; /* mapped, as the two below */
+	struct accel_grant *grants;
+	uint64_t *ports;
+	struct map known; /* struct accel_identity -> struct known */
+	struct map verdicts; /* executable -> struct verdict */
+	uint32_t next_number;
+	uint64_t policy_version; /* that was pushed */
+	uint64_t walk_ns, walked_ns; /* how long the last walk took, and when */
+	struct arena arena;
+};
+
+extern struct policy accel_policy; /* of the one item of this process; set also while it is off */
+extern struct form accel_forms[2]; /* without and with the verdict program */
+extern const struct form *accel_form; /* the one that is used; NULL = not tried or none is right */
+
+void accel_evaluate(struct accel *accel);

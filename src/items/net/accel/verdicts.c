@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * verdicts - which executables may be accelerated: those that were watched for a while, talked to neighbours meanwhile,
+ * and used no call that the kernel cannot do on redirected sockets (docs/accel.md lists them).
+ */
+#include "items/net/accel/inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+static const uint64_t watched_long_enough_ns = 60ull * 1000000000;
+enum { CONNECTIONS_ENOUGH = 3 };
+
+static const char *const call_name[CALL_KINDS] = {
+	"MSG_WAITALL", "MSG_TRUNC", "MSG_OOB", "SO_RCVLOWAT", "SO_ZEROCOPY",
+	"TCP_INQ",     "TCP_ULP",   "splice",  "FIONREAD",
+};
+
+/* Calls that forbid it here. */
+static uint64_t forbidden(const struct verdict *verdict)
+{
+	uint64_t calls = verdict->seen.calls;
+
+	if (accel_form && accel_form->passed[FORM_REDIRECTED])
+		calls &= ~(uint64_t)CALL_FIONREAD;
+	return calls;
+}
+
+static bool was_watched(const struct verdict *verdict, uint64_t now_ns)
+{
+	return verdict->seen.connections >= CONNECTIONS_ENOUGH &&
+	       now_ns - verdict->since_ns >= watched_long_enough_ns;
+}
+
+static bool take_seen(void *ctx, const void *key, const void *value)
+{
+	struct accel *accel = ctx;
+	bool is_new;
+	struct verdict *verdict = map_put(&accel->verdicts, key, &is_new);
+
+	if (!verdict)
+		return true;
+	if (is_new) {
+		memcpy(&verdict->exe, key, sizeof(verdict->exe));
+		verdict->since_ns = clock_monotonic_ns();
+	}
+	memcpy(&verdict->seen, value, sizeof(verdict->seen));
+	return true;
+}
+
+/* The path of an executable, of whoever runs it. */
+static void name_executables(struct accel *accel)
+{
+	const void *identity;
+	void *value;
+	size_t at = 0;
+
+	while (map_next(&accel->known, &at, &identity, &value)) {
+		struct accel_identity exe = *(const struct accel_identity *)identity;
+		const struct known *known = value;
+		const struct process *process;
+		struct verdict *verdict;
+		struct span path;
+
+		exe.cgroup = 0;
+		verdict = map_get(&accel->verdicts, &exe);
+		if (!verdict || verdict->path[0])
+			continue;
+		process = world_process(item_world(accel->item), known->pid, 0);
+		path = process ? process_path(process) : (struct span){};
+		if (path.len && path.len < sizeof(verdict->path))
+			memcpy(verdict->path, path.at, path.len);
+	}
+}
+
+void verdicts_update(struct accel *accel, uint64_t now_ns)
+{
+	if (object_read(accel->object, "seen", take_seen, accel) < 0)
+		item_count(accel->item, "lost", "seen", 1);
+	name_executables(accel);
+}
+
+bool verdict_is_safe(const struct accel *accel, const struct accel_identity *identity)
+{
+	struct accel_identity exe = *identity;
+	const struct verdict *verdict;
+
+	exe.cgroup = 0;
+	verdict = map_get(&accel->verdicts, &exe);
+	return verdict && !forbidden(verdict) && was_watched(verdict, clock_monotonic_ns());
+}
+
+static void say_why(const struct verdict *verdict, char *out, size_t room)
+{
+	size_t used = 0;
+
+	out[0] = 0;
+	for (int i = 0; i < CALL_KINDS; i++)
+		if (forbidden(verdict) >> i & 1 && used < room)
+			used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "",
+						 call_name[i]);
+}
+
+static void tell(const struct verdict *verdict, bool as_json, struct buf *out)
+{
+	const char *state = forbidden(verdict)                           ? "unsafe"
+			    : was_watched(verdict, clock_monotonic_ns()) ? "safe"
+									 : "watching";
+	struct json json;
+	char why[200];
+
+	say_why(verdict, why, sizeof(why));
+	if (!as_json) {
+		buf_f(out, "%-9s %8llu  %-40s %s\n", state,
+		      (unsigned long long)verdict->seen.connections,
+		      verdict->path[0] ? verdict->path : "?", why);
+		return;
+	}
+	json = (struct json){.out = out};
+	json_object(&json);
+	if (verdict->path[0])
+		json_key_str(&json, "exe", verdict->path);
+	json_key_str(&json, "verdict", state);
+	json_key_u64(&json, "connections", verdict->seen.connections);
+	if (why[0])
+		json_key_str(&json, "why", why);
+	json_object_end(&json);
+	buf_str(out, "\n");
+}
+
+int verdicts_tell(struct item *item, void *state, int argc, char **argv, struct buf *out,
+		  struct err *why)
+{
+	struct accel *accel = state;
+	bool as_json = false;
+	const void *key;
+	void *verdict;
+	size_t at = 0;
+
+	for (int i = 1; i < argc; i++)
+		as_json |= !strcmp(argv[i], "--json");
+	if (!accel)
+		return err_set(
+			why, -EAGAIN,
+			"item '%s' is off; preflight watches while it is on: sonde items on %s",
+			item_name(item), item_name(item));
+	verdicts_update(accel, clock_monotonic_ns());
+	if (!as_json)
+		buf_f(out, "%-9s %8s  %-40s %s\n", "VERDICT", "SEEN", "EXECUTABLE", "WHY NOT");
+	while (map_next(&accel->verdicts, &at, &key, &verdict))
+		tell(verdict, as_json, out);
+	return 0;
+}
