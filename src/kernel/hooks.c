@@ -226,7 +226,7 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 			       "'%s' does not say which perf event it wants (HOOK_PERF)",
 			       alternative->program);
 	if (request.attach.kind == ATTACH_UPROBE)
-		return attach_to_place(object, index, fd, &request.attach, why);
+		return attach_to_place(object, index, fd[0], &request.attach, why);
 	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
 		fd[0] = alternative->dispatcher.program;
 	if (alternative->map)
