@@ -20,6 +20,7 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->di)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->si)
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->dx)
+#define ARCH_SYSCALL_ARG4(regs) ((regs)->r10)
 #define ARCH_SYSCALL_ARG5(regs) ((regs)->r8)
 
 /* The same as names of fields, for BPF_CORE_READ. */
@@ -27,6 +28,7 @@ struct pt_regs {
 #define ARCH_ARG1_FIELD di
 #define ARCH_ARG2_FIELD si
 #define ARCH_ARG3_FIELD dx
+#define ARCH_ARG4_FIELD r10
 #define ARCH_ARG5_FIELD r8
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
@@ -50,6 +52,7 @@ enum {
 	ARCH_NR_sendmmsg = 307,
 	ARCH_NR_preadv2 = 327,
 	ARCH_NR_pwritev2 = 328,
+	ARCH_NR_io_uring_enter = 426,
 };
 
 /* TS_COMPAT of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call */
@@ -76,12 +79,14 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG1(regs) ((regs)->orig_x0)
 #define ARCH_SYSCALL_ARG2(regs) ((regs)->regs[1])
 #define ARCH_SYSCALL_ARG3(regs) ((regs)->regs[2])
+#define ARCH_SYSCALL_ARG4(regs) ((regs)->regs[3])
 #define ARCH_SYSCALL_ARG5(regs) ((regs)->regs[4])
 
 #define ARCH_NR_FIELD	syscallno
 #define ARCH_ARG1_FIELD orig_x0
 #define ARCH_ARG2_FIELD regs[1]
 #define ARCH_ARG3_FIELD regs[2]
+#define ARCH_ARG4_FIELD regs[3]
 #define ARCH_ARG5_FIELD regs[4]
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
@@ -105,6 +110,7 @@ enum {
 	ARCH_NR_sendmmsg = 269,
 	ARCH_NR_preadv2 = 286,
 	ARCH_NR_pwritev2 = 287,
+	ARCH_NR_io_uring_enter = 426,
 };
 
 /* TIF_32BIT of arch/arm64/include/asm/thread_info.h: the task is a 32-bit program */

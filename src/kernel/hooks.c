@@ -60,7 +60,16 @@ static char *copy_of(const char *tag, const char *key)
 	return tag_value(tag, key, &value) ? strndup((const char *)value.at, value.len) : NULL;
 }
 
-/* with=HOOK:ORDER */
+static uint32_t read_order(struct span text, size_t *at)
+{
+	uint32_t order = 0;
+
+	for (; *at < text.len && text.at[*at] >= '0' && text.at[*at] <= '9'; (*at)++)
+		order = order * 10 + (text.at[*at] - '0');
+	return order;
+}
+
+/* with=HOOK:ORDER, HOOK:FROM-TO or HOOK:FROM+ */
 static void read_with(const char *tag, struct alternative *alternative)
 {
 	struct span with;
@@ -71,8 +80,14 @@ static void read_with(const char *tag, struct alternative *alternative)
 	while (len < with.len && with.at[len] != ':' && len + 1 < sizeof(alternative->with))
 		len++;
 	memcpy(alternative->with, with.at, len);
-	for (size_t i = len + 1; i < with.len && with.at[i] >= '0' && with.at[i] <= '9'; i++)
-		alternative->with_order = alternative->with_order * 10 + (with.at[i] - '0');
+	len++;
+	alternative->with_from = alternative->with_to = read_order(with, &len);
+	if (len >= with.len)
+		return;
+	if (with.at[len++] == '+')
+		alternative->with_to = UINT32_MAX;
+	else
+		alternative->with_to = read_order(with, &len);
 }
 
 static int add_alternative(struct object *object, const struct bpf_program *program,

@@ -54,11 +54,14 @@
 
 /*
  * A hook that completes another: it is served only where `with`, which stands before it, has chosen its alternative of
- * number `number` (two functions that together do what one tracepoint does on newer kernels).
+ * number `number` (two functions that together do what one tracepoint does on newer kernels). The number may be
+ * a range: 2, 1-2, 3+. HOOK_AS: the item does not work without it.
  */
 #define HOOK_WITH(section, hook, order, with, number)                                              \
 	SEC("?" section)                                                                           \
 	TAG("hook;name=" #hook ";order=" #order ";optional=1;with=" #with ":" #number)
+#define HOOK_AS(section, hook, order, with, number)                                                \
+	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";with=" #with ":" #number)
 
 /*
  * The same for raw tracepoints whose arguments this program relies on: `prototype` lists the types
@@ -68,6 +71,12 @@
  */
 #define HOOK_PROTO(section, hook, order, prototype)                                                \
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";proto=" prototype)
+#define HOOK_PROTO_AS(section, hook, order, prototype, with, number)                               \
+	SEC("?" section)                                                                           \
+	TAG("hook;name=" #hook ";order=" #order ";proto=" prototype ";with=" #with ":" #number)
+#define HOOK_OPTIONAL_PROTO(section, hook, order, prototype)                                       \
+	SEC("?" section)                                                                           \
+	TAG("hook;name=" #hook ";order=" #order ";optional=1;proto=" prototype)
 
 /* A program on the sockets of a sockhash ("sk_msg", "sk_skb/stream_verdict"), or an iterator over a map ("iter/sockmap"). */
 #define HOOK_MAP(section, hook, order, map)                                                        \

@@ -269,13 +269,18 @@ static int check_before_loading(struct object *object, const struct alternative 
 	return 0;
 }
 
-/* Has the hook that this one completes chosen the alternative that needs it? */
+/* Has the hook that this one completes chosen an alternative that needs it? */
 static bool goes_with(const struct object *object, const struct alternative *alternative)
 {
-	for (uint32_t i = 0; i < object->hooks; i++)
-		if (!strcmp(object->hook[i].name, alternative->with))
-			return object->hook[i].chosen >= 0 &&
-			       object->alternative[object->hook[i].chosen].order == alternative->with_order;
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		uint32_t order;
+
+		if (strcmp(object->hook[i].name, alternative->with) != 0 ||
+		    object->hook[i].chosen < 0)
+			continue;
+		order = object->alternative[object->hook[i].chosen].order;
+		return order >= alternative->with_from && order <= alternative->with_to;
+	}
 	return false;
 }
 

@@ -20,8 +20,8 @@ struct alternative {
 	char *perf; /* owned: "cpu-clock:99hz" for perf_event sections, else NULL */
 	char *map; /* owned: the map that the program is attached to, or walks; else NULL */
 	uint32_t hook; /* index in object->hook */
-	char with[64]; /* "" or the hook that must have chosen its alternative of number with_order */
-	uint32_t with_order;
+	char with[64]; /* "" or the hook that must have chosen one of its alternatives with_from to with_to */
+	uint32_t with_from, with_to;
 	uint32_t order;
 	bool refused;
 	struct dispatcher dispatcher; /* owned; what is attached in place of the program */

@@ -24,6 +24,8 @@ enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
 
+	SOCK_STREAM = 1,
+
 	PROTO_TCP = 6, /* IPPROTO_TCP; the uapi header's enum would drag in half of netinet */
 	PROTO_UDP = 17,
 };
@@ -242,7 +244,8 @@ struct thread_info {
 };
 
 enum {
-	PF_KTHREAD = 0x00200000, /* task_struct.flags: a thread of the kernel */
+	PF_IO_WORKER = 0x00000010, /* task_struct.flags: a thread of io_uring's */
+	PF_KTHREAD = 0x00200000, /* a thread of the kernel */
 };
 
 struct task_struct {
@@ -271,6 +274,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct pid *thread_pid;
 	void *stack;
+	struct io_uring_task *io_uring; /* NULL: has never used io_uring */
 };
 
 struct in6_addr {
@@ -336,6 +340,13 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct unix_address;
+
+struct unix_sock {
+	struct unix_address *addr; /* NULL: has no name */
+	struct sock *peer;
+};
+
 struct request_sock {
 	struct request_sock *dl_next;
 	struct sock *sk;
@@ -360,6 +371,7 @@ struct tcp_sock {
 	u32 snd_nxt;
 	u32 snd_una;
 	u32 write_seq;
+	u64 tcp_clock_cache; /* when the last segment came or went, CLOCK_MONOTONIC ns */
 	u32 srtt_us; /* smoothed round trip time << 3, microseconds */
 	u32 mdev_us;
 	u32 snd_cwnd;
@@ -372,6 +384,30 @@ struct tcp_sock {
 };
 
 struct msghdr;
+
+/* io_uring: a request, and what its operations keep in it (at its beginning, io_kiocb_to_cmd). */
+struct io_uring_task;
+struct io_ring_ctx;
+
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+};
+
+struct io_sr_msg { /* send, recv and their msg */
+	struct file *file;
+	void *buf; /* or struct user_msghdr */
+};
+
+struct io_rw { /* read, write and their vectors */
+	u64 addr;
+	u32 len;
+};
+
+struct io_uring_cqe {
+	u64 user_data;
+	s32 res;
+};
 
 struct net_device {
 	char name[16];

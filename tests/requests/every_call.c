@@ -80,7 +80,7 @@ static ssize_t uring_do(int op, int fd, const void *at, size_t len, int flags)
 	sqe->addr = (unsigned long)at;
 	sqe->len = (unsigned)len;
 	sqe->msg_flags = (unsigned)flags;
-	if (op == IORING_OP_READ || op == IORING_OP_WRITE)
+	if (op == IORING_OP_READ || op == IORING_OP_WRITE || op == IORING_OP_READV || op == IORING_OP_WRITEV)
 		sqe->off = -1;
 	uring.sq_array[tail & *uring.sq_mask] = tail & *uring.sq_mask;
 	__atomic_store_n(uring.sq_tail, tail + 1, __ATOMIC_RELEASE);
@@ -115,6 +115,17 @@ static ssize_t by_writev(int fd, const char *at, size_t len)
 	struct iovec piece[3];
 
 	return writev(fd, piece, split(piece, at, len));
+}
+/* As gRPC's C core does: a head in many small pieces. */
+static ssize_t by_scattered(int fd, const char *at, size_t len)
+{
+	struct iovec piece[250];
+	size_t size = len / 250 + 1, done = 0;
+	int count = 0;
+
+	for (; done < len; done += piece[count++].iov_len)
+		piece[count] = (struct iovec){(void *)(at + done), len - done < size ? len - done : size};
+	return writev(fd, piece, count);
 }
 static ssize_t by_pwritev2(int fd, const char *at, size_t len)
 {
@@ -192,6 +203,13 @@ static ssize_t by_uring_sendmsg(int fd, const char *at, size_t len)
 	struct msghdr message = {.msg_iov = piece, .msg_iovlen = (size_t)split(piece, at, len)};
 
 	return uring_do(IORING_OP_SENDMSG, fd, &message, 1, 0);
+}
+
+static ssize_t by_uring_writev(int fd, const char *at, size_t len)
+{
+	struct iovec piece[3];
+
+	return uring_do(IORING_OP_WRITEV, fd, piece, (size_t)split(piece, at, len), 0);
 }
 
 /* ---- ways to receive ---- */
@@ -301,6 +319,13 @@ static ssize_t by_uring_recvmsg(int fd, char *at, size_t len)
 	return uring_do(IORING_OP_RECVMSG, fd, &message, 1, 0);
 }
 
+static ssize_t by_uring_readv(int fd, char *at, size_t len)
+{
+	struct iovec piece[3];
+
+	return uring_do(IORING_OP_READV, fd, piece, (size_t)split(piece, at, len), 0);
+}
+
 struct sender {
 	const char *name;
 	ssize_t (*go)(int fd, const char *at, size_t len);
@@ -308,20 +333,23 @@ struct sender {
 };
 static const struct sender senders[] = {
 	{"write", by_write, 1},	      {"writev", by_writev, 1},	  {"send", by_send, 1},
-	{"sendto", by_sendto, 1},     {"sendmsg", by_sendmsg, 1}, {"sendmmsg", by_sendmmsg, 0},
+	{"sendto", by_sendto, 1},     {"sendmsg", by_sendmsg, 1}, {"sendmmsg", by_sendmmsg, 1},
 	{"pwritev2", by_pwritev2, 1}, {"more", by_more, 1},	  {"nonblocking", by_nonblocking, 1},
 	{"zerocopy", by_zerocopy, 1}, {"sendfile", by_sendfile, 0}, {"splice", by_splice, 0},
-	{"uring_send", by_uring_send, 0}, {"uring_write", by_uring_write, 0}, {"uring_sendmsg", by_uring_sendmsg, 0},
+	{"uring_send", by_uring_send, 1}, {"uring_write", by_uring_write, 1}, {"uring_sendmsg", by_uring_sendmsg, 1},
+	{"uring_writev", by_uring_writev, 1}, {"scattered", by_scattered, 1},
 };
 struct receiver {
 	const char *name;
 	ssize_t (*go)(int fd, char *at, size_t len);
+	int carries_heads; /* into the caller's memory */
 };
 static const struct receiver receivers[] = {
-	{"read", by_read},	   {"readv", by_readv},	    {"recv", by_recv},	       {"recvfrom", by_recvfrom},
-	{"recvmsg", by_recvmsg},   {"recvmmsg", by_recvmmsg}, {"preadv2", by_preadv2}, {"waitall", by_waitall},
-	{"peek", by_peek},	   {"nonblocking", by_nonblocking_read}, {"trunc", by_trunc}, {"splice", by_splice_from},
-	{"zerocopy", by_zerocopy_receive}, {"uring_recv", by_uring_recv}, {"uring_read", by_uring_read}, {"uring_recvmsg", by_uring_recvmsg},
+	{"read", by_read, 1},	      {"readv", by_readv, 1},	    {"recv", by_recv, 1},	{"recvfrom", by_recvfrom, 1},
+	{"recvmsg", by_recvmsg, 1},   {"recvmmsg", by_recvmmsg, 1}, {"preadv2", by_preadv2, 1}, {"waitall", by_waitall, 1},
+	{"peek", by_peek, 1},	      {"nonblocking", by_nonblocking_read, 1}, {"trunc", by_trunc, 0}, {"splice", by_splice_from, 0},
+	{"zerocopy", by_zerocopy_receive, 0}, {"uring_recv", by_uring_recv, 1}, {"uring_read", by_uring_read, 1},
+	{"uring_recvmsg", by_uring_recvmsg, 1}, {"uring_readv", by_uring_readv, 1},
 };
 enum { SENDERS = sizeof(senders) / sizeof(*senders), RECEIVERS = sizeof(receivers) / sizeof(*receivers) };
 
@@ -339,13 +367,13 @@ static void send_all(const struct sender *sender, int fd, const char *at, size_t
 	}
 }
 
-static void receive_all(const struct receiver *receiver, int fd, size_t len)
+static void receive_all(const struct receiver *receiver, int fd, char *to, size_t len)
 {
 	static _Thread_local char bytes[BODY];
 
 	for (size_t done = 0; done < len;) {
 		size_t chunk = len - done < CHUNK + 999 ? len - done : CHUNK + 999;
-		ssize_t got = receiver->go(fd, bytes, chunk);
+		ssize_t got = receiver->go(fd, to ? to + done : bytes, chunk);
 
 		if (got <= 0)
 			die(receiver->name);
@@ -353,8 +381,8 @@ static void receive_all(const struct receiver *receiver, int fd, size_t len)
 	}
 }
 
-/* Byte for byte, so that nothing of the body is taken. */
-static size_t receive_head(int fd, char *head, size_t room)
+/* Exactly the head, so that nothing of the body is taken. */
+static size_t receive_head(const struct receiver *receiver, int fd, char *head, size_t room)
 {
 	size_t len = 0;
 
@@ -369,8 +397,7 @@ static size_t receive_head(int fd, char *head, size_t room)
 		if (!end)
 			continue;
 		len = (size_t)(end + 4 - head);
-		if (read(fd, head, len) != (ssize_t)len)
-			die("head");
+		receive_all(receiver && receiver->carries_heads ? receiver : &receivers[0], fd, head, len);
 		head[len] = 0;
 	}
 	return len;
@@ -397,6 +424,7 @@ static void *serve(void *at)
 {
 	int listener = *(int *)at;
 	char head[4096];
+	const struct receiver *receiver;
 
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
@@ -404,8 +432,10 @@ static void *serve(void *at)
 
 		if (fd < 0)
 			return NULL;
-		while (receive_head(fd, head, sizeof(head)) && sscanf(head, "POST /%*[a-z0-9_]/%*[a-z0-9_]?%d,%d", &send_by, &receive_by) == 2) {
-			receive_all(&receivers[receive_by], fd, BODY);
+		receiver = NULL; /* what way it is says the first head */
+		while (receive_head(receiver, fd, head, sizeof(head)) && sscanf(head, "POST /%*[a-z0-9_]/%*[a-z0-9_]?%d,%d", &send_by, &receive_by) == 2) {
+			receiver = &receivers[receive_by];
+			receive_all(receiver, fd, NULL, BODY);
 			response_bytes[send_by * RECEIVERS + receive_by] = send_message(&senders[send_by], fd, "HTTP/1.1 200 OK");
 		}
 		close(fd);
@@ -441,8 +471,8 @@ int main(int argc, char **argv)
 			for (int twice = 0; twice < 2; twice++) {
 				snprintf(line, sizeof(line), "POST /%s/%s?%d,%d HTTP/1.1", senders[s].name, receivers[r].name, s, r);
 				sent = send_message(&senders[s], fd, line);
-				got = receive_head(fd, head, sizeof(head)) + BODY;
-				receive_all(&receivers[r], fd, BODY);
+				got = receive_head(&receivers[r], fd, head, sizeof(head)) + BODY;
+				receive_all(&receivers[r], fd, NULL, BODY);
 			}
 			printf("/%s/%s %zu %zu\n", senders[s].name, receivers[r].name, sent, got);
 			close(fd);

@@ -10,6 +10,19 @@
 
 enum { CANDIDATE_BYTES = 16 };
 
+/* Families of protocols, bits: what a message that begins like this could be. */
+enum candidate {
+	CANDIDATE_WORDS =
+		1, /* HTTP; memcached's and Redis' words; the letters of HTTP/2's preface */
+	CANDIDATE_RESP = 2, /* Redis */
+	CANDIDATE_TLS = 4,
+	CANDIDATE_MYSQL = 8,
+	CANDIDATE_PGSQL = 16,
+	CANDIDATE_MEMCACHED = 32, /* binary */
+	CANDIDATE_DNS = 64,
+	CANDIDATE_ALL = 127,
+};
+
 static inline int candidate_is_upper(unsigned char c)
 {
 	return c >= 'A' && c <= 'Z';
@@ -96,12 +109,19 @@ static inline int candidate_is_dns_stream(const unsigned char *at, unsigned int 
 	return length >= 12 && (length + 2 <= moved || moved == 2) && candidate_is_dns(at + 2);
 }
 
-/* `at` has CANDIDATE_BYTES bytes, filled up with zeros; `moved`: bytes of the whole call. */
+/* enum candidate. `at` has CANDIDATE_BYTES bytes, filled up with zeros; `moved`: bytes of the whole call. */
 static inline int candidate_of_stream(const unsigned char *at, unsigned int moved)
 {
+	int families = 0;
+
 	if (moved < 4)
-		return 1; /* too few to say anything */
-	return candidate_is_word(at) || candidate_is_resp(at) || candidate_is_tls(at) ||
-	       candidate_is_mysql(at, moved) || candidate_is_pgsql(at) ||
-	       candidate_is_memcached_binary(at) || candidate_is_dns_stream(at, moved);
+		return CANDIDATE_ALL; /* too few to say anything */
+	families |= candidate_is_word(at) ? CANDIDATE_WORDS : 0;
+	families |= candidate_is_resp(at) ? CANDIDATE_RESP : 0;
+	families |= candidate_is_tls(at) ? CANDIDATE_TLS : 0;
+	families |= candidate_is_mysql(at, moved) ? CANDIDATE_MYSQL : 0;
+	families |= candidate_is_pgsql(at) ? CANDIDATE_PGSQL : 0;
+	families |= candidate_is_memcached_binary(at) ? CANDIDATE_MEMCACHED : 0;
+	families |= candidate_is_dns_stream(at, moved) ? CANDIDATE_DNS : 0;
+	return families;
 }

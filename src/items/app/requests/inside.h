@@ -9,10 +9,15 @@
 enum { EDGES = 4096 };
 
 /* As kernel/filter.bpf.h has it. */
+enum { FILTER_CGROUPS = 8 };
+
 struct filter_settings {
 	uint32_t active, pid, uid, uid_set;
-	uint16_t port, pad[3];
-	uint64_t cgroup;
+	uint16_t port, addr_set;
+	uint32_t sample;
+	uint64_t cgroup[FILTER_CGROUPS];
+	uint8_t addr[16];
+	uint32_t families, pad;
 };
 
 struct requests {

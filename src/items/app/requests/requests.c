@@ -61,7 +61,8 @@ static void push_filter(struct requests *requests)
 	wanted.uid = required_number(requests->item, "uid", &has_uid);
 	wanted.uid_set = has_uid;
 	wanted.port = (uint16_t)required_number(requests->item, "port", &is_active);
-	wanted.active = is_active || has_uid;
+	wanted.sample = (uint32_t)item_param(requests->item, "sample");
+	wanted.active = is_active || has_uid || wanted.sample > 1;
 	if (memcmp(filter, &wanted, sizeof(wanted)) != 0)
 		*filter = wanted;
 }
@@ -74,6 +75,7 @@ static void follow_object(struct requests *requests)
 	requests->object = item_object(requests->item);
 	requests->talks.verdicts = object_mapped(requests->object, "verdicts");
 	requests->talks.ports = object_mapped(requests->object, "ports");
+	requests->talks.passes = object_mapped(requests->object, "passes");
 	requests->talks.head_log2 = head_bytes > 1 ? 63 - (unsigned)__builtin_clzll(head_bytes) : 0;
 	note_route(requests);
 	push_filter(requests);

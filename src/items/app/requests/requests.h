@@ -46,6 +46,8 @@ enum {
 	REQUESTS_DATAGRAM_MAX = 1024, /* bytes of a datagram */
 	REQUESTS_VERDICTS = 65536, /* places; a power of two */
 	REQUESTS_PORTS = 65536,
+	REQUESTS_UNIX =
+		1, /* transport: a stream between two processes of this machine, else an IPPROTO */
 };
 
 struct requests_open {
@@ -56,7 +58,8 @@ struct requests_open {
 	requests_u32 pid, netns;
 	requests_u8 local_addr[16], remote_addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 	requests_u16 local_port, remote_port; /* host order */
-	requests_u8 transport; /* IPPROTO_TCP */
+	requests_u8
+		transport; /* IPPROTO_TCP or REQUESTS_UNIX, whose addresses are numbers that both ends know */
 	requests_u8
 		is_accepted; /* 1: came in; 0: went out, or came to who listens without a backlog */
 	requests_u8 pad[2];
@@ -131,6 +134,16 @@ enum requests_wanted {
  * REQUESTS_HEAD_MAX are copied: a long call may be many messages.
  */
 enum requests_port { REQUESTS_LONG_REQUESTS = 1, REQUESTS_LONG_RESPONSES = 2 };
+
+/*
+ * What of a connection need not be copied: received and sent bytes up to these positions are only counted, as the body of
+ * a message whose length is known is. The call that moves the last of them is told, without bytes. In an array with places like
+ * those of verdicts; the cookie is written last, and 0 while the rest changes.
+ */
+struct requests_pass {
+	requests_u64 cookie;
+	requests_u64 until[2];
+};
 
 static inline requests_u64 requests_verdict(requests_u64 cookie, requests_u32 wanted,
 					    requests_u32 in_log2, requests_u32 out_log2)

@@ -17,6 +17,7 @@ enum {
 	RUN_BYTES = 16 * 1024, /* of one side in a row, while the protocol is unknown */
 	LONG_ENOUGH = 4, /* long calls, after which the next ones are believed to be alike */
 	LONG_NEVER = UINT8_MAX,
+	PASS_BYTES = 32 * 1024, /* fewer are not worth a word */
 };
 
 #define LIBRARY_LAYER (1ull << 63) /* of a key: the kernel counts cookies up from 1 */
@@ -332,6 +333,27 @@ static uint64_t messages_of(const struct conversation *conversation, unsigned di
 		       : counts->responses + counts->interims + counts->pushes;
 }
 
+/*
+ * A body of known length, or what else nobody reads: the kernel half need not copy it, nor tell of it, until it ends.
+ * (What is passed for good is a verdict.)
+ */
+static void note_pass(struct talks *talks, const struct talk *talk, unsigned direction)
+{
+	uint64_t bytes = conversation_passes(&talk->conversation, direction);
+	struct requests_pass *pass;
+
+	if (!talks->passes || bytes < PASS_BYTES || bytes > UINT64_MAX / 2)
+		return;
+	pass = &talks->passes[talk->cookie % REQUESTS_VERDICTS];
+	if (pass->cookie != talk->cookie) {
+		__atomic_store_n(&pass->cookie, 0, __ATOMIC_RELEASE);
+		pass->until[!direction] = 0;
+	}
+	__atomic_store_n(&pass->until[direction], talk->expected[direction] + bytes,
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&pass->cookie, talk->cookie, __ATOMIC_RELEASE);
+}
+
 /* ---- events ---- */
 
 static void take_open(struct talks *talks, const struct requests_open *open)
@@ -444,6 +466,8 @@ static void take_chunk(struct talks *talks, struct talk *talk, const struct chun
 	if (chunk->is_end)
 		end_direction(talks, talk, chunk->direction, chunk->ns);
 	judge(talks, talk);
+	if (chunk->via == VIA_SOCKET)
+		note_pass(talks, talk, chunk->direction);
 }
 
 /* What a library hands over and takes lies above a connection, whose ends and times are its own. */

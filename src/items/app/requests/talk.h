@@ -138,6 +138,7 @@ struct talks {
 	size_t cap;
 	uint64_t *verdicts; /* mapped: REQUESTS_VERDICTS words; NULL: nowhere to write them */
 	uint32_t *ports; /* mapped: REQUESTS_PORTS words; likewise */
+	struct requests_pass *passes; /* mapped: REQUESTS_VERDICTS of them; likewise */
 	uint32_t head_log2; /* bytes that do of the beginning of a long message */
 	talk_outcome receive;
 	void *ctx;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* arrival - when received bytes came to the socket, for the time that they waited there unread. */
+#pragma once
+
+#include "items/app/requests/connection.bpf.h"
+
+static __always_inline bool is_behind(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) > 0;
+}
+
+/*
+ * When the first and the last of the `moved` bytes arrived that were read last; what is not found stays 0. Forgets
+ * what came before the last one.
+ */
+static __always_inline void find_arrivals(struct connection *connection, __u32 moved,
+					  struct requests_data *data)
+{
+	__u32 end = connection->sequence[REQUESTS_IN], first = end - moved + 1;
+
+	for (int i = 0; i < MARKS && connection->first_mark != connection->end_mark; i++) {
+		struct mark *mark = &connection->mark[connection->first_mark % MARKS];
+
+		if (!data->arrived_ns && !is_behind(first, mark->end))
+			data->arrived_ns = mark->ns;
+		if (!is_behind(end, mark->end)) {
+			data->arrived_last_ns = mark->ns;
+			connection->first_mark += mark->end == end;
+			break;
+		}
+		connection->first_mark++;
+	}
+}
+
+/* Received bytes up to the sequence number `end` are there now. */
+static __always_inline void note_arrival(struct connection *connection, __u32 end, __u64 now_ns)
+{
+	struct mark *mark;
+
+	if (connection->end_mark - connection->first_mark >= MARKS)
+		return;
+	if (connection->first_mark != connection->end_mark &&
+	    connection->mark[(connection->end_mark - 1) % MARKS].end == end)
+		return;
+	mark = &connection->mark[connection->end_mark % MARKS];
+	mark->ns = now_ns;
+	mark->end = end;
+	connection->end_mark++;
+}
+
+/* The reader is woken: of a socket that listens, of any family, and with nothing new too. */
+static __always_inline int on_arrival(bool typed, struct sock *sk)
+{
+	struct connection *connection;
+	struct tcp_sock *tcp;
+
+	if (READ_FIELD(typed, sk, sk_protocol) != PROTO_TCP)
+		return 0;
+	connection = find_connection(typed, sk);
+	if (!connection || is_unwanted(connection))
+		return 0;
+	tcp = tcp_of(typed, sk);
+	if (tcp)
+		note_arrival(connection, READ_FIELD(typed, tcp, rcv_nxt), bpf_ktime_get_ns());
+	return 0;
+}
+
+/* A segment has come, and is looked at (tcp_probe). */
+static __always_inline int on_segment(bool typed, struct sock *sk, struct sk_buff *skb)
+{
+	struct {
+		__u32 first, end;
+	} sequence = {}; /* struct tcp_skb_cb */
+	struct connection *connection = find_connection(typed, sk);
+	struct tcp_sock *tcp;
+
+	if (!connection || is_unwanted(connection))
+		return 0;
+	tcp = tcp_of(typed, sk);
+	if (!tcp || bpf_probe_read_kernel(&sequence, sizeof(sequence), skb->cb) ||
+	    sequence.first == sequence.end ||
+	    is_behind(sequence.first, READ_FIELD(typed, tcp, rcv_nxt)))
+		return 0; /* an acknowledgement, or out of order */
+	note_arrival(connection, sequence.end, bpf_ktime_get_ns());
+	return 0;
+}

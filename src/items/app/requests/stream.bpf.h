@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stream - tells the user half what moved over a connection.
+ *
+ * Of each call the first bytes are copied, and a few of its end; what lies between is only counted. How many, the user half
+ * says for each connection (verdicts, passes: requests.h), and whether it wants any at all: most connections of most machines
+ * cost no more than a look at their storage. As long as it has said nothing, calls whose first bytes no parser could take
+ * are not told either (candidate.h).
+ */
+#pragma once
+
+#include "items/app/requests/arrival.bpf.h"
+#include "items/app/requests/call.bpf.h"
+
+/* ---- the ring ---- */
+
+/* Is the reader to be woken? Asking how full the ring is costs more than an event's header, so only after so many bytes. */
+static __always_inline __u64 wakeup_of(struct room *room, __u32 bytes, bool is_urgent)
+{
+	__u64 quarter;
+
+	if (is_urgent)
+		return BPF_RB_FORCE_WAKEUP;
+	room->unasked += bytes;
+	if (room->unasked < room->may_be_unasked)
+		return BPF_RB_NO_WAKEUP;
+	quarter = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 4;
+	room->unasked = 0;
+	room->may_be_unasked = quarter / 64;
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= quarter ? BPF_RB_FORCE_WAKEUP
+									: BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void note_lost(struct connection *connection, __u32 bytes, __u32 direction)
+{
+	connection->lost[direction] += bytes;
+	connection->lost_before[direction] += bytes;
+}
+
+static __always_inline __u64 cgroup_of_current(void)
+{
+	return item_cgroup1 ? cgroup_of((struct task_struct *)bpf_get_current_task())
+			    : bpf_get_current_cgroup_id();
+}
+
+/* Both ends of a Unix stream know each other by where they lie, which is nobody else's business. */
+static __always_inline void read_unix_ends(struct sock *sk, struct requests_open *event)
+{
+	const __u64 odd = 0x9e3779b97f4a7c15ull;
+	__u64 *local = (__u64 *)event->local_addr, *remote = (__u64 *)event->remote_addr;
+	__u64 own = (__u64)BPF_CORE_READ(sk, sk_socket, sk) * odd,
+	      peer = (__u64)BPF_CORE_READ((struct unix_sock *)sk, peer) * odd;
+
+	local[0] = own ^ own >> 29;
+	remote[0] = peer ^ peer >> 29;
+	local[1] = remote[1] = 0;
+	event->local_port = event->remote_port = 0;
+	event->transport = REQUESTS_UNIX;
+}
+
+static __always_inline void read_ends(struct sock *sk, struct requests_open *event)
+{
+	struct sock_addrs addrs;
+
+	read_sock_addrs(sk, &addrs);
+	__builtin_memcpy(event->local_addr, addrs.local_addr, 16);
+	__builtin_memcpy(event->remote_addr, addrs.remote_addr, 16);
+	event->local_port = addrs.local_port;
+	event->remote_port = addrs.remote_port;
+	event->transport = PROTO_TCP;
+}
+
+static __always_inline bool tell_open(struct sock *sk, struct connection *connection,
+				      const struct tcp_sock *tcp)
+{
+	struct requests_open *event = emit_reserve(REQUESTS_OPEN, sizeof(*event));
+
+	if (!event)
+		return false;
+	event->cookie = connection->cookie;
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->cgroup = cgroup_of_current();
+	event->netns = read_sock_netns(false, sk);
+	for (int i = 0; i < 2; i++)
+		event->position[i] = connection->begin[i];
+	if (tcp)
+		read_ends(sk, event);
+	else
+		read_unix_ends(sk, event);
+	event->is_accepted = connection->is_accepted;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	connection->is_told = true;
+	emit_submit(event);
+	return true;
+}
+
+static __always_inline void tell_closed(struct connection *connection)
+{
+	struct requests_closed *event;
+
+	if (!connection->is_told)
+		return;
+	event = emit_reserve(REQUESTS_CLOSED, sizeof(*event));
+	if (!event)
+		return;
+	event->cookie = connection->cookie;
+	for (int i = 0; i < 2; i++) {
+		event->position[i] = connection->position[i];
+		event->moved[i] = connection->moved[i];
+		event->captured[i] = connection->captured[i];
+		event->cut[i] = connection->cut[i];
+		event->lost[i] = connection->lost[i];
+	}
+	emit_submit(event);
+}
+
+/* ---- what is wanted ---- */
+
+static __always_inline __u32 wanted_bytes(const struct connection *connection, __u32 direction)
+{
+	__u32 log2 = connection->verdict >> (direction ? 16 : 8) & 31;
+	bool is_request = (direction == REQUESTS_IN) == connection->is_accepted;
+
+	if (log2)
+		return 1u << log2;
+	if (connection->undecided_bytes >= UNDECIDED_BYTES)
+		return UNDECIDED_LITTLE;
+	return connection->learnt & (is_request ? REQUESTS_LONG_REQUESTS : REQUESTS_LONG_RESPONSES)
+		       ? head_bytes
+		       : REQUESTS_HEAD_MAX;
+}
+
+/* Of an unknown connection: is there anything in it for a parser that somebody asked for? */
+static __always_inline bool is_hopeful(struct connection *connection, const struct room *room,
+				       __u32 moved)
+{
+	struct filter_settings *want;
+	int families;
+
+	if ((connection->verdict & 0xff) == REQUESTS_WANTED || connection->misses == HOPEFUL)
+		return true;
+	families = room_candidate(room->number, moved);
+	want = filter_get();
+	if (want && want->active && want->families)
+		families &= want->families;
+	if (families) {
+		connection->misses = HOPEFUL;
+		return true;
+	}
+	connection->misses++;
+	return false;
+}
+
+/* Of a socket of the kernel's own (NFS) no descriptor leads to it, and the running call knows nothing of its bytes. */
+static __always_inline bool is_kernels(bool typed, struct sock *sk)
+{
+	if (typed)
+		return !sk->sk_socket->file;
+	return !BPF_CORE_READ(sk, sk_socket, file);
+}
+
+static __always_inline bool is_filtered(bool typed, const struct connection *connection,
+					struct sock *sk)
+{
+	struct filter_settings *want = filter_get();
+	struct sock_addrs addrs = {};
+
+	if (!want || !want->active)
+		return false;
+	if (!filter_current() || !filter_sample(connection->cookie))
+		return true;
+	if (READ_FIELD(typed, sk, __sk_common.skc_family) == AF_UNIX)
+		return want->port || want->addr_set;
+	if (!filter_ports(READ_FIELD(typed, sk, __sk_common.skc_num),
+			  __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport))))
+		return true;
+	if (!want->addr_set)
+		return false;
+	read_sock_addrs(sk, &addrs);
+	return !filter_addrs((__u64 *)addrs.local_addr, (__u64 *)addrs.remote_addr);
+}
+
+/* ---- telling ---- */
+
+static __always_inline void fill_data(bool typed, struct requests_data *data,
+				      struct connection *connection, struct tcp_sock *tcp,
+				      __u64 position, __u32 moved, __u32 direction, __u64 id)
+{
+	data->head.kind = REQUESTS_DATA;
+	data->head.flags = moved ? 0 : REQUESTS_END;
+	data->head.ktime_ns = bpf_ktime_get_ns();
+	data->cookie = connection->cookie;
+	data->position = position;
+	data->pid = id >> 32;
+	data->tid = (__u32)id;
+	data->moved = moved;
+	data->cut_before = connection->cut_before[direction];
+	data->lost_before = connection->lost_before[direction];
+	data->srtt_us = tcp ? READ_FIELD(typed, tcp, srtt_us) >> 3 : 0;
+	data->direction = direction;
+	data->received = connection->receiver == (__u32)id &&
+					 !connection->lost_before[REQUESTS_IN] &&
+					 !connection->has_used_uring
+				 ? connection->position[REQUESTS_IN]
+				 : 0;
+	data->arrived_ns = data->arrived_last_ns = 0;
+	if (direction == REQUESTS_IN && moved)
+		find_arrivals(connection, moved, data);
+}
+
+/* The bytes of this event are counted: told, they are captured or cut. */
+static __always_inline void note_told(struct connection *connection, __u32 moved, __u32 captured,
+				      __u32 direction)
+{
+	if (is_undecided(connection)) {
+		connection->undecided_bytes += captured;
+		connection->undecided_calls++;
+	}
+	connection->captured[direction] += captured;
+	connection->cut[direction] += moved - captured;
+	connection->cut_before[direction] = 0;
+	connection->lost_before[direction] = 0;
+}
+
+/* Sends what lies in the room. False: the ring was full. */
+static __always_inline bool send_data(struct room *room, bool is_urgent)
+{
+	struct requests_data *data = data_in(room);
+	__u64 bytes = room->head + room->tail;
+
+	data->first = room->head;
+	data->last = room->tail;
+	asm volatile("" : "+r"(bytes)); /* (as in copy_buffer) */
+	if (bytes > REQUESTS_HEAD_MAX + REQUESTS_TAIL)
+		bytes = REQUESTS_HEAD_MAX + REQUESTS_TAIL;
+	data->head.size = sizeof(*data) + bytes;
+	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes,
+			       wakeup_of(room, sizeof(*data) + bytes, is_urgent))) {
+		count_add(COUNT_LOST_RING);
+		return false;
+	}
+	count_add(COUNT_EMITTED);
+	return true;
+}
+
+/* A busy connection of which nothing is known: the reader shall look at it now, and not at its next tick. */
+static __always_inline bool is_urgent(const struct connection *connection)
+{
+	return is_undecided(connection) &&
+	       connection->undecided_calls % UNDECIDED_WAKEUP == UNDECIDED_WAKEUP - 1;
+}
+
+#include "items/app/requests/uring.bpf.h"
+
+static __always_inline void tell_from(bool typed, struct room *room, struct sock *sk,
+				      struct connection *connection, struct tcp_sock *tcp,
+				      const struct call *call, __u32 want, __u32 moved,
+				      __u32 direction)
+{
+	if (moved)
+		copy_bytes(room, call, moved, want);
+	if (moved && want && !call->is_uring && !is_hopeful(connection, room, moved)) {
+		note_cut(connection, moved, direction);
+		return;
+	}
+	if (!connection->is_told && is_kernels(typed, sk)) {
+		connection->misses = MISSES;
+		note_cut(connection, moved, direction);
+		return;
+	}
+	if (!connection->is_told && !tell_open(sk, connection, tcp)) {
+		note_lost(connection, moved, direction);
+		return;
+	}
+	if (call->is_uring)
+		uring_put(room, sk, connection, want, direction);
+	else if (send_data(room, is_urgent(connection)))
+		note_told(connection, moved, room->head + room->tail, direction);
+	else
+		note_lost(connection, moved, direction);
+}
+
+static __always_inline void tell_data(bool typed, struct sock *sk, struct connection *connection,
+				      struct tcp_sock *tcp, const struct call *call, __u64 position,
+				      __u32 want, __u32 moved, __u32 direction, __u64 id)
+{
+	struct room *room = take_room();
+
+	if (!room) {
+		note_lost(connection, moved, direction);
+		return;
+	}
+	room->head = room->tail = 0;
+	fill_data(typed, data_in(room), connection, tcp, position, moved, direction, id);
+	tell_from(typed, room, sk, connection, tcp, call, want, moved, direction);
+	room->is_taken = 0;
+}
+
+/* `given`: the call where it is known already, 0 = the one that the running task is in. */
+static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
+				      __u32 flags, const struct call *given)
+{
+	struct connection *connection = find_connection(typed, sk);
+	struct tcp_sock *tcp = tcp_of(typed, sk);
+	__u64 id = bpf_get_current_pid_tgid(), position, until;
+	struct call call = {};
+	__u32 want;
+
+	if (!connection && moved)
+		connection = join_connection(typed, sk, tcp, moved, direction);
+	if (!connection)
+		return;
+	read_verdict(typed, connection, sk, tcp, moved, direction);
+	if (is_unwanted(connection))
+		return;
+	if (direction == REQUESTS_IN)
+		connection->receiver = (__u32)id;
+	if (tcp && (!moved || (direction == REQUESTS_OUT && connection->receiver == (__u32)id)))
+		catch_up(typed, connection, sk, tcp);
+	position = connection->position[direction & 1];
+	if (moved)
+		position = advance(typed, connection, tcp, moved, direction);
+	else if (!connection->is_told || !(READ_FIELD(typed, sk, sk_shutdown) & RCV_SHUTDOWN))
+		return;
+	if (is_filtered(typed, connection, sk)) {
+		note_cut(connection, moved, direction);
+		return;
+	}
+	until = pass_until(connection, direction);
+	if (moved && position + moved < until) {
+		note_cut(connection, moved, direction);
+		return;
+	}
+	want = moved && position + moved == until ? 0 : wanted_bytes(connection, direction);
+	if (given)
+		call = *given;
+	else if (moved)
+		read_call(sk, &call);
+	if (flags & MSG_TRUNC || connection->has_used_uring)
+		uring_forget(sk, connection, &call, flags & MSG_TRUNC, direction);
+	tell_data(typed, sk, connection, tcp, &call, position, want, moved, direction, id);
+}
+
+static __always_inline int on_state(bool typed, struct sock *sk, int new_state)
+{
+	struct connection *connection;
+	struct tcp_sock *tcp;
+	__u64 address = (__u64)sk;
+
+	if (new_state != TCP_ESTABLISHED && new_state != TCP_CLOSE)
+		return 0;
+	tcp = tcp_of(typed, sk);
+	if (!tcp)
+		return 0;
+	if (new_state == TCP_ESTABLISHED) {
+		make_connection(typed, sk, tcp);
+		return 0;
+	}
+	connection = find_connection(typed, sk);
+	if (!connection)
+		return 0;
+	catch_up_all(typed, connection, sk, tcp);
+	if (connection->has_used_uring)
+		uring_close(sk, connection);
+	tell_closed(connection);
+	if (!typed)
+		bpf_map_delete_elem(&by_address, &address);
+	return 0;
+}
