@@ -69,7 +69,7 @@ static uint32_t read_order(struct span text, size_t *at)
 	return order;
 }
 
-/* with=HOOK:ORDER, HOOK:FROM-TO or HOOK:FROM+ */
+/* with=HOOK:ORDER, HOOK:FROM_TO or HOOK:FROM_up */
 static void read_with(const char *tag, struct alternative *alternative)
 {
 	struct span with;
@@ -82,12 +82,10 @@ static void read_with(const char *tag, struct alternative *alternative)
 	memcpy(alternative->with, with.at, len);
 	len++;
 	alternative->with_from = alternative->with_to = read_order(with, &len);
-	if (len >= with.len)
+	if (len++ >= with.len)
 		return;
-	if (with.at[len++] == '+')
-		alternative->with_to = UINT32_MAX;
-	else
-		alternative->with_to = read_order(with, &len);
+	alternative->with_to = len < with.len && with.at[len] == 'u' ? UINT32_MAX
+								     : read_order(with, &len);
 }
 
 static int add_alternative(struct object *object, const struct bpf_program *program,

@@ -55,7 +55,7 @@
 /*
  * A hook that completes another: it is served only where `with`, which stands before it, has chosen its alternative of
  * number `number` (two functions that together do what one tracepoint does on newer kernels). The number may be
- * a range: 2, 1-2, 3+. HOOK_AS: the item does not work without it.
+ * a range: 2, 1_2, 3_up. HOOK_AS: the item does not work without it.
  */
 #define HOOK_WITH(section, hook, order, with, number)                                              \
 	SEC("?" section)                                                                           \

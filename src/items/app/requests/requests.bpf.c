@@ -295,26 +295,26 @@ int receives_exit(struct bpf_raw_tracepoint_args *ctx)
 
 /* ---- arrivals, and what io_uring moved ---- */
 
-HOOK_WITH("tp_btf/sk_data_ready", arrival, 1, send, 1 - 2)
+HOOK_WITH("tp_btf/sk_data_ready", arrival, 1, send, 1_2)
 int BPF_PROG(data_ready, struct sock *sk)
 {
 	return on_arrival(true, sk);
 }
 
-HOOK_WITH("tp_btf/sk_data_ready", arrival, 2, send, 3 +)
+HOOK_WITH("tp_btf/sk_data_ready", arrival, 2, send, 3_up)
 int BPF_PROG(data_ready_old, struct sock *sk)
 {
 	return on_arrival(false, sk);
 }
 
 /* 40e0b0905417 ("net/sock: Introduce trace_sk_data_ready()"), 6.3: before, the segment itself is looked at. */
-HOOK_WITH("tp_btf/tcp_probe", arrival, 3, send, 1 - 2)
+HOOK_WITH("tp_btf/tcp_probe", arrival, 3, send, 1_2)
 int BPF_PROG(probe, struct sock *sk, struct sk_buff *skb)
 {
 	return on_segment(true, sk, skb);
 }
 
-HOOK_WITH("tp_btf/tcp_probe", arrival, 4, send, 3 +)
+HOOK_WITH("tp_btf/tcp_probe", arrival, 4, send, 3_up)
 int BPF_PROG(probe_old, struct sock *sk, struct sk_buff *skb)
 {
 	return on_segment(false, sk, skb);
@@ -337,13 +337,13 @@ int BPF_PROG(completed_old, void *ring, struct io_kiocb *request, __u64 user_dat
 
 /* ---- life ---- */
 
-HOOK_PROTO_AS("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS, send, 1 - 2)
+HOOK_PROTO_AS("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS, send, 1_2)
 int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
 {
 	return on_state(true, sk, new_state);
 }
 
-HOOK_PROTO_AS("tp_btf/inet_sock_set_state", state, 2, TCP_SET_STATE_ARGS, send, 3 +)
+HOOK_PROTO_AS("tp_btf/inet_sock_set_state", state, 2, TCP_SET_STATE_ARGS, send, 3_up)
 int BPF_PROG(set_state_old, struct sock *sk, int old_state, int new_state)
 {
 	return on_state(false, sk, new_state);
