@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/about.h"
+#include "cli/alerts.h"
 #include "cli/client.h"
 #include "cli/help.h"
 #include "cli/items.h"
@@ -112,6 +113,13 @@ const struct command commands[] = {
 	 "sonde query exec 'process = sh' --from now-1d                records, the newest first\n"
 	 "What PromQL can say here: docs/query.md; filters: docs/records.md.",
 	 query_options, query_command},
+	{"alerts", "alerts [rules | check FILE|DIR...] [--json]", "what is wrong now, by rules over the history",
+	 "sonde alerts                     alerts that are pending or firing, and what to do\n"
+	 "sonde alerts rules               all rules, when they were asked, and what is wrong with them\n"
+	 "sonde alerts check FILE|DIR...   are these rules right? Needs no agent\n"
+	 "sonde query alerts --from now-1d changes of the past, as records; sonde query alerts 'state = firing'\n"
+	 "Rules are in Prometheus' format: docs/alerts.md.",
+	 json_options, alerts_command},
 	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL,
 	 json_options, about_self},
 	{"config", "config [show|check FILE|reload|reference] [--json]",

@@ -226,6 +226,8 @@ int agent_run(const struct agent_options *options, struct err *why)
 	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
 	if (!error)
 		error = keep_start(&agent, why);
+	if (!error)
+		error = watch_start(&agent, why);
 	if (!error) {
 		brought_load(&agent);
 		error = agent_check_items(&agent, agent.config, &problems, why);

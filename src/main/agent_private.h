@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 
+#include "alert/alert.h"
 #include "history/history.h"
 #include "items/registry.h"
 #include "main/agent.h"
@@ -38,6 +39,7 @@ struct agent {
 	struct serve *serve;   /* owned */
 	struct history *history; /* owned; NULL = none is kept */
 	struct subscription *records; /* owned: of the history, to the stream */
+	struct alerts *alerts; /* owned; NULL = none are watched for */
 	char trouble[256];     /* of the history, that was said last */
 	struct agent_api api;
 	struct family *own[OWN_METRICS]; /* owned: the agent's metrics about itself */
@@ -65,6 +67,12 @@ void keep_tick(struct agent *agent); /* once a second */
 void keep_stop(struct agent *agent);
 void keep_metrics(struct agent *agent); /* into agent->own, between begin and end */
 void keep_status(struct agent *agent, struct json *out); /* the member "store" */
+
+/* alerts.c */
+int watch_start(struct agent *agent, struct err *why); /* the history has begun */
+void watch_reload(struct agent *agent);
+void watch_status(struct agent *agent, struct json *out); /* the member "alerts" */
+void watch_describe(struct json *out); /* the item "alerts": records, no programs */
 
 /* settings.c */
 /* Gives every item what the configuration says. Items that fail are skipped, not the agent. */

@@ -169,6 +169,11 @@ size_t agent_families(struct agent *agent, struct family ***ret_families)
 	families = agent_own(agent, now_ns);
 	for (size_t i = 0; i < OWN_METRICS && used < room; i++)
 		all[used++] = families[i];
+	if (agent->alerts) {
+		families = alerts_families(agent->alerts, now_ns, &count);
+		for (size_t i = 0; i < count && used < room; i++)
+			all[used++] = families[i];
+	}
 	count = serve_families(agent->serve, &families);
 	for (size_t i = 0; i < count && used < room; i++)
 		all[used++] = families[i];
@@ -272,6 +277,7 @@ static int answer_status(void *ctx, struct json *out, struct err *why)
 	}
 	json_object_end(out);
 	keep_status(agent, out);
+	watch_status(agent, out);
 	json_object_end(out);
 	return 0;
 }
@@ -387,10 +393,20 @@ static int answer_items(void *ctx, struct json *out, struct err *why)
 	return 0;
 }
 
+/* Changes of alerts are records like any other: they are asked for by the name of an item that has no programs. */
+static bool is_alerts(const struct agent *agent, const char *name)
+{
+	return agent->alerts && !strcmp(name, ALERTS_ITEM);
+}
+
 static int answer_item(void *ctx, const char *name, struct json *out, struct err *why)
 {
 	struct item *item = find(ctx, name, why);
 
+	if (!item && is_alerts(ctx, name)) {
+		watch_describe(out);
+		return 0;
+	}
 	if (!item)
 		return -ENOENT;
 	item_json(item, true, out);
@@ -402,6 +418,10 @@ static int answer_look(void *ctx, const char *name, struct api_item *ret_item, s
 	struct item *item = find(ctx, name, why);
 	const struct layout *layout;
 
+	if (!item && is_alerts(ctx, name)) {
+		*ret_item = (struct api_item){.is_on = true, .has_events = true, .layouts = 1, .layout = {alerts_layout()}};
+		return 0;
+	}
 	if (!item)
 		return -ENOENT;
 	item_drain(item); /* what happened before the question is not part of the answer */
@@ -573,6 +593,7 @@ void agent_answers(struct agent *agent)
 		.ctx = agent,
 		.stream = agent->stream,
 		.history = agent->history,
+		.alerts = agent->alerts,
 		.ready = answer_ready,
 		.status = answer_status,
 		.self = answer_self,

@@ -60,6 +60,17 @@ const struct config_key config_keys[] = {
 	{"store.keep.samples_5m", CONFIG_DURATION, "365d", "age of metrics by 5 minutes; 0s = as long as there is room",
 	 .needs_restart = true},
 
+	{"alerts.on", CONFIG_BOOL, "true", "ask rules of the history and tell when something is wrong; needs store.on"},
+	{"alerts.defaults", CONFIG_BOOL, "true", "use the rules that come with the agent"},
+	{"alerts.rules", CONFIG_TEXTS, "[/etc/sonde/rules.d]", "further files of rules, or folders of *.yml, in Prometheus' format"},
+	{"alerts.interval", CONFIG_DURATION, "1m", "how often groups are asked that name no interval", .least = 1000000000,
+	 .most = 86400000000000},
+	{"alerts.webhook", CONFIG_TEXTS, "[]", "addresses that are told of alerts: http://host:port/path", .is_secret = true,
+	 .needs_restart = true},
+	{"alerts.alertmanager", CONFIG_TEXTS, "[]", "Alertmanagers that are told of alerts: http://host:9093", .is_secret = true,
+	 .needs_restart = true},
+	{"alerts.url", CONFIG_TEXT, "", "address by which people reach this agent's page, for links in alerts", .needs_restart = true},
+
 	{"outlets.prometheus.by", CONFIG_CHOICE, "container", "how finely metrics are split in /metrics",
 	 "process|container|pod|service|host"},
 	{},

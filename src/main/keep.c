@@ -60,8 +60,12 @@ void keep_stop(struct agent *agent)
 		stream_unsubscribe(agent->records);
 	agent->records = NULL;
 	agent->api.history = NULL;
+	agent->api.alerts = NULL;
+	alerts_stop(agent->alerts);
 	history_free(agent->history);
 	agent->history = NULL;
+	alerts_free(agent->alerts);
+	agent->alerts = NULL;
 }
 
 /* Once when something goes wrong, once when it is over. */

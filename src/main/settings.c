@@ -193,6 +193,7 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 		agent->config = config;
 		agent_set_hosts(agent);
 		agent_configure_items(agent);
+		watch_reload(agent);
 		config_free(old);
 	} else {
 		config_free(config);

@@ -80,6 +80,16 @@ int promql_run(const struct promql *query, const struct promql_source *source,
 	       const struct promql_times *times, struct promql_result *ret_result, struct err *why);
 void promql_result_done(struct promql_result *result);
 
+/* Of an instant: a number, the labels of its series. */
+struct promql_sample {
+	const struct store_label *label; /* by name; in the result's arena */
+	size_t labels;
+	double value;
+};
+/* How many series there are (of a scalar one, without labels). False: the series `i` has no number then. */
+size_t promql_series_count(const struct promql_result *result);
+bool promql_sample_at(const struct promql_result *result, size_t i, struct promql_sample *ret_sample);
+
 /* {"resultType":..,"result":..} */
 void promql_write(const struct promql_result *result, struct json *json);
 /* A number as Prometheus' API writes it, without quotes: "1.5", "+Inf", "1e-07". */

@@ -123,6 +123,19 @@ static void write_labels(struct json *json, const struct label_set *labels)
 	json_object_end(json);
 }
 
+size_t promql_series_count(const struct promql_result *result)
+{
+	return result->set && !result->times.is_range ? result->set->count : 0;
+}
+
+bool promql_sample_at(const struct promql_result *result, size_t i, struct promql_sample *ret_sample)
+{
+	const struct one_series *series = &result->set->at[i];
+
+	*ret_sample = (struct promql_sample){series->labels->at, series->labels->count, series->value[0]};
+	return !is_absent(series->value[0]);
+}
+
 static void write_vector(const struct promql_result *result, struct json *json)
 {
 	for (size_t i = 0; i < result->set->count; i++) {

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "alert/alert.h"
 #include "base/json.h"
 #include "base/json_read.h"
 #include "history/history.h"
@@ -50,6 +51,8 @@ struct agent_api {
 	void *ctx;
 	struct stream *stream; /* live records; borrowed, outlives the server */
 	struct history *history; /* borrowed, ends before the server; NULL = none is kept */
+
+	struct alerts *alerts; /* borrowed, ends before the server; NULL = nothing is watched for */
 
 	/* Does data flow? If not, `why` says what is waited for. */
 	bool (*ready)(void *ctx, struct err *why);

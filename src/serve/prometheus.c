@@ -615,5 +615,5 @@ void handle_prom_other(struct request *request)
 	answer_prom_error(request, 404, "not_found",
 			  "of Prometheus' API there are query, query_range, series, labels, "
 			  "label/NAME/values, "
-			  "metadata and status/buildinfo");
+			  "metadata, rules, alerts, alertmanagers and status/buildinfo");
 }

@@ -103,5 +103,8 @@ void handle_prom_labels(struct request *request);
 void handle_prom_values(struct request *request);
 void handle_prom_metadata(struct request *request);
 void handle_prom_buildinfo(struct request *request);
+void handle_prom_rules(struct request *request);
+void handle_prom_alerts(struct request *request);
+void handle_prom_alertmanagers(struct request *request);
 void handle_prom_other(struct request *request);
 void handle_later(struct request *request);

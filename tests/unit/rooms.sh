@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../../src" || exit 1
 failed=0
 
 # later rooms may use earlier ones; cli and main are the edge and know each other
-order="base kernel record protocol world store history query items trace serve edge"
+order="base kernel record protocol world store history query alert items trace serve edge"
 rank() { n=0; for room in $order; do n=$((n + 1)); [ "$room" = "$1" ] && echo $n && return; done; }
 edge() { case $1 in cli | main) echo edge ;; *) echo "$1" ;; esac; }
 for file in $(git ls-files . 2>/dev/null || find . -type f); do
@@ -32,7 +32,7 @@ done
 
 # the spine names no item
 names=$(find items/app items/cpu items/disk items/mem items/net items/sec -name '*.bpf.c' -exec basename {} .bpf.c \; | grep -E '_|lat|calls' | paste -sd'|')
-if grep -rnwE "\"($names)\"" base kernel/*.[ch] record/*.c serve/*.c main/*.c cli/*.c items/*.c world store history query --include='*.[ch]' | grep -vE '_test\.c|_fuzz\.c|fake_|testdata|:[[:space:]]*(/\*|\*)'; then
+if grep -rnwE "\"($names)\"" base kernel/*.[ch] record/*.c serve/*.c main/*.c cli/*.c items/*.c world store history query alert --include='*.[ch]' | grep -vE '_test\.c|_fuzz\.c|fake_|testdata|:[[:space:]]*(/\*|\*)'; then
 	echo "the spine names an item"
 	failed=1
 fi
