@@ -21,25 +21,25 @@
 
 enum { MATCH_STEPS = 100000, LINK_BYTES = 4096 };
 
-static int refuse(struct running *running, const char *what)
+int template_refuse(struct running *running, const char *what)
 {
 	return err_set(running->why, -EINVAL, "template: %s", what);
 }
 
-static int give_text(struct running *running, struct span text, struct worth *ret)
+int template_give_text(struct running *running, struct span text, struct worth *ret)
 {
 	*ret = worth_of_text(running, text);
 	return ret->text.at ? 0 : err_set(running->why, -ENOMEM, "template: out of memory");
 }
 
-static int give_str(struct running *running, const char *text, struct worth *ret)
+int template_give_str(struct running *running, const char *text, struct worth *ret)
 {
-	return give_text(running, span_of(text), ret);
+	return template_give_text(running, span_of(text), ret);
 }
 
 static int give_buf(struct running *running, struct buf *text, struct worth *ret)
 {
-	int error = give_text(running, buf_as_span(text), ret);
+	int error = template_give_text(running, buf_as_span(text), ret);
 
 	buf_done(text);
 	return error;
@@ -52,7 +52,7 @@ static int give_truth(bool truth, struct worth *ret)
 }
 
 /* A number, or a text that says one. */
-static int number_of(struct running *running, const struct worth *worth, double *ret)
+int template_number_of(struct running *running, const struct worth *worth, double *ret)
 {
 	char text[64] = "", *end;
 
@@ -66,170 +66,7 @@ static int number_of(struct running *running, const struct worth *worth, double 
 		if (!*end)
 			return 0;
 	}
-	return refuse(running, "a number was expected");
-}
-
-/* ---- how numbers are written ---- */
-
-static void plain(double value, const char *behind, char ret[64])
-{
-	if (isnan(value) || isinf(value))
-		snprintf(ret, 64, "%s%s",
-			 isnan(value) ? "NaN"
-			 : value > 0  ? "+Inf"
-				      : "-Inf",
-			 behind);
-	else
-		snprintf(ret, 64, "%.4g%s", value, behind);
-}
-
-static void with_prefix(double value, double step, const char *const *prefixes, size_t count,
-			const char *unit, char ret[64])
-{
-	const char *prefix = "";
-	char behind[8];
-
-	for (size_t i = 0; i < count && fabs(value) >= step; i++) {
-		prefix = prefixes[i];
-		value /= step;
-	}
-	snprintf(behind, sizeof(behind), "%s%s", prefix, unit);
-	plain(value, behind, ret);
-}
-
-static void small(double value, const char *unit, char ret[64])
-{
-	static const char *const prefixes[] = {"m", "u", "n", "p", "f", "a", "z", "y"};
-	const char *prefix = "";
-	char behind[8];
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes) && fabs(value) < 1; i++) {
-		prefix = prefixes[i];
-		value *= 1000;
-	}
-	snprintf(behind, sizeof(behind), "%s%s", prefix, unit);
-	plain(value, behind, ret);
-}
-
-static int humanize(struct running *running, const struct worth *arg, size_t args,
-		    struct worth *ret)
-{
-	static const char *const prefixes[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
-	char text[64];
-	double value;
-
-	if (number_of(running, &arg[0], &value))
-		return -EINVAL;
-	if (!value || isnan(value) || isinf(value))
-		plain(value, "", text);
-	else if (fabs(value) >= 1)
-		with_prefix(value, 1000, prefixes, 8, "", text);
-	else
-		small(value, "", text);
-	return give_str(running, text, ret);
-}
-
-static int humanize_1024(struct running *running, const struct worth *arg, size_t args,
-			 struct worth *ret)
-{
-	static const char *const prefixes[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
-	char text[64];
-	double value;
-
-	if (number_of(running, &arg[0], &value))
-		return -EINVAL;
-	if (fabs(value) <= 1 || isnan(value) || isinf(value))
-		plain(value, "", text);
-	else
-		with_prefix(value, 1024, prefixes, 8, "", text);
-	return give_str(running, text, ret);
-}
-
-static int humanize_duration(struct running *running, const struct worth *arg, size_t args,
-			     struct worth *ret)
-{
-	const char *sign = "";
-	char text[64], tail[64];
-	double value;
-	long long whole;
-
-	if (number_of(running, &arg[0], &value))
-		return -EINVAL;
-	if (isnan(value) || isinf(value)) {
-		plain(value, "", text);
-		return give_str(running, text, ret);
-	}
-	if (!value || fabs(value) < 1) {
-		if (value)
-			small(value, "s", text);
-		else
-			plain(value, "s", text);
-		return give_str(running, text, ret);
-	}
-	if (value < 0) {
-		sign = "-";
-		value = -value;
-	}
-	whole = value < 9e18 ? (long long)value : INT64_MAX;
-	plain(value, "s", tail);
-	if (whole >= 86400)
-		snprintf(text, sizeof(text), "%s%lldd %lldh %lldm %llds", sign, whole / 86400,
-			 whole / 3600 % 24, whole / 60 % 60, whole % 60);
-	else if (whole >= 3600)
-		snprintf(text, sizeof(text), "%s%lldh %lldm %llds", sign, whole / 3600,
-			 whole / 60 % 60, whole % 60);
-	else if (whole >= 60)
-		snprintf(text, sizeof(text), "%s%lldm %llds", sign, whole / 60, whole % 60);
-	else
-		snprintf(text, sizeof(text), "%s%.62s", sign, tail);
-	return give_str(running, text, ret);
-}
-
-static int humanize_percentage(struct running *running, const struct worth *arg, size_t args,
-			       struct worth *ret)
-{
-	char text[64];
-	double value;
-
-	if (number_of(running, &arg[0], &value))
-		return -EINVAL;
-	plain(value * 100, "%", text);
-	return give_str(running, text, ret);
-}
-
-/* As Go prints a time: 2015-07-01 15:04:31.781 +0000 UTC */
-static int humanize_timestamp(struct running *running, const struct worth *arg, size_t args,
-			      struct worth *ret)
-{
-	char text[64], time[TIME_TEXT];
-	size_t len;
-	double value;
-
-	if (number_of(running, &arg[0], &value))
-		return -EINVAL;
-	if (isnan(value) || isinf(value) || value < 0 || value > 9e9) {
-		plain(value, "", text);
-		return give_str(running, text, ret);
-	}
-	len = time_print((uint64_t)(value * 1000 + 0.5) * 1000000, 3, time) - 1; /* without the Z */
-	while (time[len - 1] == '0' && strchr(time, '.') < time + len)
-		len--;
-	if (time[len - 1] == '.')
-		len--;
-	time[10] = ' ';
-	snprintf(text, sizeof(text), "%.*s +0000 UTC", (int)len, time);
-	return give_str(running, text, ret);
-}
-
-static int parse_duration(struct running *running, const struct worth *arg, size_t args,
-			  struct worth *ret)
-{
-	int64_t ms;
-
-	if (arg[0].kind != IS_TEXT || !promql_duration(arg[0].text, &ms))
-		return refuse(running, "a duration like 5m was expected");
-	*ret = (struct worth){.kind = IS_NUMBER, .number = (double)ms / 1000};
-	return 0;
+	return template_refuse(running, "a number was expected");
 }
 
 /* ---- texts ---- */
@@ -243,7 +80,7 @@ static int change_text(struct running *running, const struct worth *arg, struct 
 
 	if (worth_text(running, &arg[0], &text))
 		return -EINVAL;
-	if (give_text(running, text, ret))
+	if (template_give_text(running, text, ret))
 		return -ENOMEM;
 	out = (char *)ret->text.at; /* ours: it was copied just now */
 	for (size_t i = 0; i < text.len; i++) {
@@ -337,12 +174,12 @@ static int strip_port(struct running *running, const struct worth *arg, size_t a
 	if (worth_text(running, &arg[0], &text))
 		return -EINVAL;
 	if (text.len && text.at[0] == '[' && (colon = memchr(text.at, ']', text.len)))
-		return give_text(running, (struct span){text.at + 1, (size_t)(colon - text.at) - 1},
-				 ret);
+		return template_give_text(
+			running, (struct span){text.at + 1, (size_t)(colon - text.at) - 1}, ret);
 	colon = text.len ? memchr(text.at, ':', text.len) : NULL;
 	if (colon && !memchr(colon + 1, ':', text.len - (size_t)(colon + 1 - text.at)))
 		text.len = (size_t)(colon - text.at);
-	return give_text(running, text, ret);
+	return template_give_text(running, text, ret);
 }
 
 /* The host without its domain; the port stays. An address has none. */
@@ -361,7 +198,7 @@ static int strip_domain(struct running *running, const struct worth *arg, size_t
 		is_address &= isdigit(host.text.at[i]) || strchr(".:abcdefABCDEF", host.text.at[i]);
 	dot = host.text.len && !is_address ? memchr(host.text.at, '.', host.text.len) : NULL;
 	if (!dot)
-		return give_text(running, text, ret);
+		return template_give_text(running, text, ret);
 	buf_init(&out, TEMPLATE_OUTPUT_MAX);
 	buf_add(&out, host.text.at, (size_t)(dot - host.text.at));
 	colon = memchr(text.at, ':', text.len);
@@ -378,7 +215,7 @@ static pcre2_code *compile(struct running *running, struct span pattern)
 					 PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at, NULL);
 
 	if (!code)
-		refuse(running, "a regular expression is wrong");
+		template_refuse(running, "a regular expression is wrong");
 	return code;
 }
 
@@ -431,7 +268,7 @@ static int replace_all(struct running *running, const struct worth *arg, size_t 
 	pcre2_code_free(code);
 	pcre2_match_context_free(limits);
 	if (result < 0)
-		return refuse(running, "reReplaceAll cannot be done");
+		return template_refuse(running, "reReplaceAll cannot be done");
 	*ret = (struct worth){.kind = IS_TEXT, .text = {out, len}};
 	return 0;
 }
@@ -446,7 +283,7 @@ static int query(struct running *running, const struct worth *arg, size_t args, 
 	int error;
 
 	if (arg[0].kind != IS_TEXT || !facts->query)
-		return refuse(running, "query cannot be asked here");
+		return template_refuse(running, "query cannot be asked here");
 	error = facts->query(facts->ctx, arg[0].text, running->arena, &samples, &count,
 			     running->why);
 	if (!error)
@@ -457,7 +294,7 @@ static int query(struct running *running, const struct worth *arg, size_t args, 
 static int first(struct running *running, const struct worth *arg, size_t args, struct worth *ret)
 {
 	if (arg[0].kind != IS_LIST || !arg[0].count)
-		return refuse(running, "first() called on vector with no elements");
+		return template_refuse(running, "first() called on vector with no elements");
 	*ret = (struct worth){.kind = IS_SAMPLE, .sample = arg[0].sample, .count = 1};
 	return 0;
 }
@@ -465,7 +302,7 @@ static int first(struct running *running, const struct worth *arg, size_t args, 
 static int label(struct running *running, const struct worth *arg, size_t args, struct worth *ret)
 {
 	if (arg[0].kind != IS_TEXT || arg[1].kind != IS_SAMPLE)
-		return refuse(running, "label takes a name and a sample");
+		return template_refuse(running, "label takes a name and a sample");
 	ret->kind = IS_TEXT;
 	ret->text = worth_label(arg[1].sample->label, arg[1].sample->labels, arg[0].text);
 	return 0;
@@ -474,7 +311,7 @@ static int label(struct running *running, const struct worth *arg, size_t args, 
 static int value(struct running *running, const struct worth *arg, size_t args, struct worth *ret)
 {
 	if (arg[0].kind != IS_SAMPLE)
-		return refuse(running, "value takes a sample");
+		return template_refuse(running, "value takes a sample");
 	*ret = (struct worth){.kind = IS_NUMBER, .number = arg[0].sample->value};
 	return 0;
 }
@@ -483,7 +320,7 @@ static int string_value(struct running *running, const struct worth *arg, size_t
 			struct worth *ret)
 {
 	if (arg[0].kind != IS_SAMPLE)
-		return refuse(running, "strvalue takes a sample");
+		return template_refuse(running, "strvalue takes a sample");
 	ret->kind = IS_TEXT;
 	ret->text = worth_label(arg[0].sample->label, arg[0].sample->labels, span_of("__value__"));
 	return 0;
@@ -504,7 +341,7 @@ static int sort_by_label(struct running *running, const struct worth *arg, size_
 	struct template_sample *sorted;
 
 	if (arg[0].kind != IS_TEXT || arg[1].kind != IS_LIST)
-		return refuse(running, "sortByLabel takes a name and samples");
+		return template_refuse(running, "sortByLabel takes a name and samples");
 	sorted = arena_new(running->arena, (arg[1].count + 1) * sizeof(*sorted));
 	if (!sorted)
 		return err_set(running->why, -ENOMEM, "template: out of memory");
@@ -554,7 +391,7 @@ static int table_link(struct running *running, const struct worth *arg, size_t a
 static int external_url(struct running *running, const struct worth *arg, size_t args,
 			struct worth *ret)
 {
-	return give_str(running, running->facts->external_url, ret);
+	return template_give_str(running, running->facts->external_url, ret);
 }
 
 static int path_prefix(struct running *running, const struct worth *arg, size_t args,
@@ -563,7 +400,7 @@ static int path_prefix(struct running *running, const struct worth *arg, size_t 
 	const char *host = strstr(running->facts->external_url, "://"),
 		   *path = host ? strchr(host + 3, '/') : NULL;
 
-	return give_str(running, path ? path : "", ret);
+	return template_give_str(running, path ? path : "", ret);
 }
 
 /* ---- Go's own ---- */
@@ -599,7 +436,7 @@ static int length(struct running *running, const struct worth *arg, size_t args,
 	bool is_text = arg[0].kind == IS_TEXT;
 
 	if (!is_text && arg[0].kind != IS_LIST && arg[0].kind != IS_LABELS)
-		return refuse(running, "len takes a text, labels or samples");
+		return template_refuse(running, "len takes a text, labels or samples");
 	*ret = (struct worth){.kind = IS_WHOLE,
 			      .number = (double)(is_text ? arg[0].text.len : arg[0].count)};
 	return 0;
@@ -614,7 +451,7 @@ static int item_at(struct running *running, const struct worth *arg, size_t args
 	}
 	if (arg[0].kind != IS_LIST || arg[1].kind != IS_WHOLE || arg[1].number < 0 ||
 	    arg[1].number >= (double)arg[0].count)
-		return refuse(running, "index: there is nothing there");
+		return template_refuse(running, "index: there is nothing there");
 	*ret = (struct worth){
 		.kind = IS_SAMPLE, .sample = &arg[0].sample[(size_t)arg[1].number], .count = 1};
 	return 0;
@@ -647,7 +484,7 @@ static int compare_as(struct running *running, const struct worth *arg, struct w
 	int order = compare(&arg[0], &arg[1]);
 
 	if (order == -2)
-		return refuse(running, "two values cannot be compared");
+		return template_refuse(running, "two values cannot be compared");
 	return give_truth((order == wanted) != negate, ret);
 }
 
@@ -729,7 +566,7 @@ static int print_verb(struct running *running, struct span spec, char verb,
 	double number;
 
 	if (spec.len + 4 > sizeof(format))
-		return refuse(running, "printf: a width is too long");
+		return template_refuse(running, "printf: a width is too long");
 	memcpy(format, spec.at, spec.len);
 	if (strchr("eEfFgGd", verb) && is_number(worth)) {
 		number = worth->number;
@@ -775,7 +612,9 @@ static int print_format(struct running *running, const struct worth *arg, size_t
 	struct span format = arg[0].text;
 	size_t used = 1;
 	struct buf out;
-	int error = arg[0].kind == IS_TEXT ? 0 : refuse(running, "printf takes a format first");
+	int error = arg[0].kind == IS_TEXT
+			    ? 0
+			    : template_refuse(running, "printf takes a format first");
 
 	buf_init(&out, TEMPLATE_OUTPUT_MAX);
 	while (format.len && !error) {
@@ -792,8 +631,8 @@ static int print_format(struct running *running, const struct worth *arg, size_t
 			error = print_verb(running, span_first(format, len), (char)format.at[len],
 					   &arg[used++], &out);
 		else
-			error = refuse(running,
-				       "printf: there are fewer values than % in the format");
+			error = template_refuse(
+				running, "printf: there are fewer values than % in the format");
 		format = span_from(format, len + 1);
 	}
 	if (!error)
@@ -806,9 +645,9 @@ static int print_format(struct running *running, const struct worth *arg, size_t
 static const struct template_function functions[] = {
 	{"query", 1, 1, query}, {"first", 1, 1, first}, {"label", 2, 2, label}, {"value", 1, 1, value},
 	{"strvalue", 1, 1, string_value}, {"sortByLabel", 2, 2, sort_by_label},
-	{"humanize", 1, 1, humanize}, {"humanize1024", 1, 1, humanize_1024},
-	{"humanizeDuration", 1, 1, humanize_duration}, {"humanizePercentage", 1, 1, humanize_percentage},
-	{"humanizeTimestamp", 1, 1, humanize_timestamp}, {"parseDuration", 1, 1, parse_duration},
+	{"humanize", 1, 1, template_humanize}, {"humanize1024", 1, 1, template_humanize_1024},
+	{"humanizeDuration", 1, 1, template_humanize_duration}, {"humanizePercentage", 1, 1, template_humanize_percentage},
+	{"humanizeTimestamp", 1, 1, template_humanize_timestamp}, {"parseDuration", 1, 1, template_parse_duration},
 	{"title", 1, 1, title}, {"toUpper", 1, 1, to_upper}, {"toLower", 1, 1, to_lower},
 	{"stripPort", 1, 1, strip_port}, {"stripDomain", 1, 1, strip_domain},
 	{"match", 2, 2, match}, {"reReplaceAll", 3, 3, replace_all},

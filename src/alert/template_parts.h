@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * template_parts - what the three files of templates share.
+ * template_parts - what the files of templates share.
  *
  * template.c		text to tree
  * template_run.c	tree to text
  * template_functions.c	what can be called
+ * template_numbers.c	the part of it that writes numbers
  */
 #pragma once
 
@@ -115,3 +116,23 @@ struct span worth_label(const struct store_label *label, size_t count, struct sp
 struct worth worth_of_text(struct running *running, struct span text);
 /* A number as Go's %v prints it: 0.5, 1e+06. */
 size_t number_text(double value, char ret_text[40]);
+
+/* For those that can be called. -EINVAL with `what`; a text of our own in the arena; a number, or a text that says one. */
+int template_refuse(struct running *running, const char *what);
+int template_give_text(struct running *running, struct span text, struct worth *ret);
+int template_give_str(struct running *running, const char *text, struct worth *ret);
+int template_number_of(struct running *running, const struct worth *worth, double *ret);
+
+/* template_numbers.c */
+int template_humanize(struct running *running, const struct worth *arg, size_t args,
+		      struct worth *ret);
+int template_humanize_1024(struct running *running, const struct worth *arg, size_t args,
+			   struct worth *ret);
+int template_humanize_duration(struct running *running, const struct worth *arg, size_t args,
+			       struct worth *ret);
+int template_humanize_percentage(struct running *running, const struct worth *arg, size_t args,
+				 struct worth *ret);
+int template_humanize_timestamp(struct running *running, const struct worth *arg, size_t args,
+				struct worth *ret);
+int template_parse_duration(struct running *running, const struct worth *arg, size_t args,
+			    struct worth *ret);

@@ -65,9 +65,9 @@ const struct config_key config_keys[] = {
 	{"alerts.rules", CONFIG_TEXTS, "[/etc/sonde/rules.d]", "further files of rules, or folders of *.yml, in Prometheus' format"},
 	{"alerts.interval", CONFIG_DURATION, "1m", "how often groups are asked that name no interval", .least = 1000000000,
 	 .most = 86400000000000},
-	{"alerts.webhook", CONFIG_TEXTS, "[]", "addresses that are told of alerts: http://host:port/path", .is_secret = true,
+	{"alerts.webhook", CONFIG_TEXTS, "", "addresses that are told of alerts: http://host:port/path", .is_secret = true,
 	 .needs_restart = true},
-	{"alerts.alertmanager", CONFIG_TEXTS, "[]", "Alertmanagers that are told of alerts: http://host:9093", .is_secret = true,
+	{"alerts.alertmanager", CONFIG_TEXTS, "", "Alertmanagers that are told of alerts: http://host:9093", .is_secret = true,
 	 .needs_restart = true},
 	{"alerts.url", CONFIG_TEXT, "", "address by which people reach this agent's page, for links in alerts", .needs_restart = true},
 
