@@ -17,3 +17,11 @@ enum { YAML_MEMBERS = 4096 }; /* of one map at most: names are compared with eac
  * -EINVAL, or -ENOMEM when the arena is full. */
 int yaml_read(struct span text, const char *name, struct arena *arena,
 	      const struct json_node **ret_root, struct err *why);
+
+/*
+ * The same for files that were written for other programs: tags are read over, an alias is the value of its anchor, a map
+ * takes another one in ("<<"), of a name that stands twice the last counts, and of several documents the first. Nodes
+ * may be shared: a tree that is walked without limits may be walked for very long.
+ */
+int yaml_read_loose(struct span text, const char *name, struct arena *arena,
+		    const struct json_node **ret_root, struct err *why);

@@ -26,6 +26,44 @@ static const struct {
 	{"{\"json\": [1, null, \"\\u00e9\"]}", "{\"json\":[1,null,\"\u00e9\"]}"},
 };
 
+/* As other programs read them. */
+static const struct {
+	const char *yaml, *json;
+} loose[] = {
+	{"a: &x {k: 1}\nb: *x\n", "{\"a\":{\"k\":1},\"b\":{\"k\":1}}"},
+	{"a: &x 5\nb: [*x, *x]\n", "{\"a\":5,\"b\":[5,5]}"},
+	{"a: !!int 5\n---\nb: 1\n", "{\"a\":\"5\"}"},
+};
+
+static void files_of_others_are_read_as_they_are(void **state)
+{
+	const struct json_node *root;
+	struct err why = {};
+	struct arena arena;
+
+	for (size_t i = 0; i < sizeof(loose) / sizeof(*loose); i++) {
+		struct buf buf;
+		struct json json = {.out = &buf};
+
+		arena_init(&arena, 256 * 1024);
+		buf_init(&buf, 4096);
+		if (yaml_read_loose(span_of(loose[i].yaml), "x.yaml", &arena, &root, &why))
+			fail_msg("%s: %s", loose[i].yaml, why.text);
+		json_node_write(root, &json);
+		assert_string_equal(buf_text(&buf), loose[i].json);
+		buf_done(&buf);
+		arena_done(&arena);
+	}
+	arena_init(&arena, 256 * 1024);
+	assert_int_equal(yaml_read_loose(span_of("d: &d {x: 1, y: 2}\ne: {<<: *d, y: 3}\nf: 1\nf: 2\n"), "x.yaml", &arena,
+					 &root, &why), 0);
+	assert_true(span_is(json_get(json_get(root, "e"), "x")->text, "1"));
+	assert_true(span_is(json_get(json_get(root, "e"), "y")->text, "3"));
+	assert_true(span_is(json_get(root, "f")->text, "2"));
+	assert_int_equal(yaml_read_loose(span_of("a: &a [*a]\n"), "x.yaml", &arena, &root, &why), -EINVAL);
+	arena_done(&arena);
+}
+
 static void plain_words_mean_what_they_say(void **state)
 {
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -122,6 +160,7 @@ static void depth_and_memory_have_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_of_others_are_read_as_they_are),
 		cmocka_unit_test(plain_words_mean_what_they_say),
 		cmocka_unit_test(what_is_refused_is_named_with_its_line),
 		cmocka_unit_test(every_node_knows_its_line),

@@ -179,6 +179,12 @@ int client_ask(struct client *client, const char *method, const char *path, stru
 	return ask(client, method, path, "application/json", body, why);
 }
 
+int client_upload_as(struct client *client, const char *method, const char *path, const char *type, struct span bytes,
+		     struct err *why)
+{
+	return ask(client, method, path, type, bytes, why);
+}
+
 int client_upload(struct client *client, const char *method, const char *path, struct span bytes,
 		  struct err *why)
 {

@@ -36,6 +36,9 @@ void client_close(struct client *client);
  * agent could not be reached. client_fail prints what an answer of status >= 400 says, and returns the exit status.
  */
 int client_ask(struct client *client, const char *method, const char *path, struct span body, struct err *why);
+/* The same with a body of that media type. */
+int client_upload_as(struct client *client, const char *method, const char *path, const char *type, struct span bytes,
+		     struct err *why);
 /* The same with a file as the body. */
 int client_upload(struct client *client, const char *method, const char *path, struct span bytes, struct err *why);
 int client_fail(struct client *client, int status, const struct err *why);

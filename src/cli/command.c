@@ -94,8 +94,8 @@ const struct command commands[] = {
 	 "sonde items on NAME [PARAM=VALUE]...  switch on; parameters take effect at once\n"
 	 "sonde items off NAME             switch off\n"
 	 "sonde items show NAME            its documentation\n"
-	 "sonde items check FILE           what an object of others would do, without loading it\n"
-	 "sonde items add FILE             bring it in (NAME.bpf.o); it is off\n"
+	 "sonde items check FILE|DIR       what objects and ebpf_exporter configurations would do, without loading them\n"
+	 "sonde items add FILE|DIR         bring in NAME.bpf.o, or NAME.yaml and NAME.bpf.o; they are off\n"
 	 "sonde items upgrade NAME FILE    replace it while it runs; counters continue\n"
 	 "sonde items remove NAME          take it out",
 	 json_options, items_command},

@@ -9,14 +9,12 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "cli/bring.h"
 #include "cli/client.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/table.h"
-#include "items/describe.h"
 #include "main/run.h"
-
-enum { OBJECT_BYTES = 64 << 20 };
 
 static void print_json_lines(const struct json_node *list)
 {
@@ -196,103 +194,6 @@ static int show(struct client *client, const struct options *options)
 	return EXIT_DONE;
 }
 
-static int read_object(const char *path, struct buf *out)
-{
-	FILE *file = fopen(path, "re");
-	char piece[65536];
-	size_t got;
-
-	if (!file) {
-		log_error("cannot open '%s': %s", path, err_name(errno));
-		return EXIT_FAILED;
-	}
-	while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
-		if (buf_add(out, piece, got)) {
-			fclose(file);
-			log_error("'%s' is larger than %d MiB: that is no item", path, OBJECT_BYTES >> 20);
-			return EXIT_FAILED;
-		}
-	fclose(file);
-	return EXIT_DONE;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* "x/runqlat.bpf.o" -> "runqlat" */
-static bool item_of_file(const char *path, char name[ITEM_NAME_BYTES])
-{
-	const char *base = base_name(path), *end = strstr(base, ".bpf.o");
-
-	if (!end || end[6] || end == base || end - base >= ITEM_NAME_BYTES)
-		return false;
-	snprintf(name, ITEM_NAME_BYTES, "%.*s", (int)(end - base), base);
-	return true;
-}
-
-/* What an object of others would do: described here, in the process of who asks; nothing is loaded. */
-static int check(const struct options *options)
-{
-	char name[ITEM_NAME_BYTES];
-	struct item_desc *desc;
-	struct err why = {};
-	struct buf bytes, text;
-	struct json json = {.out = &text};
-	int status;
-
-	if (options->words < 2 || !item_of_file(options->word[1], name)) {
-		log_error("usage: sonde items check NAME.bpf.o");
-		return EXIT_USAGE;
-	}
-	buf_init(&bytes, OBJECT_BYTES);
-	buf_init(&text, 16 << 20);
-	status = read_object(options->word[1], &bytes);
-	if (status == EXIT_DONE && item_describe(name, bytes.at, bytes.len, &desc, &why)) {
-		log_error("%s", why.text);
-		status = EXIT_FAILED;
-	} else if (status == EXIT_DONE) {
-		item_desc_json(desc, &json);
-		puts(buf_text(&text));
-		item_desc_free(desc);
-	}
-	buf_done(&bytes);
-	buf_done(&text);
-	return status;
-}
-
-static int add_or_upgrade(struct client *client, const struct options *options, bool upgrade)
-{
-	const char *file = options->word[options->words - 1];
-	char name[ITEM_NAME_BYTES];
-	struct buf bytes, path;
-	struct err why = {};
-	int status;
-
-	if (options->words != (upgrade ? 3u : 2u) || !item_of_file(file, name)) {
-		log_error("usage: sonde items %s NAME.bpf.o", upgrade ? "upgrade NAME" : "add");
-		return EXIT_USAGE;
-	}
-	buf_init(&bytes, OBJECT_BYTES);
-	buf_init(&path, 4096);
-	if (upgrade)
-		item_path(&path, options->word[1]);
-	else
-		buf_f(&path, "/v1/items?name=%s", base_name(file));
-	status = read_object(file, &bytes);
-	if (status == EXIT_DONE) {
-		status = client_upload(client, upgrade ? "PUT" : "POST", buf_text(&path),
-				       buf_as_span(&bytes), &why);
-		status = status < 0 || status >= 400 ? client_fail(client, status, &why) : EXIT_DONE;
-	}
-	buf_done(&bytes);
-	buf_done(&path);
-	return status;
-}
-
 static int remove_item(struct client *client, const struct options *options)
 {
 	struct buf path;
@@ -320,8 +221,10 @@ static int dispatch(struct client *client, const struct options *options)
 		return switch_item(client, options, !strcmp(verb, "on"));
 	if (!strcmp(verb, "show"))
 		return show(client, options);
-	if (!strcmp(verb, "add") || !strcmp(verb, "upgrade"))
-		return add_or_upgrade(client, options, !strcmp(verb, "upgrade"));
+	if (!strcmp(verb, "add"))
+		return bring_add(client, options);
+	if (!strcmp(verb, "upgrade"))
+		return bring_upgrade(client, options);
 	if (!strcmp(verb, "remove"))
 		return remove_item(client, options);
 	log_error("there is no 'sonde items %s'; see sonde items --help", verb);
@@ -339,7 +242,7 @@ int items_command(int argc, char **argv)
 		return status;
 	}
 	if (options.words && !strcmp(options.word[0], "check")) {
-		status = check(&options);
+		status = bring_check(&options);
 		options_done(&options);
 		return status;
 	}

@@ -26,6 +26,7 @@ struct item_param {
 	char type[8]; /* u32, u64, s32, s64, bool */
 	uint32_t size; /* bytes */
 	int64_t value; /* default (u64 as two's complement) */
+	bool is_ours; /* of the user half: the object has no such variable */
 	char *help; /* owned */
 };
 

@@ -38,6 +38,8 @@ static int set_constants(struct item *item, struct object *object, struct err *w
 	for (uint32_t i = 0; !error && i < item->desc->params; i++) {
 		const struct item_param *param = &item->desc->param[i];
 
+		if (param->is_ours)
+			continue;
 		/* little endian, as all architectures sonde runs on: the low bytes come first */
 		error = object_set(object, param->name, &item->now.value[i], param->size);
 	}
@@ -66,14 +68,48 @@ static bool is_shared(const struct item *item, const char *map)
 	return false;
 }
 
-/* Maps of another shape never come here: then the numbers are folded and the new version starts anew. */
-static void share_maps(struct item *item, struct object *object, struct object *old)
+static const struct item_map *find_map(const struct item_desc *desc, const char *name)
+{
+	for (uint32_t i = 0; i < desc->maps; i++)
+		if (!desc->map[i].is_table && !strcmp(desc->map[i].name, name))
+			return &desc->map[i];
+	return NULL;
+}
+
+/* Do the same bytes mean the same? */
+static bool same_columns(const struct schema *a, const struct schema *b)
+{
+	if (a->count != b->count || a->size != b->size)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (strcmp(a->column[i].name, b->column[i].name) != 0 || a->column[i].type != b->column[i].type ||
+		    a->column[i].offset != b->column[i].offset || a->column[i].size != b->column[i].size)
+			return false;
+	return true;
+}
+
+/* Metrics of another shape than the old version's: its numbers are folded, and these start anew. */
+static bool has_another_shape(const struct item_desc *desc, const struct item_desc *old, const char *map)
+{
+	const struct item_map *ours = find_map(desc, map), *theirs = find_map(old, map);
+
+	return ours && (!theirs || ours->key_size != theirs->key_size || ours->value_size != theirs->value_size ||
+			ours->max_entries != theirs->max_entries || ours->type != theirs->type ||
+			!same_columns(&ours->row, &theirs->row));
+}
+
+static void share_maps(struct item *item, const struct item_desc *old_desc, struct object *object,
+		       struct object *old)
 {
 	struct map_cost map;
 
 	for (size_t i = 0; object_map(old, i, &map); i++) {
 		if (!is_shared(item, map.name))
 			continue;
+		if (has_another_shape(item->desc, old_desc, map.name)) {
+			object_fresh(object, map.name);
+			continue;
+		}
 		if (!strcmp(map.name, "events") && item->now.ring_bytes &&
 		    map.max_entries != item->now.ring_bytes)
 			continue;
@@ -125,8 +161,8 @@ static void remember_counts(struct item *item, bool shared)
 		memcpy(item->tally.kernel, kernel, sizeof(kernel));
 }
 
-/* Opens and loads a version in place of `old`, if there is one; `share`: with its maps. */
-static int load_version(struct item *item, struct object *old, bool share,
+/* Opens and loads a version in place of `old` (NULL = there is none), with its maps. */
+static int load_version(struct item *item, struct object *old, const struct item_desc *old_desc,
 			struct object **ret_object, struct err *why)
 {
 	struct object *object;
@@ -136,8 +172,8 @@ static int load_version(struct item *item, struct object *old, bool share,
 	if (error)
 		return error;
 	error = set_constants(item, object, why);
-	if (!error && share)
-		share_maps(item, object, old);
+	if (!error && old)
+		share_maps(item, old_desc, object, old);
 	if (!error && item->ops && item->ops->configure)
 		error = item->ops->configure(item, object, why);
 	if (!error)
@@ -157,7 +193,7 @@ static int start(struct item *item, struct err *why)
 	int error = 0;
 
 	if (item->desc) {
-		error = load_version(item, NULL, false, &object, why);
+		error = load_version(item, NULL, NULL, &object, why);
 		if (!error)
 			error = open_ring(item, object, &item->ring, &item->ring_event, why);
 	}
@@ -184,7 +220,7 @@ static void stop(struct item *item)
 			item->object); /* else what is sent after the ring was read is neither read nor lost */
 	close_ring(item);
 	item_poll(item, 0);
-	item_fold(item);
+	item_fold(item, NULL);
 	remember_counts(item, false);
 	if (item->ops && item->ops->stop)
 		item->ops->stop(item, item->state_of_ops);
@@ -247,8 +283,49 @@ void item_release(struct item *item)
 	follow_wish(item, NULL);
 }
 
-/* Replaces what runs by a version with the current settings and bytes. On failure nothing has changed. */
-static int replace(struct item *item, bool fold, struct err *why)
+/* What an item runs: another version of it is tried in its place. */
+struct version {
+	struct item_desc *desc;
+	uint8_t *elf;
+	struct span object_bytes;
+	const struct item_ops *ops;
+	void *form;
+};
+
+static struct version version_of(const struct item *item)
+{
+	return (struct version){item->desc, item->elf, item->object_bytes, item->ops, item->form};
+}
+
+static void set_version(struct item *item, const struct version *version)
+{
+	item->desc = version->desc;
+	item->elf = version->elf;
+	item->object_bytes = version->object_bytes;
+	item->ops = version->ops;
+	item->form = version->form;
+}
+
+/*
+ * The new version's programs run, the old ones no more (after a grace period), so their maps stand still. What is in those
+ * that the new one has not taken over goes into the base, read with the old description; what had begun in them and
+ * now can't end is counted as dropped.
+ */
+static void let_go(struct item *item, const struct version *old_version, struct object *old, struct object *object)
+{
+	struct version now = version_of(item);
+
+	object_silence(old);
+	set_version(item, old_version);
+	item_poll(item, 0);
+	item_fold(item, object);
+	item_drop_begun(item, object);
+	remember_counts(item, object_same_map(old, object, "counts"));
+	set_version(item, &now);
+}
+
+/* Replaces what runs by the item's version of now. On failure nothing has changed. */
+static int replace(struct item *item, const struct version *old_version, struct err *why)
 {
 	struct object *object, *old = item->object;
 	struct ring *ring;
@@ -257,7 +334,7 @@ static int replace(struct item *item, bool fold, struct err *why)
 
 	if (!item->started || !item->desc)
 		return 0;
-	error = load_version(item, old, !fold, &object, why);
+	error = load_version(item, old, old_version->desc, &object, why);
 	if (error)
 		return error;
 	error = open_ring(item, object, &ring, &ring_event, why);
@@ -266,27 +343,26 @@ static int replace(struct item *item, bool fold, struct err *why)
 		object_free(object);
 		return error;
 	}
-	if (fold) {
-		item_poll(item, 0);
-		item_fold(item);
-	}
-	remember_counts(item, !fold);
+	let_go(item, old_version, old, object);
 	close_ring(item);
 	item->ring = ring;
 	item->ring_event = ring_event;
 	item->object = object;
+	if (item->ops && item->ops->replaced)
+		error = item->ops->replaced(item, &item->state_of_ops, old, why);
 	object_free(old);
-	return 0;
+	return error;
 }
 
 int item_apply(struct item *item, struct err *why)
 {
+	struct version now = version_of(item);
 	int error;
 
 	if (!item->changed)
 		return 0;
 	item->changed = false;
-	error = replace(item, false, why);
+	error = replace(item, &now, why);
 	if (error)
 		item->now = item->good;
 	else
@@ -524,20 +600,6 @@ int64_t item_param(const struct item *item, const char *name)
 	return 0;
 }
 
-/* Do both versions keep their numbers in maps of the same shape? */
-static bool same_maps(const struct item_desc *a, const struct item_desc *b)
-{
-	if (a->maps != b->maps || a->metrics != b->metrics)
-		return false;
-	for (uint32_t i = 0; i < a->maps; i++)
-		if (strcmp(a->map[i].name, b->map[i].name) ||
-		    a->map[i].key_size != b->map[i].key_size ||
-		    a->map[i].value_size != b->map[i].value_size ||
-		    a->map[i].max_entries != b->map[i].max_entries)
-			return false;
-	return true;
-}
-
 /* Parameters keep their values where the new version has them too. */
 static void carry_params(struct item *item, const struct item_desc *from,
 			 const struct item_desc *to)
@@ -553,41 +615,59 @@ static void carry_params(struct item *item, const struct item_desc *from,
 	}
 }
 
-int item_upgrade(struct item *item, struct span elf, struct err *why)
+/* Tries `next` in place of what runs. What is not used any more is freed; `next` too when it fails. */
+static int upgrade_to(struct item *item, struct version *next, struct err *why)
 {
+	struct version old = version_of(item);
 	struct choice before = item->now;
-	struct item_desc *desc, *old_desc = item->desc;
-	struct span old_bytes = item->object_bytes;
-	uint8_t *copy, *old_copy = item->elf;
+	bool replaced = false;
 	int error;
 
-	if (!old_desc)
-		return err_set(why, -EOPNOTSUPP, "item '%s' has no object to upgrade", item->name);
-	error = item_describe(item->name, elf.at, elf.len, &desc, why);
-	if (error)
-		return error;
-	copy = malloc(elf.len);
-	if (!copy) {
+	carry_params(item, old.desc, next->desc);
+	set_version(item, next);
+	error = replace(item, &old, why);
+	replaced = !error;
+	if (error) {
+		set_version(item, &old);
+		item->now = before;
+	} else {
+		item->good = item->now;
+		error = item_make_families(item, why);
+	}
+	if (!replaced)
+		old = *next;
+	item_desc_free(old.desc);
+	free(old.elf);
+	if (old.form && old.form != item->form)
+		item->form_free(old.form);
+	return error;
+}
+
+int item_upgrade_form(struct item *item, struct item_desc *desc, const struct item_ops *ops, void *form,
+		      struct span elf, struct err *why)
+{
+	struct version next = {.desc = desc, .ops = ops, .form = form, .elf = malloc(elf.len ? elf.len : 1)};
+
+	if (!next.elf) {
 		item_desc_free(desc);
+		if (form && form != item->form)
+			item->form_free(form);
 		return err_set(why, -ENOMEM, "cannot upgrade '%s': out of memory", item->name);
 	}
-	memcpy(copy, elf.at, elf.len);
-	carry_params(item, old_desc, desc);
-	item->desc = desc;
-	item->elf = copy;
-	item->object_bytes = (struct span){copy, elf.len};
-	error = replace(item, !same_maps(old_desc, desc), why);
-	if (error) {
-		item->desc = old_desc;
-		item->elf = old_copy;
-		item->object_bytes = old_bytes;
-		item->now = before;
-		item_desc_free(desc);
-		free(copy);
-		return error;
-	}
-	error = item_make_families(item, why);
-	item_desc_free(old_desc);
-	free(old_copy);
-	return error;
+	memcpy(next.elf, elf.at, elf.len);
+	next.object_bytes = (struct span){next.elf, elf.len};
+	return upgrade_to(item, &next, why);
+}
+
+int item_upgrade(struct item *item, struct span elf, struct err *why)
+{
+	struct item_desc *desc;
+	int error;
+
+	if (!item->desc)
+		return err_set(why, -EOPNOTSUPP, "item '%s' has no object to upgrade", item->name);
+	if (item->form)
+		return item_upgrade_config(item, (struct span){}, elf, why);
+	error = item_describe(item->name, elf.at, elf.len, &desc, why);
+	return error ? error : item_upgrade_form(item, desc, item->ops, item->form, elf, why);
 }

@@ -44,6 +44,9 @@ struct item_ops {
 	size_t metric_count;
 	/* Their counters are sums that somebody else keeps (/proc): they go on when the item was off. */
 	bool sums_outlive_it;
+	/* Families whose series it keeps itself (family_kept): borrowed, as long as the ops are. */
+	struct family *const *kept;
+	size_t kept_count;
 
 	const struct item_verb *verbs; /* ends with name NULL; may be NULL */
 
@@ -72,6 +75,10 @@ struct item_ops {
 		    void *ctx, struct err *why);
 	/* Before metrics are read: adds what is true now. */
 	void (*collect)(struct item *item, void *state, struct collector *out);
+	/* Ten times a second: rings of its own. */
+	void (*drain)(struct item *item, void *state);
+	/* item_object() is another one now; the old one is silent and goes when this returns. May set another state. */
+	int (*replaced)(struct item *item, void **state, struct object *old, struct err *why);
 	void (*stop)(struct item *item, void *state);
 };
 

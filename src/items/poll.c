@@ -34,6 +34,12 @@ struct walk {
 	bool retire; /* the map is about to go */
 };
 
+/* Is this map one that the next version goes on with? */
+static bool goes_on(const struct item *item, const struct item_map *map, struct object *next)
+{
+	return next && !map->is_table && object_same_map(item->object, next, map->name);
+}
+
 static const struct item_map *map_of(const struct walk *walk)
 {
 	return &walk->item->desc->map[walk->map];
@@ -114,9 +120,9 @@ int item_make_families(struct item *item, struct err *why)
 {
 	uint32_t own = item->desc ? item->desc->metrics : 0, shared = families_of_object(item),
 		 of_ops = item->ops ? (uint32_t)item->ops->metric_count : 0,
-		 count = shared + of_ops;
+		 kept = item->ops ? (uint32_t)item->ops->kept_count : 0, count = shared + of_ops + kept;
 	struct family **old = item->family, **family = calloc(count + 1, sizeof(*family));
-	uint32_t old_count = item->families, cap = item->cap ? item->cap : METRIC_SERIES;
+	uint32_t old_count = item->families - item->kept, cap = item->cap ? item->cap : METRIC_SERIES;
 
 	if (!family)
 		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory",
@@ -131,11 +137,14 @@ int item_make_families(struct item *item, struct err *why)
 		if (!family[to])
 			family[to] = family_new(metric, cap);
 	}
+	for (uint32_t i = 0; i < kept; i++)
+		family[shared + of_ops + i] = item->ops->kept[i];
 	for (uint32_t i = 0; i < old_count; i++)
 		family_free(old[i]);
 	free(old);
 	item->family = family;
 	item->families = count;
+	item->kept = kept;
 	done_sources(item);
 	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
 		const struct item_map *map = &item->desc->map[i];
@@ -153,11 +162,11 @@ int item_make_families(struct item *item, struct err *why)
 
 void item_drop_families(struct item *item)
 {
-	for (uint32_t i = 0; i < item->families; i++)
+	for (uint32_t i = 0; i < item->families - item->kept; i++)
 		family_free(item->family[i]);
 	free(item->family);
 	item->family = NULL;
-	item->families = 0;
+	item->families = item->kept = 0;
 	done_sources(item);
 }
 
@@ -387,13 +396,15 @@ int item_read_source(struct item *item, const struct item_map *map, map_entry en
 	return object_read(item->object, map->name, entry, ctx);
 }
 
-static void poll_sources(struct item *item, bool tables, bool retire, struct buf *row)
+static void poll_sources(struct item *item, bool tables, bool retire, struct object *next, struct buf *row)
 {
 	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
 		struct walk walk = {.item = item, .map = i, .row = row, .retire = retire};
 
 		if (item->desc->map[i].is_table != tables)
 			continue;
+		if (goes_on(item, map_of(&walk), next))
+			walk.retire = false;
 		if (item_read_source(item, map_of(&walk), poll_entry, poll_row, &walk) < 0)
 			item->tally.unread++;
 		else if (tables && !item->desc->map[i].gone_drop)
@@ -406,7 +417,7 @@ static void poll_sources(struct item *item, bool tables, bool retire, struct buf
  * (which is waited for); the other way round it would be in both. What died while the item was off is not
  * coming: the first poll waits for nobody.
  */
-static void poll_object(struct item *item, bool retire, uint64_t now_ns)
+static void poll_object(struct item *item, bool retire, struct object *next, uint64_t now_ns)
 {
 	struct buf row;
 
@@ -414,8 +425,8 @@ static void poll_object(struct item *item, bool retire, uint64_t now_ns)
 	for (uint32_t i = 0; i < families_of_object(item); i++)
 		family_begin(item->family[i]);
 	wait_for_the_gone(item);
-	poll_sources(item, false, retire, &row);
-	poll_sources(item, true, retire, &row);
+	poll_sources(item, false, retire, next, &row);
+	poll_sources(item, true, retire, next, &row);
 	for (uint32_t i = 0; i < families_of_object(item); i++)
 		family_end(item->family[i], now_ns);
 	item->is_fresh = false;
@@ -426,13 +437,13 @@ static void poll_object(struct item *item, bool retire, uint64_t now_ns)
  * The object's maps are about to go: what they hold moves into the base. What a table says is the kernel's own
  * sum and will be said again by the next version; likewise what a user half reads that outlives it.
  */
-void item_fold(struct item *item)
+void item_fold(struct item *item, struct object *next)
 {
 	uint32_t own = families_of_object(item);
 
 	item->polls++;
-	poll_object(item, true, clock_monotonic_ns());
-	for (uint32_t i = own; i < item->families && !item->ops->sums_outlive_it; i++)
+	poll_object(item, true, next, clock_monotonic_ns());
+	for (uint32_t i = own; i < item->families && !item->ops->sums_outlive_it && !next; i++)
 		family_fold(item->family[i]);
 }
 
@@ -445,7 +456,7 @@ void item_poll(struct item *item, uint64_t now_ns)
 		return;
 	item->polled_ns = now_ns ? now_ns : item->polled_ns;
 	item->polls++;
-	poll_object(item, false, at_ns);
+	poll_object(item, false, NULL, at_ns);
 	for (uint32_t i = own; i < item->families; i++)
 		family_begin(item->family[i]);
 	if (item->ops && item->ops->collect)
@@ -635,6 +646,47 @@ void item_sweep(struct item *item)
 	}
 	buf_done(&row);
 	buf_done(&keys);
+}
+
+/* ---- what had begun when a version was let go ---- */
+
+struct begun {
+	uint32_t bytes; /* of a value */
+	uint64_t count;
+};
+
+/* An entry whose value is all 0 stands for nothing that is under way. */
+static bool count_begun(void *ctx, const void *key, const void *value)
+{
+	struct begun *begun = ctx;
+
+	begun->count += !all_are(value, begun->bytes, 0);
+	return true;
+}
+
+static bool is_metric_map(const struct item_desc *desc, const char *name)
+{
+	for (uint32_t i = 0; i < desc->maps; i++)
+		if (!strcmp(desc->map[i].name, name))
+			return true;
+	return false;
+}
+
+void item_drop_begun(struct item *item, struct object *next)
+{
+	struct begun begun = {};
+	struct map_cost map;
+
+	for (size_t i = 0; object_map(item->object, i, &map); i++) {
+		if ((map.type != BPF_MAP_TYPE_HASH && map.type != BPF_MAP_TYPE_LRU_HASH) ||
+		    is_metric_map(item->desc, map.name) || object_same_map(item->object, next, map.name))
+			continue;
+		begun.bytes = map.value_size;
+		if (object_read(item->object, map.name, count_begun, &begun) < 0)
+			item->tally.unread++;
+	}
+	if (begun.count)
+		item_count(item, "dropped", "upgrade", begun.count);
 }
 
 /* ---- accounting ---- */

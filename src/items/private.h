@@ -58,6 +58,9 @@ struct item {
 	uint8_t *elf;		    /* owned copy for items of others, NULL for builtin ones */
 	struct span object_bytes;
 	bool builtin;
+	void *form; /* owned: what the item was made from, when that is more than an object; NULL = nothing */
+	void (*form_free)(void *form);
+	void (*form_json)(const void *form, struct json *json);
 
 	enum item_state state;
 	bool wanted; /* switched on by somebody (holds come on top) */
@@ -77,8 +80,8 @@ struct item {
 	void *state_of_ops;
 	bool started;
 
-	struct family **family; /* owned: desc->families, then ops->metric_count */
-	uint32_t families;
+	struct family **family; /* owned: desc->families, then ops->metric_count; behind them what ops keeps */
+	uint32_t families, kept; /* kept: the last ones, which are not ours */
 	struct source source[ITEM_MAPS];
 	struct map dying_state[ITEM_STATES]; /* tasks that were dead at the last sweep */
 	uint64_t polled_ns, swept_ns;
@@ -104,7 +107,8 @@ struct registry {
 /* poll.c */
 int item_make_families(struct item *item, struct err *why);
 void item_drop_families(struct item *item);
-void item_fold(struct item *item); /* live numbers become base: maps are about to go */
+/* Live numbers become base: the maps are about to go, but for those that `next` has taken over (NULL = none). */
+void item_fold(struct item *item, struct object *next);
 void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed);
 void item_sweep(struct item *item);
 void item_reserve_overflow(struct item *item, struct object *object);
@@ -128,6 +132,13 @@ bool item_is_overflow(const struct item_map *map, const uint8_t *row);
 void item_add_row(const struct item_desc *desc, const struct item_map *map, uint8_t *sum,
 		  const uint8_t *part);
 void item_rows_json(const struct item *item, struct json *json);
+
+/* Entries of state maps that `next` has not taken over: calls and connections that had begun. Counted as dropped. */
+void item_drop_begun(struct item *item, struct object *next);
+
+/* item.c: another version, made from more than an object. All but the bytes is taken over, also on failure. */
+int item_upgrade_form(struct item *item, struct item_desc *desc, const struct item_ops *ops, void *form,
+		      struct span elf, struct err *why);
 
 /* registry.c */
 void item_on_event(void *ctx, const struct event_head *event, size_t size);

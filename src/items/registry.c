@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "items/procfile.h"
+#include "items/exporter/exporter.h"
 #include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
@@ -46,6 +47,8 @@ static void free_item(struct item *item)
 	free(item->elf);
 	map_done(&item->counted);
 	arena_done(&item->arena);
+	if (item->form)
+		item->form_free(item->form);
 	free(item);
 }
 
@@ -57,21 +60,24 @@ static void take_defaults(struct item *item)
 	item->good = item->now;
 }
 
-static int new_item(struct registry *registry, const char *name, struct span object,
+static int new_item(struct registry *registry, const char *name, struct span object, struct item_desc *desc,
 		    const struct item_ops *ops, struct item **ret_item, struct err *why)
 {
 	struct item *item = calloc(1, sizeof(*item));
 	int error = 0;
 
-	if (!item)
+	if (!item) {
+		item_desc_free(desc);
 		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
+	}
+	item->desc = desc;
 	item->registry = registry;
 	item->ops = ops;
 	item->object_bytes = object;
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	arena_init(&item->arena, ITEM_ARENA_BYTES);
 	map_init(&item->counted, 64, 8, 64);
-	if (object.len)
+	if (object.len && !desc)
 		error = item_describe(name, object.at, object.len, &item->desc, why);
 	if (!error && ops && ops->prepare)
 		error = ops->prepare(why);
@@ -86,6 +92,12 @@ static int new_item(struct registry *registry, const char *name, struct span obj
 	return 0;
 }
 
+/* What configurations of ebpf_exporter say of themselves all of them say under the same names. */
+static bool is_of_ops(const struct item *item, uint32_t family)
+{
+	return item->form && family < item->families - item->kept;
+}
+
 /* Two items may not have a metric of one name and different meaning. */
 static int check_metric_names(struct registry *registry, const struct item *item, struct err *why)
 {
@@ -94,6 +106,8 @@ static int check_metric_names(struct registry *registry, const struct item *item
 			for (uint32_t m = 0; m < item->families; m++) {
 				const char *own = family_metric(item->family[m])->name;
 
+				if (is_of_ops(item, m) && is_of_ops(registry->item[i], n))
+					continue;
 				if (!strcmp(own, family_metric(registry->item[i]->family[n])->name))
 					return err_set(
 						why, -EEXIST,
@@ -124,7 +138,7 @@ static int add_builtin(struct registry *registry, const struct builtin *builtin,
 	struct span object = {builtin->from,
 			      builtin->from ? (size_t)(builtin->to - builtin->from) : 0};
 	struct item *item;
-	int error = new_item(registry, builtin->name, object, builtin->ops, &item, why);
+	int error = new_item(registry, builtin->name, object, NULL, builtin->ops, &item, why);
 
 	if (error)
 		return error;
@@ -198,18 +212,14 @@ struct item *registry_at(struct registry *registry, size_t i)
 struct item *registry_find(struct registry *registry, const char *name)
 {
 	for (uint32_t i = 0; i < registry->items; i++)
-		if (!strcmp(registry->item[i]->name, name))
+		if (!strcmp(registry->item[i]->name, name) ||
+		    (registry->item[i]->form && !strcmp(item_config_name(registry->item[i]), name)))
 			return registry->item[i];
 	return NULL;
 }
 
-int registry_add(struct registry *registry, const char *name, struct span elf,
-		 struct item **ret_item, struct err *why)
+static int check_name(struct registry *registry, const char *name, struct err *why)
 {
-	struct item *item;
-	uint8_t *copy;
-	int error;
-
 	if (registry_reserved(span_of(name)))
 		return err_set(why, -EINVAL,
 			       "an item cannot be called '%s': that is a command; rename it", name);
@@ -218,17 +228,14 @@ int registry_add(struct registry *registry, const char *name, struct span elf,
 			       "there is an item '%s' already; upgrade it with 'sonde items "
 			       "upgrade %s FILE'",
 			       name, name);
-	copy = malloc(elf.len ? elf.len : 1);
-	if (!copy)
-		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
-	memcpy(copy, elf.at, elf.len);
-	error = new_item(registry, name, (struct span){copy, elf.len}, NULL, &item, why);
-	if (error) {
-		free(copy);
-		return error;
-	}
-	item->elf = copy;
-	error = check_metric_names(registry, item, why);
+	return 0;
+}
+
+/* Puts a new item into the list; on failure it is freed. */
+static int take_in(struct registry *registry, struct item *item, struct item **ret_item, struct err *why)
+{
+	int error = check_metric_names(registry, item, why);
+
 	if (!error)
 		error = insert(registry, item, why);
 	if (error) {
@@ -237,6 +244,121 @@ int registry_add(struct registry *registry, const char *name, struct span elf,
 	}
 	*ret_item = item;
 	return 0;
+}
+
+int registry_add(struct registry *registry, const char *name, struct span elf,
+		 struct item **ret_item, struct err *why)
+{
+	struct item *item;
+	uint8_t *copy;
+	int error = check_name(registry, name, why);
+
+	if (error)
+		return error;
+	copy = malloc(elf.len ? elf.len : 1);
+	if (!copy)
+		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
+	memcpy(copy, elf.at, elf.len);
+	error = new_item(registry, name, (struct span){copy, elf.len}, NULL, NULL, &item, why);
+	if (error) {
+		free(copy);
+		return error;
+	}
+	item->elf = copy;
+	return take_in(registry, item, ret_item, why);
+}
+
+/* ---- configurations of ebpf_exporter ---- */
+
+static void free_form(void *form)
+{
+	exporter_free(form);
+}
+
+static void form_json(const void *form, struct json *json)
+{
+	exporter_json(form, json);
+}
+
+/* One that is called like an item of ours is no reason to rename its files. */
+static void choose_name(struct registry *registry, char name[ITEM_NAME_BYTES])
+{
+	const struct item *item = registry_find(registry, name);
+	size_t len = strlen(name);
+
+	if ((!item || !item->builtin) && !registry_reserved(span_of(name)))
+		return;
+	if (len + sizeof("_config") <= ITEM_NAME_BYTES)
+		memcpy(name + len, "_config", sizeof("_config"));
+}
+
+int registry_add_config(struct registry *registry, const char *config, struct span yaml, struct span elf,
+			struct item **ret_item, struct err *why)
+{
+	char name[ITEM_NAME_BYTES];
+	struct exporter *exporter;
+	struct item *item;
+	uint8_t *copy;
+	int error = exporter_new(config, yaml, elf, &exporter, why);
+
+	if (error)
+		return error;
+	exporter_item_name(config, name);
+	choose_name(registry, name);
+	error = check_name(registry, name, why);
+	copy = error ? NULL : malloc(elf.len ? elf.len : 1);
+	if (!copy) {
+		exporter_free(exporter);
+		return error ? error : err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
+	}
+	memcpy(copy, elf.at, elf.len);
+	error = new_item(registry, name, (struct span){copy, elf.len}, exporter_take_description(exporter),
+			 exporter_ops(exporter), &item, why);
+	if (error) {
+		free(copy);
+		exporter_free(exporter);
+		return error;
+	}
+	item->elf = copy;
+	item->form = exporter;
+	item->form_free = free_form;
+	item->form_json = form_json;
+	return take_in(registry, item, ret_item, why);
+}
+
+int item_upgrade_config(struct item *item, struct span yaml, struct span elf, struct err *why)
+{
+	struct exporter *exporter;
+	struct buf copy;
+	int error;
+
+	if (!item->form)
+		return err_set(why, -EINVAL, "item '%s' is no configuration; upgrade it with %s.bpf.o alone", item->name,
+			       item->name);
+	buf_init(&copy, elf.len ? elf.len : item->object_bytes.len);
+	buf_span(&copy, elf.len ? elf : item->object_bytes);
+	error = exporter_new(item_config_name(item), yaml.len ? yaml : item_config_text(item), buf_as_span(&copy),
+			     &exporter, why);
+	if (!error)
+		error = item_upgrade_form(item, exporter_take_description(exporter), exporter_ops(exporter), exporter,
+					  buf_as_span(&copy), why);
+	buf_done(&copy);
+	return error;
+}
+
+struct span item_config_text(const struct item *item)
+{
+	return item->form ? exporter_yaml(item->form) : (struct span){};
+}
+
+struct span item_object_bytes(const struct item *item)
+{
+	return item->object_bytes;
+}
+
+const char *item_config_name(const struct item *item)
+{
+	return item->form ? exporter_config_name(item->form) : item->name;
 }
 
 int registry_remove(struct registry *registry, struct item *item, struct err *why)
@@ -501,6 +623,8 @@ void item_drain(struct item *item)
 {
 	if (item->ring)
 		ring_drain(item->ring, ITEM_EVENTS_A_ROUND);
+	if (item->started && item->ops && item->ops->drain)
+		item->ops->drain(item, item->state_of_ops);
 }
 
 void registry_drain(struct registry *registry)

@@ -53,6 +53,14 @@ struct item *registry_find(struct registry *registry, const char *name);
  * metric's name is taken, or when the object is no item. It is off. */
 int registry_add(struct registry *registry, const char *name, struct span elf, struct item **ret_item,
 		 struct err *why);
+/* The same for a configuration of ebpf_exporter: the bytes of NAME.yaml and NAME.bpf.o. The item is called NAME, or
+ * NAME_config when that is taken by an item of sonde itself. */
+int registry_add_config(struct registry *registry, const char *name, struct span yaml, struct span elf,
+			struct item **ret_item, struct err *why);
+/* What such an item was made from; len 0 for others. */
+struct span item_config_text(const struct item *item);
+const char *item_config_name(const struct item *item);
+struct span item_object_bytes(const struct item *item); /* borrowed */
 int registry_remove(struct registry *registry, struct item *item, struct err *why);
 
 /* Names that the command line uses: no item may have them. */
@@ -93,6 +101,8 @@ int item_get(const struct item *item, struct span key, struct buf *out);
 
 /* Another version of its object. Same promises as item_apply. */
 int item_upgrade(struct item *item, struct span elf, struct err *why);
+/* Of a configuration: yaml or elf may be empty, then the item's own goes on. */
+int item_upgrade_config(struct item *item, struct span yaml, struct span elf, struct err *why);
 
 /* Reads what the maps and tables hold now into the item's families; at most every 20 ms. */
 void item_poll(struct item *item, uint64_t now_ns);

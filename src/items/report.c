@@ -146,6 +146,10 @@ void item_json(struct item *item, bool whole, struct json *json)
 		json_key_u64(json, "runs", totals.runs);
 		json_key_double(json, "ns_per_run", (double)totals.run_ns / (double)totals.runs);
 	}
+	if (whole && item->form_json) {
+		json_key(json, "form");
+		item->form_json(item->form, json);
+	}
 	if (whole && item->desc) {
 		json_key(json, "description");
 		item_desc_json(item->desc, json);

@@ -16,6 +16,8 @@ static const struct kind {
 	{"tp_btf/", ATTACH_RAW_TRACEPOINT, 0, false},
 	{"fentry/", ATTACH_RAW_TRACEPOINT, 0, false},
 	{"fexit/", ATTACH_RAW_TRACEPOINT, 0, false},
+	{"fentry.s/", ATTACH_RAW_TRACEPOINT, 0, false},
+	{"fexit.s/", ATTACH_RAW_TRACEPOINT, 0, false},
 	{"raw_tp/", ATTACH_RAW_TRACEPOINT, 0, true},
 	{"raw_tracepoint/", ATTACH_RAW_TRACEPOINT, 0, true},
 	{"tp/", ATTACH_TRACEPOINT, 0, true},
@@ -28,6 +30,7 @@ static const struct kind {
 	{"uretprobe.s", ATTACH_UPROBE, ATTACH_RETURN, true},
 	{"usdt", ATTACH_UPROBE, ATTACH_USDT, true},
 	{"perf_event", ATTACH_PERF_EVENT, 0, true},
+	{"xdp/", ATTACH_XDP, 0, true},
 	{"iter/", ATTACH_ITER, 0, false},
 	{"iter.s/", ATTACH_ITER, 0, false},
 	{"cgroup", ATTACH_CGROUP, 0,
@@ -36,6 +39,31 @@ static const struct kind {
 	{"sk_msg", ATTACH_SOCKETS, 0, false},
 	{"sk_skb/", ATTACH_SOCKETS, 0, false},
 };
+
+/* "perf_event/type=1,config=0,frequency=99": as configurations of ebpf_exporter say it. */
+static int read_perf_section(const char *at, struct wire_attach *attach, struct err *why)
+{
+	while (*at) {
+		size_t word = strcspn(at, "=");
+		char *end = NULL;
+		long long number = at[word] ? strtoll(at + word + 1, &end, 10) : 0;
+
+		if (!at[word] || end == at + word + 1 || number < 0 || (*end && *end != ','))
+			return err_set(why, -EINVAL, "'%.60s' is no perf event; write type=N,config=N,frequency=N", at);
+		if (word == 4 && !strncmp(at, "type", word)) {
+			attach->type = (uint32_t)number;
+		} else if (word == 6 && !strncmp(at, "config", word)) {
+			attach->config = (uint64_t)number;
+		} else if (word == 9 && !strncmp(at, "frequency", word)) {
+			attach->number = (uint64_t)number;
+			attach->flags |= ATTACH_FREQUENCY;
+		} else {
+			return err_set(why, -EINVAL, "'%.60s' is not part of a perf event; write type=N,config=N,frequency=N", at);
+		}
+		at = end + (*end == ',');
+	}
+	return 0;
+}
 
 int attach_from_section(const char *section, struct wire_attach *ret_attach, struct err *why)
 {
@@ -55,6 +83,8 @@ int attach_from_section(const char *section, struct wire_attach *ret_attach, str
 			(struct wire_attach){.kind = kind->kind, .flags = kind->flags, .pid = -1};
 		if (kind->named)
 			snprintf(ret_attach->name, sizeof(ret_attach->name), "%s", section + len);
+		if (kind->kind == ATTACH_PERF_EVENT && section[len] == '/')
+			return read_perf_section(section + len + 1, ret_attach, why);
 		return 0;
 	}
 	return err_set(why, -EOPNOTSUPP, "sonde does not attach programs of section '%s'", section);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -271,6 +272,61 @@ static int perf_event(struct place *place, const struct wire_attach *attach, int
 	return opened ? 0 : error;
 }
 
+int attach_perf_rings(int map, uint32_t wake_bytes, int *out, uint32_t *out_count)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+		.sample_type = PERF_SAMPLE_RAW,
+		.sample_period = 1,
+		.watermark = 1,
+		.wakeup_watermark = wake_bytes,
+	};
+	struct place place = {out, out_count, (char[64]){}, 64};
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	int opened = 0, error = -ENODEV;
+
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		union bpf_attr update = {};
+		int event = perf_open(&attr, -1, cpu);
+
+		if (event < 0) { /* a CPU that is off: ENODEV */
+			error = event;
+			continue;
+		}
+		error = keep(&place, event);
+		if (error)
+			return error;
+		update.map_fd = (uint32_t)map;
+		update.key = (uintptr_t)&cpu;
+		update.value = (uintptr_t)&event;
+		error = (int)sys_bpf(BPF_MAP_UPDATE_ELEM, &update);
+		if (error)
+			return error;
+		if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
+			return -errno;
+		opened++;
+	}
+	return opened ? 0 : error;
+}
+
+/* In the driver where it can, else in the stack: flags 0 leaves the choice to the kernel. */
+static int xdp(struct place *place, const struct wire_attach *attach, int program)
+{
+	unsigned index = if_nametoindex(attach->name);
+	union bpf_attr attr = {};
+	long link;
+
+	if (!index)
+		return why_not(place, -ENODEV, "there is no such network interface");
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.target_ifindex = index;
+	attr.link_create.attach_type = BPF_XDP;
+	link = sys_bpf(BPF_LINK_CREATE, &attr);
+	return link < 0 ? (int)link : keep(place, (int)link);
+}
+
 static int iterator(struct place *place, int program, int map)
 {
 	union bpf_iter_link_info info = {};
@@ -342,6 +398,7 @@ int attach_for_worker(const struct wire_attach *attach, int program, int map, in
 	case ATTACH_UPROBE: return uprobe(&place, attach, program, map);
 	case ATTACH_PERF_EVENT: return perf_event(&place, attach, program);
 	case ATTACH_ITER: return iterator(&place, program, map);
+	case ATTACH_XDP: return xdp(&place, attach, program);
 	case ATTACH_CGROUP: return cgroup(&place, attach, program);
 	case ATTACH_SOCKETS: return sockets(&place, attach, program, map);
 	default: return why_not(&place, -EOPNOTSUPP, "unknown kind of attachment");

@@ -14,6 +14,10 @@ struct wire_attach;
 int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
 		      uint32_t *out_count, char *text, size_t text_room);
 
+/* Opens a buffer for bpf_perf_event_output on every CPU and puts it into `map`; a reader is woken when `wake_bytes`
+ * wait. The events are added to `out`. 0 or -errno. */
+int attach_perf_rings(int map, uint32_t wake_bytes, int *out, uint32_t *out_count);
+
 /* Removes kretprobe events of ours from tracefs: those of this process, and of agents that are gone. Called when
  * nothing is attached any more, and at the start. */
 void attach_cleanup(void);

@@ -90,6 +90,7 @@ static bool type_is_allowed(uint32_t type)
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+	case BPF_PROG_TYPE_XDP: /* of configurations of others: they watch the network's edge */
 	case BPF_PROG_TYPE_SOCK_OPS:
 	case BPF_PROG_TYPE_SK_MSG:
 	case BPF_PROG_TYPE_SK_SKB: return true;
@@ -137,7 +138,7 @@ static int check_program(struct call *call, const union bpf_attr *attr, struct b
 }
 
 /* Key and value sizes of a map as the kernel knows them (values of per-CPU maps have one part a CPU). */
-static int check_element(struct call *call, int map_fd, uint8_t *value)
+static int check_element(struct call *call, int map_fd, uint8_t *key, uint8_t *value)
 {
 	struct bpf_map_info info = {};
 	union bpf_attr attr = {};
@@ -161,6 +162,16 @@ static int check_element(struct call *call, int map_fd, uint8_t *value)
 	}
 	if (call->head.key_bytes != info.key_size || call->head.value_bytes < value_bytes)
 		return fail(call, -EINVAL, "key or value have another size than the map's");
+	if (key && wire_map_key_is_fd(info.type)) {
+		uint32_t index;
+		int fd;
+
+		memcpy(&index, key, sizeof(index));
+		fd = fd_at(call, index);
+		if (fd < 0)
+			return -EBADF;
+		memcpy(key, &fd, sizeof(fd));
+	}
 	if (value && call->head.cmd == BPF_MAP_UPDATE_ELEM && wire_map_holds_fds(info.type)) {
 		uint32_t index;
 		int fd;
@@ -216,7 +227,7 @@ static int check_call(struct call *call, union bpf_attr *attr)
 	case BPF_MAP_UPDATE_ELEM:
 	case BPF_MAP_LOOKUP_ELEM:
 	case BPF_MAP_DELETE_ELEM:
-		return check_element(call, (int)attr->map_fd, (void *)(uintptr_t)attr->value);
+		return check_element(call, (int)attr->map_fd, (void *)(uintptr_t)attr->key, (void *)(uintptr_t)attr->value);
 	default: return 0;
 	}
 }
@@ -280,7 +291,7 @@ static int serve_delete_keys(struct call *call)
 		return fail(call, -EINVAL, "the request is shorter than its keys");
 	call->head.cmd = BPF_MAP_DELETE_ELEM;
 	call->head.value_bytes = UINT32_MAX;
-	error = check_element(call, map_fd, NULL);
+	error = check_element(call, map_fd, NULL, NULL);
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < call->head.count; i++) {
@@ -413,6 +424,11 @@ static int serve_open_code(struct call *call)
 	return 0;
 }
 
+static int serve_perf_rings(struct call *call)
+{
+	return attach_perf_rings(fd_at(call, 1), call->head.count, call->out, &call->out_count);
+}
+
 static int serve_diag(struct broker *broker, struct call *call)
 {
 	int bytes = diag_dump((int)call->head.attach.number, (int)call->head.attach.type,
@@ -519,6 +535,7 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_READ_LINK: return serve_read_link(broker, call);
 	case WIRE_INODE: return serve_inode(call);
 	case WIRE_STATS: return serve_stats(call);
+	case WIRE_PERF_RINGS: return serve_perf_rings(call);
 	case WIRE_DIAG: return serve_diag(broker, call);
 	case WIRE_OPEN_CODE: return serve_open_code(call);
 	case WIRE_TRY_URETPROBE: return code_uretprobes_are_harmless(fd_at(call, 1));

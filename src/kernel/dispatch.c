@@ -17,6 +17,7 @@ static bool takes_tail_calls(const char *section, char target[160])
 		return true;
 	}
 	return !strncmp(section, "raw_tp/", 7) || !strncmp(section, "tp/", 3) ||
+	       !strncmp(section, "raw_tracepoint/", 15) || !strncmp(section, "tracepoint/", 11) ||
 	       !strncmp(section, "perf_event", 10);
 }
 

@@ -142,6 +142,8 @@ int object_read_hooks(struct object *object, const struct bpf_object *bpf, struc
 	{
 		const char *tag = btf ? hook_tag(btf, bpf_program__name(program)) : NULL;
 
+		if (!tag && !bpf_program__autoload(program))
+			continue; /* SEC("?..."): not unless somebody asks for it, and here nobody can */
 		if (add_alternative(object, program, tag))
 			return err_set(why, -E2BIG,
 				       "'%s' has more programs or longer names than sonde takes "
@@ -233,7 +235,7 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 		return result;
 	if (request.attach.kind == ATTACH_CGROUP || request.attach.kind == ATTACH_SOCKETS)
 		request.attach.type = bpf_program__expected_attach_type(program);
-	if (request.attach.kind == ATTACH_PERF_EVENT &&
+	if (request.attach.kind == ATTACH_PERF_EVENT && !strchr(alternative->section, '/') &&
 	    (!alternative->perf || perf_of(alternative->perf, &request.attach)))
 		return err_set(why, -EINVAL,
 			       "'%s' does not say which perf event it wants (HOOK_PERF)",

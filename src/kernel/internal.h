@@ -30,6 +30,8 @@ struct kernel {
 	/* the last program that the kernel refused, and the words of the broker if it did */
 	char refused[16];
 	char reason[256];
+	/* the program that libbpf named last, whole, and what it said of it: also when the kernel was not asked */
+	char named[128], said[192];
 };
 
 /* One round trip. Descriptors of the reply are the caller's. >= 0 or -errno. */
@@ -50,8 +52,13 @@ int btf_check_prototype(struct kernel *kernel, const char *tracepoint, const cha
 bool btf_has_function(struct kernel *kernel, const char *name);
 bool btf_has_tracepoint(struct kernel *kernel, const char *name);
 
+/* The connection that an object was opened with. */
+struct kernel *object_kernel(const struct object *object);
+
 /* A number from /proc/self/fdinfo: "run_cnt:\t5". false when there is no such line. */
 bool fdinfo_number(int fd, const char *key, uint64_t *ret_number);
+/* The same for one word. */
+bool fdinfo_text(int fd, const char *key, char *ret_text, size_t room);
 
 /* How a program is attached, as its section says. */
 int attach_from_section(const char *section, struct wire_attach *ret_attach, struct err *why);

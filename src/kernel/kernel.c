@@ -20,6 +20,8 @@
 #include "base/cpus.h"
 #include "kernel/internal.h"
 
+enum { FDINFO_BYTES = 2048 };
+
 /* The connection of this process: system calls carry no context, so there can be only one. */
 static struct kernel *the_kernel;
 
@@ -64,9 +66,10 @@ static uint32_t fd_index(int *fds, uint32_t *count, int fd)
 	return *count;
 }
 
-bool fdinfo_number(int fd, const char *key, uint64_t *ret_number)
+/* What stands behind "key:\t", with the rest of the file; NULL when there is no such line. */
+static const char *find_fdinfo(int fd, const char *key, char text[FDINFO_BYTES])
 {
-	char path[64], text[2048];
+	char path[64];
 	size_t key_len = strlen(key);
 	ssize_t got;
 	int info;
@@ -74,20 +77,40 @@ bool fdinfo_number(int fd, const char *key, uint64_t *ret_number)
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	info = open(path, O_RDONLY | O_CLOEXEC);
 	if (info < 0)
-		return false;
-	got = read(info, text, sizeof(text) - 1);
+		return NULL;
+	got = read(info, text, FDINFO_BYTES - 1);
 	close(info);
 	if (got <= 0)
-		return false;
+		return NULL;
 	text[got] = 0;
 	for (char *line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (!strncmp(line, key, key_len) && line[key_len] == ':') {
-			*ret_number = strtoull(line + key_len + 1, NULL, 10);
-			return true;
-		}
+		if (!strncmp(line, key, key_len) && line[key_len] == ':')
+			return line + key_len + 1;
 	}
-	return false;
+	return NULL;
+}
+
+bool fdinfo_number(int fd, const char *key, uint64_t *ret_number)
+{
+	char text[FDINFO_BYTES];
+	const char *at = find_fdinfo(fd, key, text);
+
+	if (at)
+		*ret_number = strtoull(at, NULL, 10);
+	return at != NULL;
+}
+
+bool fdinfo_text(int fd, const char *key, char *ret_text, size_t room)
+{
+	char text[FDINFO_BYTES];
+	const char *at = find_fdinfo(fd, key, text);
+
+	if (!at)
+		return false;
+	at += strspn(at, " \t");
+	snprintf(ret_text, room, "%.*s", (int)strcspn(at, " \t\n"), at);
+	return true;
 }
 
 static bool is_per_cpu(uint64_t map_type)
@@ -142,6 +165,14 @@ static int index_inner_fds(struct outgoing *out, uint32_t cmd, const union bpf_a
 		}
 		if (cmd == BPF_MAP_UPDATE_ELEM && wire_map_holds_fds((uint32_t)map_type) &&
 		    field[i].at == offsetof(union bpf_attr, value)) {
+			uint32_t fd;
+
+			memcpy(&fd, at, sizeof(fd));
+			fd = fd_index(out->fds, &out->count, (int)fd);
+			memcpy(at, &fd, sizeof(fd));
+		}
+		if (cmd != BPF_PROG_LOAD && wire_map_key_is_fd((uint32_t)map_type) &&
+		    field[i].at == offsetof(union bpf_attr, key)) {
 			uint32_t fd;
 
 			memcpy(&fd, at, sizeof(fd));
@@ -255,8 +286,31 @@ long __wrap_syscall(long number, ...)
 	return result;
 }
 
+/* "libbpf: prog 'NAME': ..." is how libbpf begins when a program is why an object does not load. */
+static void note_program(struct kernel *kernel, const char *format, va_list args)
+{
+	static const char begin[] = "libbpf: prog '";
+	char text[512], *end;
+	va_list copy;
+
+	va_copy(copy, args);
+	vsnprintf(text, sizeof(text), format, copy);
+	va_end(copy);
+	if (strncmp(text, begin, sizeof(begin) - 1) != 0)
+		return;
+	end = strchr(text + sizeof(begin) - 1, '\'');
+	if (!end || !end[1])
+		return;
+	*end = 0;
+	snprintf(kernel->named, sizeof(kernel->named), "%s", text + sizeof(begin) - 1);
+	end[1 + strcspn(end + 1, "\n")] = 0;
+	snprintf(kernel->said, sizeof(kernel->said), "%s", end + 1 + strspn(end + 1, ": "));
+}
+
 static int be_quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
+	if (level == LIBBPF_WARN && the_kernel)
+		note_program(the_kernel, format, args);
 	/* libbpf speaks to developers; our own reasons are made from the kernel's answers */
 	return getenv("SONDE_DEBUG_LIBBPF") ? vfprintf(stderr, format, args) : 0;
 }

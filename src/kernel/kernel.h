@@ -39,6 +39,10 @@ int object_set(struct object *object, const char *variable, const void *value, s
 int object_resize(struct object *object, const char *map, uint32_t max_entries);
 /* Before loading: forces one alternative of a hook: `program` or `section`, e.g. "tp/sched/sched_switch". */
 int object_force(struct object *object, const char *hook, const char *alternative, struct err *why);
+/* Before loading: this map is a new one, also where the version before has one like it. */
+int object_fresh(struct object *object, const char *map);
+/* Before loading: every program is optional. One that does not load or attach is left out, its reason is kept. */
+void object_all_optional(struct object *object);
 /* Before loading: shares a map with an object that is loaded (same layout, else -EINVAL). */
 int object_share(struct object *object, const char *map, struct object *with);
 
@@ -59,9 +63,11 @@ int object_skip(struct object *object, const char *hook, const char *reason);
 int object_load(struct object *object, struct object *from, struct err *why);
 /* What object_load took over goes back to where it was: the old programs run again. */
 void object_give_back(struct object *object, struct object *to);
-/* No event runs its programs any more when this returns (but for hooks without a dispatcher: those end with object_free).
- * Maps and tables can still be read: what they hold now is all there will be. */
+/* No event runs its programs any more when this returns. Maps and tables can still be read: what they hold now is all
+ * there will be. */
 void object_silence(struct object *object);
+/* Detaches the programs whose section ends with `ending`: they have done what they were for. */
+void object_detach(struct object *object, const char *ending);
 void object_free(struct object *object); /* detaches, closes everything; NULL is fine */
 
 /* What was decided for each hook, for `sonde items`. i from 0 until NULL. */
@@ -75,6 +81,7 @@ const struct hook_choice *object_hook(const struct object *object, size_t i);
 /* Own cost and loss of the object's programs since loading. i from 0 until false. */
 struct program_cost {
 	const char *name;
+	char tag[20]; /* the kernel's, hexadecimal */
 	uint32_t id, instructions; /* as the kernel counts verified instructions; 0 = unknown */
 	uint64_t runs, run_ns; /* sampled while bpf statistics are on, see kernel_stats() */
 	uint64_t missed; /* recursion_misses */
@@ -88,6 +95,9 @@ struct map_cost {
 	uint64_t bytes;
 };
 bool object_map(struct object *object, size_t i, struct map_cost *ret_cost);
+
+/* Do both have the very same map under this name: has one taken over that of the other? */
+bool object_same_map(struct object *a, struct object *b, const char *map);
 
 /*
  * Reads all entries of a hash or array map. For per-CPU maps `value` is one value of value_size bytes (rounded
@@ -121,12 +131,29 @@ int object_map_fd(struct object *object, const char *map);
 typedef void (*ring_receiver)(void *ctx, const struct event_head *event, size_t size);
 int ring_open(struct object *object, const char *map, ring_receiver receive, void *ctx,
 	      struct ring **ret_ring, struct err *why);
+/* A ring whose events are any bytes: objects of others. */
+typedef void (*bytes_receiver)(void *ctx, const void *bytes, size_t size);
+int ring_open_bytes(struct object *object, const char *map, bytes_receiver receive, void *ctx,
+		    struct ring **ret_ring, struct err *why);
 void ring_close(struct ring *ring);
 int ring_fd(const struct ring *ring); /* for epoll */
 size_t ring_drain(struct ring *ring, size_t at_most); /* events read */
 uint64_t ring_read(const struct ring *ring); /* events read so far */
 uint64_t ring_bad(const struct ring *ring);
 size_t ring_bytes(const struct ring *ring); /* size of the ring */
+
+/*
+ * What programs send with bpf_perf_event_output: one buffer a CPU, behind a map of type PERF_EVENT_ARRAY. Events of
+ * different CPUs come in no order.
+ */
+struct perf_rings;
+enum { PERF_RING_PAGES = 64 }; /* of each CPU, if that much memory may be locked */
+int perf_rings_open(struct object *object, const char *map, bytes_receiver receive, void *ctx,
+		    struct perf_rings **ret_rings, struct err *why);
+void perf_rings_close(struct perf_rings *rings);
+int perf_rings_fd(const struct perf_rings *rings, size_t i); /* for epoll; -1 = no more */
+size_t perf_rings_drain(struct perf_rings *rings); /* events read */
+uint64_t perf_rings_lost(const struct perf_rings *rings);
 
 /* Opens a file through the broker, read-only: below /proc or /sys. fd or -errno. */
 int kernel_open_file(struct kernel *kernel, const char *path);

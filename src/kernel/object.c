@@ -77,10 +77,43 @@ static void unload(struct object *object)
 	object->bpf = NULL;
 }
 
+static bool ends_with(const char *text, const char *ending)
+{
+	size_t len = strlen(text), end = strlen(ending);
+
+	return len >= end && !strcmp(text + len - end, ending);
+}
+
+void object_detach(struct object *object, const char *ending)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < object->links; i++)
+		if (ends_with(object->alternative[object->link[i].alternative].section, ending))
+			close(object->link[i].fd);
+		else
+			object->link[kept++] = object->link[i];
+	object->links = kept;
+}
+
+/* Iterators run when they are read, and are still needed for that. */
+static bool is_iterator(const struct object *object, const struct object_link *link)
+{
+	return !strncmp(object->alternative[link->alternative].section, "iter", 4);
+}
+
 void object_silence(struct object *object)
 {
+	uint32_t kept = 0;
+
 	for (uint32_t i = 0; i < object->alternatives; i++)
 		dispatcher_empty(&object->alternative[i].dispatcher);
+	for (uint32_t i = 0; i < object->links; i++)
+		if (is_iterator(object, &object->link[i]))
+			object->link[kept++] = object->link[i];
+		else
+			close(object->link[i].fd);
+	object->links = kept;
 	/* programs that run on other CPUs at this moment end before a grace period does: this is synchronize_rcu() */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
@@ -147,6 +180,22 @@ int object_resize(struct object *object, const char *map, uint32_t max_entries)
 	return 0;
 }
 
+void object_all_optional(struct object *object)
+{
+	for (uint32_t i = 0; i < object->hooks; i++)
+		object->hook[i].optional = true;
+}
+
+int object_fresh(struct object *object, const char *map)
+{
+	struct setting *setting = new_setting(object, map);
+
+	if (!setting)
+		return -E2BIG;
+	setting->kind = SET_FRESH;
+	return 0;
+}
+
 int object_share_fd(struct object *object, const char *map, int fd)
 {
 	struct setting *setting = new_setting(object, map);
@@ -202,7 +251,8 @@ static void verdict_of(const char *log, char *out, size_t room)
 			line--;
 		len = (size_t)(end - line) - (end[-1] == '\n');
 		if (len && strncmp(line, "processed ", 10) &&
-		    strncmp(line, "verification time", 17) && strncmp(line, "stack depth", 11)) {
+		    strncmp(line, "verification time", 17) && strncmp(line, "stack depth", 11) &&
+		    strncmp(line, "cur state:", 10) && strncmp(line, "old state:", 10)) {
 			snprintf(out, room, "%.*s", (int)len, line);
 			return;
 		}
@@ -367,6 +417,8 @@ static int apply_settings(struct object *object, struct bpf_object *bpf, struct 
 		struct bpf_map *map = NULL;
 		int error = 0;
 
+		if (setting->kind == SET_FRESH)
+			continue;
 		if (setting->kind == SET_VARIABLE)
 			error = apply_variable(bpf, setting);
 		else
@@ -382,6 +434,19 @@ static int apply_settings(struct object *object, struct bpf_object *bpf, struct 
 	return 0;
 }
 
+/* Sections that libbpf does not know, because where they attach is written behind a '/'. */
+static void set_type(struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	if (!strncmp(section, "perf_event/", 11))
+		bpf_program__set_type(program, BPF_PROG_TYPE_PERF_EVENT);
+	if (!strncmp(section, "xdp/", 4)) {
+		bpf_program__set_type(program, BPF_PROG_TYPE_XDP);
+		bpf_program__set_expected_attach_type(program, BPF_XDP);
+	}
+}
+
 static void select_programs(struct object *object, struct bpf_object *bpf)
 {
 	struct bpf_program *program;
@@ -395,14 +460,22 @@ static void select_programs(struct object *object, struct bpf_object *bpf)
 		program =
 			bpf_object__find_program_by_name(bpf, object->alternative[chosen].program);
 		bpf_program__set_autoload(program, true);
+		if (bpf_program__type(program) == BPF_PROG_TYPE_UNSPEC)
+			set_type(program);
 	}
 }
 
 /* The chosen alternative whose program the kernel refused last: its name as the kernel saw it. */
 static int refused_alternative(const struct object *object)
 {
-	const char *refused = object->kernel->refused;
+	const char *refused = object->kernel->refused, *named = object->kernel->named;
 
+	for (uint32_t i = 0; i < object->hooks; i++) {
+		int chosen = object->hook[i].chosen;
+
+		if (chosen >= 0 && named[0] && !strcmp(object->alternative[chosen].program, named))
+			return chosen;
+	}
 	for (uint32_t i = 0; i < object->hooks; i++) {
 		int chosen = object->hook[i].chosen;
 
@@ -469,7 +542,8 @@ static int load_round(struct object *object, struct object *from, char *log, str
 		return error;
 	if (from)
 		object_take_state(object, from);
-	object->kernel->refused[0] = 0;
+	object->kernel->refused[0] = object->kernel->named[0] = object->kernel->said[0] = 0;
+	object->kernel->reason[0] = 0;
 	error = bpf_object__load(object->bpf);
 	if (error) {
 		refused = refused_alternative(object);
@@ -479,9 +553,10 @@ static int load_round(struct object *object, struct object *from, char *log, str
 				       object->kernel->reason[0] ? object->kernel->reason
 								 : err_name(error));
 		strike_out(object, (uint32_t)refused,
-			   object->kernel->reason[0] ? object->kernel->reason
-			   : verdict[0]              ? verdict
-						     : err_name(error));
+			   object->kernel->reason[0]                               ? object->kernel->reason
+			   : verdict[0]                                            ? verdict
+			   : object->kernel->said[0] && !object->kernel->refused[0] ? object->kernel->said
+										   : err_name(error));
 		return 1;
 	}
 	return attach_round(object, from);
@@ -514,6 +589,11 @@ int object_load(struct object *object, struct object *from, struct err *why)
 	forget_settings(object);
 	object->elf = NULL;
 	return 0;
+}
+
+struct kernel *object_kernel(const struct object *object)
+{
+	return object->kernel;
 }
 
 const struct hook_choice *object_hook(const struct object *object, size_t i)
@@ -559,6 +639,7 @@ bool object_program(struct object *object, size_t i, struct program_cost *ret_co
 			continue;
 		*ret_cost = (struct program_cost){.name = bpf_program__name(program)};
 		fdinfo_number(fd, "prog_id", &id);
+		fdinfo_text(fd, "prog_tag", ret_cost->tag, sizeof(ret_cost->tag));
 		fdinfo_number(fd, "verified_insns", &instructions);
 		read_cost(dispatcher_of(object, ret_cost->name), fd, ret_cost);
 		ret_cost->id = (uint32_t)id;
@@ -588,6 +669,14 @@ bool object_map(struct object *object, size_t i, struct map_cost *ret_cost)
 		return true;
 	}
 	return false;
+}
+
+bool object_same_map(struct object *a, struct object *b, const char *map)
+{
+	uint64_t id_a = 0, id_b = 0;
+
+	return fdinfo_number(object_map_fd(a, map), "map_id", &id_a) &&
+	       fdinfo_number(object_map_fd(b, map), "map_id", &id_b) && id_a == id_b;
 }
 
 int object_map_fd(struct object *object, const char *name)

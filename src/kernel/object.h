@@ -8,9 +8,9 @@
 enum {
 	OBJECT_HOOKS = 96,
 	OBJECT_ALTERNATIVES = 128,
-	OBJECT_LINKS = 256,
-	OBJECT_READERS = 32,
-	OBJECT_SETTINGS = 64,
+	OBJECT_LINKS = 512,
+	OBJECT_READERS = 288,
+	OBJECT_SETTINGS = 320,
 };
 
 /* One program that could serve a hook. */
@@ -29,7 +29,7 @@ struct alternative {
 
 /* What was set before loading; kept because an object may be opened several times until it loads. */
 struct setting {
-	enum { SET_VARIABLE, SET_SIZE, SET_SHARE } kind;
+	enum { SET_VARIABLE, SET_SIZE, SET_SHARE, SET_FRESH } kind;
 	char name[64];
 	uint8_t value[16];
 	size_t size;

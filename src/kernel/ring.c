@@ -26,12 +26,23 @@ struct ring {
 	unsigned long *consumer; /* owned mapping, one page */
 	uint8_t *producer; /* owned mapping: page + 2 * bytes */
 	ring_receiver receive;
+	bytes_receiver receive_bytes; /* instead, when events are not ours */
 	void *ctx;
 	uint64_t read, bad;
 };
 
 int ring_open(struct object *object, const char *map, ring_receiver receive, void *ctx,
 	      struct ring **ret_ring, struct err *why)
+{
+	int error = ring_open_bytes(object, map, NULL, ctx, ret_ring, why);
+
+	if (!error)
+		(*ret_ring)->receive = receive;
+	return error;
+}
+
+int ring_open_bytes(struct object *object, const char *map, bytes_receiver receive, void *ctx,
+		    struct ring **ret_ring, struct err *why)
 {
 	int fd = object_map_fd(object, map);
 	uint64_t bytes = 0;
@@ -45,7 +56,7 @@ int ring_open(struct object *object, const char *map, ring_receiver receive, voi
 	ring->fd = fd;
 	ring->bytes = bytes;
 	ring->page = (size_t)sysconf(_SC_PAGESIZE);
-	ring->receive = receive;
+	ring->receive_bytes = receive;
 	ring->ctx = ctx;
 	ring->consumer = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ring->producer = mmap(NULL, ring->page + 2 * ring->bytes, PROT_READ, MAP_SHARED, fd,
@@ -75,6 +86,11 @@ static void hand_on(struct ring *ring, const uint8_t *at, size_t size)
 {
 	const struct event_head *head = (const void *)at;
 
+	if (ring->receive_bytes) {
+		ring->read++;
+		ring->receive_bytes(ring->ctx, at, size);
+		return;
+	}
 	if (size < sizeof(*head) || head->size > size) {
 		ring->bad++;
 		return;

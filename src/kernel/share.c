@@ -63,6 +63,9 @@ static bool is_state(const struct bpf_map *map)
 	case BPF_MAP_TYPE_LRU_HASH:
 	case BPF_MAP_TYPE_ARRAY:
 	case BPF_MAP_TYPE_SOCKHASH:
+	case BPF_MAP_TYPE_PERCPU_HASH:
+	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
 	case BPF_MAP_TYPE_SK_STORAGE:
 	case BPF_MAP_TYPE_TASK_STORAGE: return true;
 	default: return false;
@@ -90,7 +93,7 @@ static bool same_layout(const struct bpf_object *ours, const struct bpf_map *a,
 static bool is_set_already(const struct object *object, const char *map)
 {
 	for (uint32_t i = 0; i < object->settings; i++)
-		if (object->setting[i].kind == SET_SHARE && !strcmp(object->setting[i].name, map))
+		if ((object->setting[i].kind == SET_SHARE || object->setting[i].kind == SET_FRESH) && !strcmp(object->setting[i].name, map))
 			return true;
 	return false;
 }

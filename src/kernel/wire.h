@@ -19,7 +19,7 @@
 
 enum {
 	WIRE_AREA_BYTES = 16 << 20, /* the shared area; pages are touched as needed */
-	WIRE_FDS = 64, /* descriptors with one message (SCM_MAX_FD is 253) */
+	WIRE_FDS = 240, /* descriptors with one message (SCM_MAX_FD is 253) */
 	WIRE_PATH_BYTES = 512,
 	WIRE_LICENSE_BYTES = 64,
 	WIRE_NAME_BYTES = 128,
@@ -41,6 +41,8 @@ enum wire_op {
 	WIRE_OPEN_CODE, /* a program or library -> read-only descriptor: its path as attach.pid sees it, or, without a
 			     path, what that process has mapped at attach.number .. attach.config */
 	WIRE_TRY_URETPROBE, /* fd 1: a program -> 1 when a process under strict seccomp survives its uretprobe, else 0 */
+	WIRE_PERF_RINGS, /* fd 1: a map of type PERF_EVENT_ARRAY -> a perf event a CPU, put into it; count: bytes of a buffer
+			  * that wake the reader */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
 	WIRE_SCRIPT, /* area: what the script's process is told -> a socket to that process */
 	WIRE_TCP_PAIR, /* -> two connected sockets in a network namespace of their own; number: its inode */
@@ -60,6 +62,7 @@ enum wire_attach_kind {
 	ATTACH_ITER, /* fd 2 (optional): the map to walk */
 	ATTACH_CGROUP, /* name = cgroup path below the v2 mount, type = attach type */
 	ATTACH_SOCKETS, /* fd 2: the sockhash whose sockets it watches, type = attach type; no descriptor: as long as the map */
+	ATTACH_XDP, /* name = network interface */
 	ATTACH_KINDS,
 };
 
@@ -128,6 +131,12 @@ static inline int wire_map_holds_fds(uint32_t map_type)
 {
 	return map_type == BPF_MAP_TYPE_PROG_ARRAY || map_type == BPF_MAP_TYPE_ARRAY_OF_MAPS ||
 	       map_type == BPF_MAP_TYPE_HASH_OF_MAPS || map_type == BPF_MAP_TYPE_SOCKHASH;
+}
+
+/* Is a key of this map type a descriptor (of a control group)? */
+static inline int wire_map_key_is_fd(uint32_t map_type)
+{
+	return map_type == 32; /* BPF_MAP_TYPE_CGRP_STORAGE, 6.2; not in every system's headers */
 }
 
 /* A message with descriptors. Send returns 0 or -errno; receive returns bytes, 0 at the end, -errno.

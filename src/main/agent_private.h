@@ -81,11 +81,13 @@ int agent_check_items(struct agent *agent, struct config *config, struct buf *pr
 int agent_reload(struct agent *agent, struct json *out, struct err *why);
 
 /* brought.c: items of others over a restart */
-/* "runqlat.bpf.o" -> "runqlat"; false for other files. */
-bool brought_name(const char *file, char name[ITEM_NAME_BYTES]);
 /* Adds what lies in the folders and is not there yet. */
 void brought_load(struct agent *agent);
-void brought_keep(struct agent *agent, const char *name, struct span bytes);
-void brought_forget(struct agent *agent, const char *name);
-/* The item's file as it is now. */
-int brought_read(struct agent *agent, const char *name, struct buf *out, struct err *why);
+void brought_keep(struct agent *agent, const struct item *item);
+void brought_forget(struct agent *agent, const struct item *item);
+/* The item's files as they are now; `ret_yaml` stays empty for an item without one. */
+int brought_read(struct agent *agent, const struct item *item, struct buf *ret_yaml, struct buf *ret_elf,
+		 struct err *why);
+/* Which of the files of a request are an item: NAME.bpf.o, perhaps with NAME.yaml. `name` holds 64 bytes. */
+int brought_pick(const struct api_file *files, size_t count, char *name, struct span *ret_yaml, struct span *ret_elf,
+		 struct err *why);

@@ -481,35 +481,49 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 		      struct json *out, struct err *why)
 {
 	struct agent *agent = ctx;
-	char name[ITEM_NAME_BYTES];
+	struct span yaml, elf;
 	struct item *item;
-	int error;
+	char name[128];
+	int error = brought_pick(files, count, name, &yaml, &elf, why);
 
-	if (count != 1 || !brought_name(files[0].name, name))
-		return err_set(why, -EINVAL, "an item is one file NAME.bpf.o; build it as docs/writing-items.md says");
-	error = registry_add(agent->registry, name, files[0].bytes, &item, why);
+	if (!error && !elf.len)
+		error = err_set(why, -EINVAL, "an item is one file NAME.bpf.o, or NAME.yaml and NAME.bpf.o; build it as "
+					      "docs/writing-items.md says");
+	if (!error)
+		error = yaml.len ? registry_add_config(agent->registry, name, yaml, elf, &item, why)
+				 : registry_add(agent->registry, name, elf, &item, why);
 	if (error)
 		return error;
 	item_json(item, true, out);
 	if (check)
 		registry_remove(agent->registry, item, NULL);
 	else
-		brought_keep(agent, name, files[0].bytes);
+		brought_keep(agent, item);
 	return 0;
+}
+
+/* Is it a configuration, and from what: files of the request, or its own as they are now. */
+static int upgrade(struct item *item, struct span yaml, struct span elf, struct err *why)
+{
+	if (yaml.len || item_config_text(item).len)
+		return item_upgrade_config(item, yaml, elf, why);
+	return item_upgrade(item, elf, why);
 }
 
 static int upgrade_from_file(struct agent *agent, struct item *item, struct err *why)
 {
-	struct buf bytes;
+	struct buf yaml, elf;
 	int error;
 
-	buf_init(&bytes, 32 << 20);
+	buf_init(&yaml, 32 << 20);
+	buf_init(&elf, 32 << 20);
 	error = item_is_builtin(item) ? err_set(why, -EPERM, "'%s' belongs to sonde: it comes with the program",
 						item_name(item))
-				      : brought_read(agent, item_name(item), &bytes, why);
+				      : brought_read(agent, item, &yaml, &elf, why);
 	if (!error)
-		error = item_upgrade(item, buf_as_span(&bytes), why);
-	buf_done(&bytes);
+		error = upgrade(item, buf_as_span(&yaml), buf_as_span(&elf), why);
+	buf_done(&yaml);
+	buf_done(&elf);
 	return error;
 }
 
@@ -518,15 +532,17 @@ static int answer_upgrade(void *ctx, const char *name, const struct api_file *fi
 {
 	struct agent *agent = ctx;
 	struct item *item = find(agent, name, why);
+	struct span yaml, elf;
+	char stem[128];
 	int error;
 
 	if (!item)
 		return -ENOENT;
-	if (count > 1)
-		return err_set(why, -EINVAL, "an upgrade takes one file, %s.bpf.o", name);
-	error = count ? item_upgrade(item, files[0].bytes, why) : upgrade_from_file(agent, item, why);
+	error = brought_pick(files, count, stem, &yaml, &elf, why);
+	if (!error)
+		error = count ? upgrade(item, yaml, elf, why) : upgrade_from_file(agent, item, why);
 	if (!error && count && !item_is_builtin(item))
-		brought_keep(agent, name, files[0].bytes);
+		brought_keep(agent, item);
 	kernel_forget_btf(agent->options.kernel);
 	return error;
 }
@@ -535,11 +551,12 @@ static int answer_remove(void *ctx, const char *name, struct err *why)
 {
 	struct agent *agent = ctx;
 	struct item *item = find(agent, name, why);
-	int error = item ? registry_remove(agent->registry, item, why) : -ENOENT;
 
-	if (!error)
-		brought_forget(agent, name);
-	return error;
+	if (!item)
+		return -ENOENT;
+	if (!item_is_builtin(item))
+		brought_forget(agent, item);
+	return registry_remove(agent->registry, item, why);
 }
 
 static int answer_verb(void *ctx, const char *name, const char *verb, int argc, char **argv,

@@ -356,7 +356,18 @@ const struct metric *family_metric(const struct family *family)
 
 size_t family_series(const struct family *family)
 {
-	return family->count;
+	return family->keeper ? family->keeper->series(family->keeper_ctx) : family->count;
+}
+
+struct family *family_kept(const struct metric *metric, const struct family_keeper *keeper, void *ctx)
+{
+	struct family *family = family_new(metric, 0);
+
+	if (family) {
+		family->keeper = keeper;
+		family->keeper_ctx = ctx;
+	}
+	return family;
 }
 
 uint64_t family_overflowed(const struct family *family)
@@ -401,7 +412,7 @@ void family_add(struct family *family, const struct label *labels, size_t count,
 {
 	struct series *series;
 
-	if (family->metric.type == METRIC_HISTOGRAM)
+	if (family->metric.type == METRIC_HISTOGRAM || family->keeper)
 		return;
 	series = series_of(family, labels, count);
 	if (!series)

@@ -111,6 +111,7 @@ struct metric_sample {
 	struct span labels; /* as they stand between the braces, without `le` */
 	const char *le; /* of buckets, else NULL */
 	double value;
+	const char *text; /* the value as it is to be written; NULL = as ours are */
 	struct sample_note *note;
 };
 
@@ -126,3 +127,15 @@ struct label_text {
 	char value[METRIC_LABEL_BYTES * 3];
 };
 bool metric_labels_next(struct span *labels, struct label_text *ret_label);
+
+/*
+ * A family whose series somebody else keeps: very many, and with labels as he wants them. It has a description and
+ * says its samples when they are asked for; begin, add, retire, fold and end do nothing to it. No other family
+ * may have its name. `ctx` is borrowed.
+ */
+struct family_keeper {
+	size_t (*series)(void *ctx);
+	/* In the order of /metrics: of a histogram its buckets (cumulative, +Inf last), sum and count. */
+	void (*samples)(void *ctx, metric_sample_each each, void *each_ctx);
+};
+struct family *family_kept(const struct metric *metric, const struct family_keeper *keeper, void *ctx);

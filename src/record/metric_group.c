@@ -64,6 +64,8 @@ static int compare_families(const void *a, const void *b)
 /* Could their samples stand under one TYPE line, and equal ones be summed? */
 static bool agree(const struct family *a, const struct family *b)
 {
+	if (a->keeper || b->keeper)
+		return false;
 	if (a->metric.type != b->metric.type || a->metric.scale != b->metric.scale ||
 	    a->bounds != b->bounds)
 		return false;

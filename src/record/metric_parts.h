@@ -64,6 +64,8 @@ struct family {
 	struct histogram_bound bound[METRIC_SLOTS];
 	char bound_text[METRIC_SLOTS][32];
 	uint32_t bounds;
+	const struct family_keeper *keeper; /* NULL = series are ours */
+	void *keeper_ctx; /* borrowed */
 };
 
 /* The series of these rendered labels, or NULL. */

@@ -93,7 +93,13 @@ static void walk_series(void *ctx, const struct group *group, size_t at,
 
 static void walk_group(void *ctx, const struct group *group)
 {
-	group_walk(group, walk_series, ctx);
+	const struct family *first = group->family[0];
+	const struct walk *walk = ctx;
+
+	if (first->keeper)
+		first->keeper->samples(first->keeper_ctx, walk->each, walk->ctx);
+	else
+		group_walk(group, walk_series, ctx);
 }
 
 size_t families_samples(struct family *const *families, size_t count, metric_sample_each each,

@@ -266,10 +266,51 @@ static bool has_samples(const struct group *group)
 	return false;
 }
 
+/* ---- a family that somebody else keeps ---- */
+
+struct kept_writer {
+	struct writer *w;
+	const struct family *family;
+	bool has_head;
+};
+
+static void write_kept_sample(void *ctx, const struct metric_sample *sample)
+{
+	struct kept_writer *kept = ctx;
+	const struct family *family = kept->family;
+	const struct series labels = {.text = (char *)sample->labels.at, .len = (uint32_t)sample->labels.len};
+	bool is_counter = family->metric.type == METRIC_COUNTER && kept->w->openmetrics;
+	const char *suffix = is_counter ? "_total" : sample->suffix;
+	size_t name = is_counter ? base_length(&family->metric) : strlen(family->metric.name);
+	char *line, *at;
+
+	if (!kept->has_head)
+		write_head(kept->w, &family->metric);
+	kept->has_head = true;
+	line = buf_reserve(kept->w->out, name + labels.len + LINE_EXTRA);
+	if (!line)
+		return;
+	at = put_sample(line, &family->metric, name, suffix, &labels, sample->le);
+	at = sample->text ? put(at, sample->text, strlen(sample->text)) : put_number(at, family, sample->value);
+	*at++ = '\n';
+	buf_commit(kept->w->out, (size_t)(at - line));
+}
+
+static void write_kept(struct writer *w, const struct family *family)
+{
+	struct kept_writer kept = {.w = w, .family = family};
+
+	family->keeper->samples(family->keeper_ctx, write_kept_sample, &kept);
+}
+
 static void write_group(void *ctx, const struct group *group)
 {
 	struct writer *w = ctx;
 
+	if (group->family[0]->keeper) {
+		write_kept(w, group->family[0]);
+		return;
+	}
 	if (!has_samples(group))
 		return;
 	write_head(w, &group->family[0]->metric);
