@@ -198,11 +198,37 @@ static void put_part(struct out *out, struct span part, uint8_t before)
 	put(out, part);
 }
 
+/* Most segments are short and simple: small letters, or few of them and digits. What all rules below would find to be a name,
+ * by one look. */
+static bool is_plain(struct span segment)
+{
+	size_t digits = 0, tail = 0;
+
+	if (segment.len >= HASH_LETTERS_MIN)
+		return false;
+	for (size_t i = 0; i < segment.len; i++) {
+		bool is_digit = segment.at[i] >= '0' && segment.at[i] <= '9';
+
+		if (!is_digit && (segment.at[i] < 'a' || segment.at[i] > 'z'))
+			return false;
+		digits += is_digit;
+		tail = is_digit ? tail + 1 : 0;
+	}
+	return !digits ||
+	       (segment.len < TOKEN_MIN && digits < segment.len && tail < TAIL_MIN);
+}
+
 static void put_segment(struct out *out, struct span segment)
 {
-	enum word_kind kind = word_kind(segment);
+	enum word_kind kind;
 	size_t start = 0;
 	uint8_t before = 0;
+
+	if (is_plain(segment)) {
+		put(out, segment);
+		return;
+	}
+	kind = word_kind(segment);
 
 	if (kind != WORD_NAME) {
 		put(out, span_of(name_of(kind)));

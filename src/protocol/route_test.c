@@ -96,12 +96,41 @@ static void names_of_dns_likewise(void **state)
 	assert_string_equal(out, ":hash.cdn.example");
 }
 
+/* The short way for simple segments says what the rules say. */
+static void simple_segments_follow_the_rules(void **state)
+{
+	unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+
+	print_message("SEED=%u\n", seed);
+	srand(seed);
+	for (int n = 0; n < 200000; n++) {
+		char word[24] = "", route[64];
+		size_t len = 1 + (size_t)rand() % 20, tail = 0;
+		int digits = rand() % 3; /* none, some, many */
+
+		for (size_t i = 0; i < len; i++) {
+			bool is_digit = rand() % 4 < digits;
+
+			word[i] = is_digit ? (char)('0' + rand() % 10) : (char)('a' + rand() % 26);
+			tail = is_digit ? tail + 1 : 0;
+		}
+		route_of_path(span_of(word), route, sizeof(route));
+		if (word_kind(span_of(word)) != WORD_NAME)
+			assert_int_equal(route[0], ':');
+		else if (tail >= 4)
+			assert_string_equal(route + len - tail, ":id");
+		else
+			assert_string_equal(route, word);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_go_and_names_stay),
 		cmocka_unit_test(is_its_own_route),
 		cmocka_unit_test(stays_within_its_room),
+		cmocka_unit_test(simple_segments_follow_the_rules),
 		cmocka_unit_test(names_of_dns_likewise),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,8 @@ equal "a filter: nothing was counted" "$before" "$(users)"
 sleep 1.5
 before=$(users)
 "$WORK/http_load" "$nginx_port" 1000 1 1 0 wanted /users/17 >"$WORK/out"
-sleep 0.5
+has_users() { [ "$(users)" = "$((before + 1000))" ]; }
+wait_for 10 has_users
 equal "another filter: all of this port" "$((before + 1000))" "$(users)"
 
 # A ring that is far too small, as fast as it goes: much is lost and said so, and nothing is wrong.

@@ -163,16 +163,18 @@ static void tell(struct requests *requests, const struct talk *talk, const struc
 void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome)
 {
 	struct requests *requests = ctx;
-	struct exchange exchange = *outcome->exchange;
+	struct exchange resolved;
 	bool is_watched = stream_watched(item_stream(requests->item), item_name(requests->item)),
 	     is_example;
 	struct shown shown;
 	uint32_t who;
 
-	if (exchange.request.shape)
-		shapes_resolve(&requests->shapes, &exchange.request);
-	outcome->exchange = &exchange;
-	show_names(talk, &exchange, &shown);
+	if (outcome->exchange->request.shape) {
+		resolved = *outcome->exchange;
+		shapes_resolve(&requests->shapes, &resolved.request);
+		outcome->exchange = &resolved;
+	}
+	show_names(talk, outcome->exchange, &shown);
 	who = who_of_talk(requests, talk);
 	add_to_totals(requests, talk, outcome, &shown, who);
 	is_example = add_to_summary(requests, talk, outcome, &shown, who);
