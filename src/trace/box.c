@@ -66,7 +66,7 @@ static void read_params(const struct json_node *job, struct script_options *opti
 static int run_job(struct box *box, int sock, struct span text)
 {
 	struct script_options options = {};
-	const struct json_node *job = NULL;
+	const struct json_node *job = NULL, *check;
 	const char *program;
 	struct arena arena;
 	struct err why = {};
@@ -81,7 +81,9 @@ static int run_job(struct box *box, int sock, struct span text)
 		if (!options.name)
 			options.name = "stdin";
 		read_params(job, &options);
-		code = trace_for_agent(&options, span_of(program), box->out, sock);
+		check = json_get(job, "check");
+		code = trace_for_agent(&options, span_of(program), check && check->truth, box->out,
+				       sock);
 	}
 	arena_done(&arena);
 	return code;

@@ -24,6 +24,7 @@
 /*
  * Reads the job from JSON and runs it to its end. Takes over `sock` and the standard streams of this process. Returns
  * the exit code. The job:
- *	{"name": "x.bt", "program": "...", "params": ["1"], "named": {"n": "5"}}
+ *	{"name": "x.bt", "program": "...", "params": ["1"], "named": {"n": "5"}, "check": false}
+ * check: it is only compiled, and says {"type": "description", "data": {"maps": [...], "options": [...]}}.
  */
 int box_run(int sock, struct span job);

@@ -14,6 +14,7 @@
 
 struct run;
 struct map_use;
+struct script;
 
 struct output {
 	FILE *file;
@@ -46,6 +47,9 @@ void output_map(struct run *run, struct map_use *map, uint32_t top, uint64_t div
  * [[low, high, count], ...]; low and high are absent in an open end. Values that are no numbers are left out.
  */
 void output_series(struct run *run, struct map_use *map);
+/* What output_series will tell of, and what getopt() asks for: {"maps": [{"map": name, "kind": as above, "keys": parts,
+ * "min": , "max": , "step": (lhist)}], "options": [{"name": , "help": }]}. */
+void output_description(struct output *output, const struct script *script);
 
 /* A finished line or several, as they are. */
 void output_raw(struct output *output, struct span text);

@@ -10,34 +10,18 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "trace/output_map.h"
 #include "trace/output_tseries.h"
 #include "trace/run.h"
 
 enum { ENTRIES_MAX = 1 << 20, BAR = 52, MAP_TEXT_MAX = 64 << 20 };
-
-struct entry {
-	const uint8_t *key; /* the script's key */
-	const uint8_t *value; /* plain maps: its bytes */
-	int64_t total; /* aggregates: count, sum, min, max, total */
-	uint64_t count; /* avg, stats: times; histograms: all buckets */
-	uint64_t *buckets; /* hist, lhist */
-	struct interval *intervals; /* tseries */
-};
-
-struct table {
-	struct entry *entries;
-	size_t count, room;
-	struct arena arena;
-	const struct map_decl *map;
-	uint32_t buckets;
-};
 
 static bool has_buckets(const struct type *type)
 {
 	return type_has_buckets(type);
 }
 
-static struct entry *new_entry(struct table *table, const uint8_t *key, uint32_t key_size)
+static struct entry *new_entry(struct map_table *table, const uint8_t *key, uint32_t key_size)
 {
 	struct entry *entry;
 	uint8_t *copy = arena_new(&table->arena, key_size + 1);
@@ -61,7 +45,7 @@ static struct entry *new_entry(struct table *table, const uint8_t *key, uint32_t
 }
 
 /* Buckets of one key stand under as many keys of the kernel's map: found again by their bytes. */
-static struct entry *entry_of(struct table *table, struct map *index, const uint8_t *key,
+static struct entry *entry_of(struct map_table *table, struct map *index, const uint8_t *key,
 			      uint32_t key_size)
 {
 	struct entry *entry;
@@ -131,8 +115,8 @@ static uint64_t add_cpus(const uint8_t *values, uint32_t cpus)
 }
 
 /* The walk over the kernel's map: `take` is called with every key and its value (of all CPUs). */
-static void walk(struct run *run, const struct map_use *use, struct table *table,
-		 void (*take)(struct run *run, struct table *table, const struct map_use *use,
+static void walk(struct run *run, const struct map_use *use, struct map_table *table,
+		 void (*take)(struct run *run, struct map_table *table, const struct map_use *use,
 			      const uint8_t *key, const uint8_t *value, void *context),
 		 void *context)
 {
@@ -156,7 +140,7 @@ static void walk(struct run *run, const struct map_use *use, struct table *table
 	free(value);
 }
 
-static void take_bucket(struct run *run, struct table *table, const struct map_use *use,
+static void take_bucket(struct run *run, struct map_table *table, const struct map_use *use,
 			const uint8_t *key, const uint8_t *value, void *index)
 {
 	bool is_scalar = use->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY;
@@ -187,7 +171,7 @@ static void take_bucket(struct run *run, struct table *table, const struct map_u
 	entry->count += count;
 }
 
-static void take_value(struct run *run, struct table *table, const struct map_use *use,
+static void take_value(struct run *run, struct map_table *table, const struct map_use *use,
 		       const uint8_t *key, const uint8_t *value, void *context)
 {
 	const struct type *type = table->map->value;
@@ -277,7 +261,7 @@ static int by_value(const void *a, const void *b)
 		       : 0;
 }
 
-static void read_table(struct run *run, struct map_use *use, struct table *table)
+void map_table_read(struct run *run, struct map_use *use, struct map_table *table)
 {
 	struct map index;
 
@@ -301,7 +285,7 @@ static void read_table(struct run *run, struct map_use *use, struct table *table
 
 /* --- histograms --- */
 
-static void bucket_range(const struct type *type, uint32_t bucket, int64_t *low, int64_t *high)
+void map_table_bucket_range(const struct type *type, uint32_t bucket, int64_t *low, int64_t *high)
 {
 	uint64_t part, x = bucket - 1, power;
 
@@ -344,7 +328,7 @@ static void range_label(const struct type *type, uint32_t bucket, uint32_t last,
 {
 	int64_t low, high;
 
-	bucket_range(type, bucket, &low, &high);
+	map_table_bucket_range(type, bucket, &low, &high);
 	if (bucket == 0) {
 		buf_f(out, "(..., %lld)", type->kind == TYPE_LHIST ? (long long)type->min : 0LL);
 	} else if (type->kind == TYPE_LHIST) {
@@ -374,7 +358,7 @@ static void range_label(const struct type *type, uint32_t bucket, uint32_t last,
 	}
 }
 
-static bool used_range(const struct table *table, const struct entry *entry, uint32_t *first,
+static bool used_range(const struct map_table *table, const struct entry *entry, uint32_t *first,
 		       uint32_t *last)
 {
 	bool any = false;
@@ -389,7 +373,7 @@ static bool used_range(const struct table *table, const struct entry *entry, uin
 	return any;
 }
 
-static void histogram_text(const struct table *table, const struct entry *entry, uint64_t div,
+static void histogram_text(const struct map_table *table, const struct entry *entry, uint64_t div,
 			   struct buf *out)
 {
 	uint32_t first = 0, last = 0;
@@ -413,7 +397,7 @@ static void histogram_text(const struct table *table, const struct entry *entry,
 	}
 }
 
-static void histogram_json(const struct table *table, const struct entry *entry, uint64_t div,
+static void histogram_json(const struct map_table *table, const struct entry *entry, uint64_t div,
 			   struct buf *out)
 {
 	const struct type *type = table->map->value;
@@ -424,7 +408,7 @@ static void histogram_json(const struct table *table, const struct entry *entry,
 		for (uint32_t i = first; i <= last; i++) {
 			int64_t low, high;
 
-			bucket_range(type, i, &low, &high);
+			map_table_bucket_range(type, i, &low, &high);
 			buf_str(out, i > first ? ",{" : "{");
 			if (i == 0)
 				buf_f(out, "\"max\": %lld, ",
@@ -447,7 +431,7 @@ static int64_t average(const struct entry *entry)
 	return entry->count ? entry->total / (int64_t)entry->count : 0;
 }
 
-static void entry_value(struct run *run, const struct table *table, const struct entry *entry,
+static void entry_value(struct run *run, const struct map_table *table, const struct entry *entry,
 			int64_t div, struct buf *out)
 {
 	const struct type *type = table->map->value;
@@ -492,8 +476,8 @@ static void entry_value(struct run *run, const struct table *table, const struct
 }
 
 /* Parts of a key one behind the other: ", " between them, "," in JSON. */
-static void entry_key(struct run *run, const struct type *key, const uint8_t *bytes,
-		      bool is_outermost, struct buf *out)
+void map_table_key(struct run *run, const struct type *key, const uint8_t *bytes, bool is_outermost,
+		   struct buf *out)
 {
 	bool is_json = run->out->is_json;
 
@@ -505,8 +489,8 @@ static void entry_key(struct run *run, const struct type *key, const uint8_t *by
 			      : is_json ? ","
 					: ", ",
 			      key->fields[i].name);
-			entry_key(run, key->fields[i].type, bytes + key->fields[i].offset, false,
-				  out);
+			map_table_key(run, key->fields[i].type, bytes + key->fields[i].offset,
+				      false, out);
 		}
 		buf_str(out, is_json ? "}" : " }");
 	} else if (key->kind == TYPE_TUPLE) {
@@ -515,8 +499,8 @@ static void entry_key(struct run *run, const struct type *key, const uint8_t *by
 		for (uint32_t i = 0; i < key->field_count; i++) {
 			if (i)
 				buf_str(out, is_json ? "," : ", ");
-			entry_key(run, key->fields[i].type, bytes + key->fields[i].offset, false,
-				  out);
+			map_table_key(run, key->fields[i].type, bytes + key->fields[i].offset,
+				      false, out);
 		}
 		if (!is_outermost)
 			buf_char(out, ')');
@@ -532,7 +516,7 @@ static bool is_keyed(const struct map_decl *map)
 	return map->key && map->key->kind != TYPE_NONE;
 }
 
-static void table_text(struct run *run, const struct table *table, size_t from, int64_t div)
+static void table_text(struct run *run, const struct map_table *table, size_t from, int64_t div)
 {
 	bool histogram = has_buckets(table->map->value);
 	struct buf line;
@@ -544,7 +528,7 @@ static void table_text(struct run *run, const struct table *table, size_t from, 
 		buf_str(&line, table->map->name);
 		if (is_keyed(table->map)) {
 			buf_char(&line, '[');
-			entry_key(run, table->map->key, entry->key, true, &line);
+			map_table_key(run, table->map->key, entry->key, true, &line);
 			buf_char(&line, ']');
 		}
 		buf_str(&line, histogram ? ":\n" : ": ");
@@ -555,7 +539,7 @@ static void table_text(struct run *run, const struct table *table, size_t from, 
 	buf_done(&line);
 }
 
-static void table_json(struct run *run, const struct table *table, size_t from, int64_t div)
+static void table_json(struct run *run, const struct map_table *table, size_t from, int64_t div)
 {
 	const struct type *value = table->map->value;
 	const char *type = value->kind == TYPE_TSERIES                            ? "tseries"
@@ -575,7 +559,7 @@ static void table_json(struct run *run, const struct table *table, size_t from, 
 		if (is_keyed(table->map)) {
 			buf_str(&data, i > from ? ", " : "");
 			buf_clear(&key);
-			entry_key(run, table->map->key, table->entries[i].key, true, &key);
+			map_table_key(run, table->map->key, table->entries[i].key, true, &key);
 			json_span(&json, buf_as_span(&key));
 			buf_str(&data, ": ");
 		}
@@ -588,7 +572,7 @@ static void table_json(struct run *run, const struct table *table, size_t from, 
 }
 
 /* A value of zeroes, for a scalar that is not set. */
-static void add_unset(struct table *table, const struct map_use *use)
+static void add_unset(struct map_table *table, const struct map_use *use)
 {
 	const struct type *type = use->decl->value;
 	struct entry *entry;
@@ -602,14 +586,20 @@ static void add_unset(struct table *table, const struct map_use *use)
 		table->count = 0;
 }
 
+void map_table_done(struct map_table *table)
+{
+	free(table->entries);
+	arena_done(&table->arena);
+}
+
 void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div, bool is_asked)
 {
-	struct table table = {};
+	struct map_table table = {};
 	size_t from = 0;
 
 	if (!use || use->fd < 0 || !use->decl)
 		return;
-	read_table(run, use, &table);
+	map_table_read(run, use, &table);
 	if (is_asked)
 		add_unset(&table, use);
 	if (top && top < table.count)
@@ -630,120 +620,5 @@ void output_map(struct run *run, struct map_use *use, uint32_t top, uint64_t div
 		output_json(run->out, "stats", buf_as_span(&data));
 		buf_done(&data);
 	}
-	free(table.entries);
-	arena_done(&table.arena);
-}
-
-/* --- for a machine --- */
-
-static void border(struct json *json, bool is_open, int64_t value)
-{
-	if (is_open)
-		json_null(json);
-	else
-		json_i64(json, value);
-}
-
-static void series_buckets(const struct table *table, const struct entry *entry, struct json *json)
-{
-	const struct type *type = table->map->value;
-
-	json_key(json, "buckets");
-	json_array(json);
-	for (uint32_t i = 0; i < table->buckets; i++) {
-		int64_t low, high;
-
-		if (!entry->buckets[i])
-			continue;
-		bucket_range(type, i, &low, &high);
-		if (i == 0)
-			high = type->kind == TYPE_LHIST ? type->min : 0;
-		json_array(json);
-		border(json, i == 0, low);
-		border(json, type->kind == TYPE_LHIST && i == table->buckets - 1, high);
-		json_u64(json, entry->buckets[i]);
-		json_array_end(json);
-	}
-	json_array_end(json);
-}
-
-static void series_value(const struct table *table, const struct entry *entry, struct json *json)
-{
-	switch (table->map->value->kind) {
-	case TYPE_HIST:
-	case TYPE_LHIST: series_buckets(table, entry, json); return;
-	case TYPE_AVG:
-	case TYPE_STATS:
-		json_key_u64(json, "count", entry->count);
-		json_key(json, "total");
-		break;
-	default: json_key(json, "value");
-	}
-	json_i64(json, entry->total);
-}
-
-static void series_key(struct run *run, const struct type *key, const uint8_t *bytes,
-		       struct json *json)
-{
-	bool is_tuple = key && key->kind == TYPE_TUPLE;
-	uint32_t parts = is_tuple ? key->field_count : key && key->kind != TYPE_NONE;
-	struct buf part;
-
-	buf_init(&part, 1 << 20);
-	json_key(json, "key");
-	json_array(json);
-	for (uint32_t i = 0; i < parts; i++) {
-		const struct type *type = is_tuple ? key->fields[i].type : key;
-
-		buf_clear(&part);
-		entry_key(run, type, bytes + (is_tuple ? key->fields[i].offset : 0), true, &part);
-		json_span(json, buf_as_span(&part));
-	}
-	json_array_end(json);
-	buf_done(&part);
-}
-
-static const char *series_kind(const struct type *type)
-{
-	switch (type->kind) {
-	case TYPE_COUNT: return "count";
-	case TYPE_SUM: return "sum";
-	case TYPE_MIN: return "min";
-	case TYPE_MAX: return "max";
-	case TYPE_AVG: return "avg";
-	case TYPE_STATS: return "stats";
-	case TYPE_HIST: return "hist";
-	case TYPE_LHIST: return "lhist";
-	default: return type_is_integer(type) ? "value" : NULL;
-	}
-}
-
-void output_series(struct run *run, struct map_use *use)
-{
-	const char *kind = use->decl ? series_kind(use->decl->value) : NULL;
-	struct table table = {};
-	struct buf data;
-	struct json json = {.out = &data};
-
-	if (!kind || use->fd < 0)
-		return;
-	read_table(run, use, &table);
-	buf_init(&data, MAP_TEXT_MAX);
-	json_object(&json);
-	json_key_str(&json, "map", use->decl->name + 1); /* without its @ */
-	json_key_str(&json, "kind", kind);
-	json_key(&json, "series");
-	json_array(&json);
-	for (size_t i = 0; i < table.count; i++) {
-		json_object(&json);
-		series_key(run, use->decl->key, table.entries[i].key, &json);
-		series_value(&table, &table.entries[i], &json);
-		json_object_end(&json);
-	}
-	json_array_end(&json);
-	json_object_end(&json);
-	output_json(run->out, "series", buf_as_span(&data));
-	buf_done(&data);
-	free(table.entries);
-	arena_done(&table.arena);
+	map_table_done(&table);
 }

@@ -28,7 +28,7 @@ struct command {
 	const char *listed;
 	int pid;
 	bool is_list, is_json, is_quiet, is_verbose, is_dry, no_warnings, is_help, is_version,
-		is_info, is_runtime_checked;
+		is_info, is_runtime_checked, only_describe;
 	char buffering; /* l(ine), f(ull), n(one) */
 	struct script_options options;
 };
@@ -468,6 +468,11 @@ static int trace(struct command *command, struct span text, FILE *to, int contro
 		return 1;
 	switch (compile(script, command, &loader)) {
 	case 0:
+		if (command->only_describe) {
+			output_description(&out, script);
+			code = 0;
+			break;
+		}
 		run.script = script;
 		run.compiled = script->compiled;
 		run.symbols = symbols_new();
@@ -488,9 +493,11 @@ static int trace(struct command *command, struct span text, FILE *to, int contro
 	return code;
 }
 
-int trace_for_agent(const struct script_options *options, struct span text, FILE *out, int control)
+int trace_for_agent(const struct script_options *options, struct span text, bool only_describe,
+		    FILE *out, int control)
 {
-	struct command command = {.is_json = true, .options = *options};
+	struct command command = {
+		.is_json = true, .only_describe = only_describe, .options = *options};
 
 	return trace(&command, text, out, control);
 }
