@@ -2,8 +2,8 @@
 /*
  * bring - `sonde items check, add, upgrade`: objects and configurations of others, from files and folders.
  *
- * An item is NAME.bpf.o with tags, or NAME.yaml beside NAME.bpf.o as ebpf_exporter has them. Naming one file of a pair
- * means both. A folder means everything in it; what is wrong with one file does not keep the others from being looked
+ * An item is NAME.bpf.o with tags, NAME.yaml beside NAME.bpf.o as ebpf_exporter has them, or a script NAME.bt. Naming one
+ * file of a pair means both. A folder means everything in it; what is wrong with one file does not keep the others from being looked
  * at.
  */
 #include "cli/bring.h"
@@ -21,16 +21,18 @@
 #include "items/describe.h"
 #include "items/exporter/exporter.h"
 #include "main/run.h"
+#include "trace/script.h"
+#include "trace/trace_command.h"
 
 enum { FILE_BYTES = 64 << 20, PATH_BYTES = 4096, STEM_BYTES = 64, FOLDER_ITEMS = 1024 };
-static const char object_ending[] = ".bpf.o", yaml_ending[] = ".yaml";
+static const char object_ending[] = ".bpf.o", yaml_ending[] = ".yaml", script_ending[] = ".bt";
 
 /* An item as it lies on disk. */
 struct brought {
 	char folder[PATH_BYTES];
 	char stem[STEM_BYTES];
-	bool has_object, has_yaml;
-	struct buf object, yaml;
+	bool has_yaml, is_script;
+	struct buf object, yaml; /* object: of a script its text */
 };
 
 static void brought_done(struct brought *brought)
@@ -85,16 +87,17 @@ static bool is_there(const struct brought *brought, const char *ending)
 	return !access(path, F_OK);
 }
 
-/* Reads the object, and the YAML if there is one. */
+/* Reads the script, or the object and the YAML if there is one. */
 static int bring(struct brought *brought)
 {
 	int status = EXIT_DONE;
 
 	buf_init(&brought->object, FILE_BYTES);
 	buf_init(&brought->yaml, FILE_BYTES);
-	brought->has_object = is_there(brought, object_ending);
+	if (brought->is_script)
+		return read_file(brought, script_ending, &brought->object);
 	brought->has_yaml = is_there(brought, yaml_ending);
-	if (!brought->has_object) {
+	if (!is_there(brought, object_ending)) {
 		log_error("'%s/%s.yaml' has no object beside it; build %s.bpf.o", brought->folder,
 			  brought->stem, brought->stem);
 		return EXIT_FAILED;
@@ -109,9 +112,10 @@ static int bring(struct brought *brought)
 
 typedef int (*each_item)(void *ctx, struct brought *brought);
 
-static int with_item(const char *folder, const char *stem, each_item each, void *ctx)
+static int with_item(const char *folder, const char *stem, bool is_script, each_item each,
+		     void *ctx)
 {
-	struct brought brought = {};
+	struct brought brought = {.is_script = is_script};
 	int status;
 
 	snprintf(brought.folder, sizeof(brought.folder), "%s", folder);
@@ -128,8 +132,11 @@ static int with_file(const char *path, each_item each, void *ctx)
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 	char folder[PATH_BYTES], stem[STEM_BYTES];
 
-	if (!stem_of(base, object_ending, stem) && !stem_of(base, yaml_ending, stem)) {
-		log_error("'%s' is neither NAME.bpf.o nor NAME.yaml", path);
+	bool is_script = stem_of(base, script_ending, stem);
+
+	if (!is_script && !stem_of(base, object_ending, stem) &&
+	    !stem_of(base, yaml_ending, stem)) {
+		log_error("'%s' is neither NAME.bpf.o, NAME.yaml nor NAME.bt", path);
 		return EXIT_USAGE;
 	}
 	if (slash)
@@ -137,7 +144,7 @@ static int with_file(const char *path, each_item each, void *ctx)
 			 path);
 	else
 		snprintf(folder, sizeof(folder), ".");
-	return with_item(folder, stem, each, ctx);
+	return with_item(folder, stem, is_script, each, ctx);
 }
 
 static int only_items(const struct dirent *entry)
@@ -145,7 +152,8 @@ static int only_items(const struct dirent *entry)
 	char stem[STEM_BYTES];
 
 	return stem_of(entry->d_name, object_ending, stem) ||
-	       stem_of(entry->d_name, yaml_ending, stem);
+	       stem_of(entry->d_name, yaml_ending, stem) ||
+	       stem_of(entry->d_name, script_ending, stem);
 }
 
 static int with_folder(const char *path, each_item each, void *ctx)
@@ -160,11 +168,15 @@ static int with_folder(const char *path, each_item each, void *ctx)
 		return EXIT_FAILED;
 	}
 	for (int i = 0; i < count; i++) { /* NAME.bpf.o comes before NAME.yaml */
-		if (!stem_of(entry[i]->d_name, object_ending, stem))
+		bool is_script = stem_of(entry[i]->d_name, script_ending, stem);
+
+		if (!is_script && !stem_of(entry[i]->d_name, object_ending, stem))
 			stem_of(entry[i]->d_name, yaml_ending, stem);
-		if (strcmp(stem, last) != 0 && with_item(path, stem, each, ctx) != EXIT_DONE)
+		if ((is_script || strcmp(stem, last) != 0) &&
+		    with_item(path, stem, is_script, each, ctx) != EXIT_DONE)
 			status = EXIT_FAILED;
-		memcpy(last, stem, sizeof(last));
+		if (!is_script)
+			memcpy(last, stem, sizeof(last));
 		free(entry[i]);
 	}
 	free(entry);
@@ -217,6 +229,18 @@ static int check_object(const struct brought *brought, struct buf *text, struct 
 	return 0;
 }
 
+/* Compiles it as the agent will: what its maps and options are, or what is wrong with it, with its place. */
+static int check_script(const struct brought *brought)
+{
+	char name[STEM_BYTES + 4];
+	struct script_options options = {.name = name};
+
+	snprintf(name, sizeof(name), "%s%s", brought->stem, script_ending);
+	return trace_for_agent(&options, buf_as_span(&brought->object), true, stdout, -1)
+		       ? EXIT_FAILED
+		       : EXIT_DONE;
+}
+
 static int check_item(void *ctx, struct brought *brought)
 {
 	const struct options *options = ctx;
@@ -224,6 +248,8 @@ static int check_item(void *ctx, struct brought *brought)
 	struct buf text;
 	int error;
 
+	if (brought->is_script)
+		return check_script(brought);
 	buf_init(&text, 16 << 20);
 	error = brought->has_yaml ? check_config(brought, options->json, &text, &why)
 				  : check_object(brought, &text, &why);
@@ -293,9 +319,10 @@ static int send_item(void *ctx, struct brought *brought)
 	if (brought->has_yaml) {
 		status = send_pair(&sending, brought, &why);
 	} else {
-		if (!strcmp(sending.method, "POST"))
-			snprintf(sending.path, sizeof(sending.path), "/v1/items?name=%s%s",
-				 brought->stem, object_ending);
+		size_t len = strlen(sending.path);
+
+		snprintf(sending.path + len, sizeof(sending.path) - len, "?name=%s%s",
+			 brought->stem, brought->is_script ? script_ending : object_ending);
 		status = client_upload(sending.client, sending.method, sending.path,
 				       buf_as_span(&brought->object), &why);
 	}

@@ -34,6 +34,7 @@ struct boxed {
 	uint64_t run_ns, measured_ns; /* at the begin of a measurement; 0 = none is under way */
 	int code;
 	bool is_attached, is_over;
+	const char *awaited; /* type of line; NULL = it has come */
 	bool *is_freed; /* set by boxed_free while a callback is under way */
 	char why[160];
 };
@@ -118,6 +119,8 @@ static void take_line(struct boxed *boxed, struct span line)
 	type = span_first(type, len);
 	if (span_is(type, "attached_probes"))
 		boxed->is_attached = true;
+	if (boxed->awaited && span_is(type, boxed->awaited))
+		boxed->awaited = NULL;
 	if (span_is(type, "end"))
 		boxed->code = (int)number_in(line, "code");
 	if (span_is(type, "cost") && boxed->stats >= 0)
@@ -223,19 +226,22 @@ int boxed_start(struct kernel *kernel, struct event_base *loop, const struct box
 	return 0;
 }
 
-bool boxed_wait(struct boxed *boxed, int timeout_ms)
+bool boxed_wait(struct boxed *boxed, const char *type, int timeout_ms)
 {
 	uint64_t end_ns = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
 	struct pollfd wait = {.fd = boxed->sock, .events = POLLIN};
 
-	while (!boxed->is_attached && !boxed->is_over) {
+	boxed->awaited = type;
+	while (boxed->awaited && !boxed->is_over) {
 		uint64_t now_ns = clock_monotonic_ns();
 
 		if (now_ns >= end_ns || poll(&wait, 1, (int)((end_ns - now_ns) / 1000000) + 1) <= 0)
-			return false;
+			break;
 		on_readable(boxed->sock, EV_READ, boxed);
 	}
-	return boxed->is_attached && !boxed->is_over;
+	type = boxed->awaited;
+	boxed->awaited = NULL;
+	return !type && !boxed->is_over;
 }
 
 void boxed_say(struct boxed *boxed, const char *word)

@@ -31,9 +31,9 @@ struct boxed_options {
 /* Starts it. It compiles and attaches by itself: what it says of that are lines. 0 or -errno. */
 int boxed_start(struct kernel *kernel, struct event_base *loop, const struct boxed_options *options,
 		struct boxed **ret_boxed, struct err *why);
-/* Waits, outside of the loop, until all is attached. False: it ended, or took longer. Lines are handed on meanwhile, and
- * so is the end: it must not free it here. */
-bool boxed_wait(struct boxed *boxed, int timeout_ms);
+/* Waits, outside of the loop, for a line of that type ("attached_probes", "cost"). False: it ended, or took longer. Lines
+ * are handed on meanwhile, and so is the end: it must not free it here. */
+bool boxed_wait(struct boxed *boxed, const char *type, int timeout_ms);
 /* "series", "cost" or "stop". */
 void boxed_say(struct boxed *boxed, const char *word);
 void boxed_pause(struct boxed *boxed, bool pause);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "items/scripted/scripted.h"
 
 static void on_ring_readable(evutil_socket_t fd, short what, void *ctx)
 {
@@ -257,6 +258,14 @@ static int follow_wish(struct item *item, struct err *why)
 	return error;
 }
 
+void item_give_up(struct item *item, const char *reason)
+{
+	stop(item);
+	item->wanted = false;
+	item->state = ITEM_SKIPPED;
+	err_set(&item->why, -ECANCELED, "%s", reason);
+}
+
 int item_switch(struct item *item, bool on, struct err *why)
 {
 	item->wanted = on;
@@ -354,6 +363,22 @@ static int replace(struct item *item, const struct version *old_version, struct 
 	return error;
 }
 
+/* A script begins anew with other options. What it had counted is gone: its maps are gauges. */
+static int restart(struct item *item, struct err *why)
+{
+	int error;
+
+	if (!item->started)
+		return 0;
+	stop(item);
+	error = start(item, why);
+	if (error) {
+		item->state = ITEM_SKIPPED;
+		item->why = *why;
+	}
+	return error;
+}
+
 int item_apply(struct item *item, struct err *why)
 {
 	struct version now = version_of(item);
@@ -362,6 +387,8 @@ int item_apply(struct item *item, struct err *why)
 	if (!item->changed)
 		return 0;
 	item->changed = false;
+	if (item->script)
+		return restart(item, why);
 	error = replace(item, &now, why);
 	if (error)
 		item->now = item->good;
@@ -517,6 +544,10 @@ int item_set(struct item *item, struct span key, struct span value, struct err *
 		if (span_is(key, name))
 			return set_param(item, i, value, why);
 	}
+	if (item->script && scripted_get(item->script, key)) {
+		item->changed = true;
+		return scripted_set(item->script, key, value, why);
+	}
 	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'; see 'sonde items show %s'",
 		       item->name, (int)key.len, (const char *)key.at, item->name);
 }
@@ -571,6 +602,10 @@ int item_set_default(struct item *item, struct span key, struct err *why)
 			item->now.value[i] = item->desc->param[i].value;
 			return 0;
 		}
+	if (item->script && scripted_get(item->script, key)) {
+		item->changed = true;
+		return scripted_set(item->script, key, (struct span){}, why);
+	}
 	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'", item->name, (int)key.len,
 		       (const char *)key.at);
 }
@@ -589,7 +624,14 @@ int item_get(const struct item *item, struct span key, struct buf *out)
 				return buf_str(out, item->now.value[i] ? "true" : "false");
 			return buf_f(out, "%lld", (long long)item->now.value[i]);
 		}
+	if (item->script && scripted_get(item->script, key))
+		return buf_str(out, scripted_get(item->script, key));
 	return -ENOENT;
+}
+
+const char *item_option(const struct item *item, size_t i)
+{
+	return item->script ? scripted_option(item->script, i) : NULL;
 }
 
 int64_t item_param(const struct item *item, const char *name)
@@ -657,6 +699,44 @@ int item_upgrade_form(struct item *item, struct item_desc *desc, const struct it
 	memcpy(next.elf, elf.at, elf.len);
 	next.object_bytes = (struct span){next.elf, elf.len};
 	return upgrade_to(item, &next, why);
+}
+
+static void exchange_scripts(struct item *item, struct scripted **script)
+{
+	struct scripted *other = item->script;
+
+	item->script = *script;
+	item->ops = scripted_ops(item->script);
+	*script = other;
+}
+
+/* The new one is compiled before the old one is let go; if it can't be attached, the old one begins anew. */
+int item_upgrade_script(struct item *item, struct span text, struct err *why)
+{
+	const struct registry_options *options = &item->registry->options;
+	bool runs = item->started;
+	struct scripted *next;
+	const char *name;
+	int error;
+
+	if (!item->script)
+		return err_set(why, -EINVAL, "item '%s' is no script; upgrade it with what it was made from", item->name);
+	error = scripted_new(item->name, text, options->kernel, options->loop, &next, why);
+	if (error)
+		return error;
+	for (size_t i = 0; (name = scripted_option(next, i)); i++)
+		if (scripted_get(item->script, span_of(name)))
+			scripted_set(next, span_of(name), span_of(scripted_get(item->script, span_of(name))), NULL);
+	stop(item);
+	exchange_scripts(item, &next);
+	error = item_make_families(item, why);
+	if (!error && runs && (error = start(item, why))) {
+		exchange_scripts(item, &next);
+		if (item_make_families(item, NULL) || start(item, NULL))
+			item_give_up(item, why->text);
+	}
+	scripted_free(next);
+	return error;
 }
 
 int item_upgrade(struct item *item, struct span elf, struct err *why)

@@ -58,6 +58,7 @@ struct item {
 	uint8_t *elf;		    /* owned copy for items of others, NULL for builtin ones */
 	struct span object_bytes;
 	bool builtin;
+	struct scripted *script; /* owned; NULL unless the item is one */
 	void *form; /* owned: what the item was made from, when that is more than an object; NULL = nothing */
 	void (*form_free)(void *form);
 	void (*form_json)(const void *form, struct json *json);
@@ -139,6 +140,9 @@ void item_drop_begun(struct item *item, struct object *next);
 /* item.c: another version, made from more than an object. All but the bytes is taken over, also on failure. */
 int item_upgrade_form(struct item *item, struct item_desc *desc, const struct item_ops *ops, void *form,
 		      struct span elf, struct err *why);
+
+/* item.c: it can't go on: off, with the reason why. */
+void item_give_up(struct item *item, const char *reason);
 
 /* registry.c */
 void item_on_event(void *ctx, const struct event_head *event, size_t size);

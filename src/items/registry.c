@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "items/procfile.h"
 #include "items/exporter/exporter.h"
+#include "items/scripted/scripted.h"
 #include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
@@ -49,6 +50,7 @@ static void free_item(struct item *item)
 	arena_done(&item->arena);
 	if (item->form)
 		item->form_free(item->form);
+	scripted_free(item->script);
 	free(item);
 }
 
@@ -266,6 +268,33 @@ int registry_add(struct registry *registry, const char *name, struct span elf,
 	}
 	item->elf = copy;
 	return take_in(registry, item, ret_item, why);
+}
+
+/* ---- scripts of the tracing language ---- */
+
+int registry_add_script(struct registry *registry, const char *name, struct span text, struct item **ret_item,
+			struct err *why)
+{
+	struct scripted *script;
+	struct item *item;
+	int error = check_name(registry, name, why);
+
+	if (!error)
+		error = scripted_new(name, text, registry->options.kernel, registry->options.loop, &script, why);
+	if (error)
+		return error;
+	error = new_item(registry, name, (struct span){}, NULL, scripted_ops(script), &item, why);
+	if (error) {
+		scripted_free(script);
+		return error;
+	}
+	item->script = script;
+	return take_in(registry, item, ret_item, why);
+}
+
+struct span item_script_text(const struct item *item)
+{
+	return item->script ? scripted_text(item->script) : (struct span){};
 }
 
 /* ---- configurations of ebpf_exporter ---- */

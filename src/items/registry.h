@@ -57,6 +57,10 @@ int registry_add(struct registry *registry, const char *name, struct span elf, s
  * NAME_config when that is taken by an item of sonde itself. */
 int registry_add_config(struct registry *registry, const char *name, struct span yaml, struct span elf,
 			struct item **ret_item, struct err *why);
+/* The same for a script of the tracing language: NAME.bt. It is compiled now. */
+int registry_add_script(struct registry *registry, const char *name, struct span text, struct item **ret_item,
+			struct err *why);
+struct span item_script_text(const struct item *item); /* len 0 for others */
 /* What such an item was made from; len 0 for others. */
 struct span item_config_text(const struct item *item);
 const char *item_config_name(const struct item *item);
@@ -94,6 +98,8 @@ int item_apply(struct item *item, struct err *why);
 const char *item_setting(const struct item *item, size_t i);
 /* -ENOENT: it has none of that name. NULL = back to the default; `try`: nothing is set. */
 int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why);
+/* The options of a script; i from 0 until NULL. Their values are text. */
+const char *item_option(const struct item *item, size_t i);
 /* Back to what it runs with. (`where` and `cap` act at once and stay.) */
 void item_forget_changes(struct item *item);
 /* The current value as text; -ENOENT for an unknown key. */
@@ -102,6 +108,7 @@ int item_get(const struct item *item, struct span key, struct buf *out);
 /* Another version of its object. Same promises as item_apply. */
 int item_upgrade(struct item *item, struct span elf, struct err *why);
 /* Of a configuration: yaml or elf may be empty, then the item's own goes on. */
+int item_upgrade_script(struct item *item, struct span text, struct err *why);
 int item_upgrade_config(struct item *item, struct span yaml, struct span elf, struct err *why);
 
 /* Reads what the maps and tables hold now into the item's families; at most every 20 ms. */

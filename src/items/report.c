@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* report - what an item says of itself while it runs: state, hooks, cost, loss. */
 #include "items/private.h"
+#include "items/scripted/scripted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +67,8 @@ static void hooks_json(struct item *item, struct json *json)
 
 static void settings_json(struct item *item, struct json *json)
 {
+	const char *option;
+
 	json_key(json, "settings");
 	json_object(json);
 	json_key_str(json, "by", by_name[item->now.by]);
@@ -82,6 +85,8 @@ static void settings_json(struct item *item, struct json *json)
 		else
 			json_i64(json, item->now.value[i]);
 	}
+	for (size_t i = 0; (option = item_option(item, i)); i++)
+		json_key_str(json, option, scripted_get(item->script, span_of(option)));
 	for (uint32_t i = 0; i < item->now.forced_count; i++) {
 		char key[64];
 

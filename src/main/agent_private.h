@@ -85,9 +85,14 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why);
 void brought_load(struct agent *agent);
 void brought_keep(struct agent *agent, const struct item *item);
 void brought_forget(struct agent *agent, const struct item *item);
-/* The item's files as they are now; `ret_yaml` stays empty for an item without one. */
-int brought_read(struct agent *agent, const struct item *item, struct buf *ret_yaml, struct buf *ret_elf,
+/* What an item is made from: NAME.bpf.o, perhaps with NAME.yaml, or NAME.bt. */
+struct brought_files {
+	char stem[64]; /* NAME */
+	struct span object, yaml, script; /* len 0 = none */
+};
+/* Which of the files of a request are an item. */
+int brought_pick(const struct api_file *files, size_t count, struct brought_files *ret, struct err *why);
+/* The item's files as they are now. Their bytes are in the two bufs. */
+int brought_read(struct agent *agent, const struct item *item, struct buf bytes[2], struct brought_files *ret,
 		 struct err *why);
-/* Which of the files of a request are an item: NAME.bpf.o, perhaps with NAME.yaml. `name` holds 64 bytes. */
-int brought_pick(const struct api_file *files, size_t count, char *name, struct span *ret_yaml, struct span *ret_elf,
-		 struct err *why);
+int brought_add(struct agent *agent, const struct brought_files *files, struct item **ret_item, struct err *why);

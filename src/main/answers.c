@@ -481,17 +481,12 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 		      struct json *out, struct err *why)
 {
 	struct agent *agent = ctx;
-	struct span yaml, elf;
+	struct brought_files brought;
 	struct item *item;
-	char name[128];
-	int error = brought_pick(files, count, name, &yaml, &elf, why);
+	int error = brought_pick(files, count, &brought, why);
 
-	if (!error && !elf.len)
-		error = err_set(why, -EINVAL, "an item is one file NAME.bpf.o, or NAME.yaml and NAME.bpf.o; build it as "
-					      "docs/writing-items.md says");
 	if (!error)
-		error = yaml.len ? registry_add_config(agent->registry, name, yaml, elf, &item, why)
-				 : registry_add(agent->registry, name, elf, &item, why);
+		error = brought_add(agent, &brought, &item, why);
 	if (error)
 		return error;
 	item_json(item, true, out);
@@ -503,27 +498,28 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 }
 
 /* Is it a configuration, and from what: files of the request, or its own as they are now. */
-static int upgrade(struct item *item, struct span yaml, struct span elf, struct err *why)
+static int upgrade(struct item *item, const struct brought_files *files, struct err *why)
 {
-	if (yaml.len || item_config_text(item).len)
-		return item_upgrade_config(item, yaml, elf, why);
-	return item_upgrade(item, elf, why);
+	if (files->script.len)
+		return item_upgrade_script(item, files->script, why);
+	if (files->yaml.len || item_config_text(item).len)
+		return item_upgrade_config(item, files->yaml, files->object, why);
+	return item_upgrade(item, files->object, why);
 }
 
 static int upgrade_from_file(struct agent *agent, struct item *item, struct err *why)
 {
-	struct buf yaml, elf;
+	struct brought_files files;
+	struct buf bytes[2];
 	int error;
 
-	buf_init(&yaml, 32 << 20);
-	buf_init(&elf, 32 << 20);
-	error = item_is_builtin(item) ? err_set(why, -EPERM, "'%s' belongs to sonde: it comes with the program",
-						item_name(item))
-				      : brought_read(agent, item, &yaml, &elf, why);
+	if (item_is_builtin(item))
+		return err_set(why, -EPERM, "'%s' belongs to sonde: it comes with the program", item_name(item));
+	error = brought_read(agent, item, bytes, &files, why);
 	if (!error)
-		error = upgrade(item, buf_as_span(&yaml), buf_as_span(&elf), why);
-	buf_done(&yaml);
-	buf_done(&elf);
+		error = upgrade(item, &files, why);
+	buf_done(&bytes[0]);
+	buf_done(&bytes[1]);
 	return error;
 }
 
@@ -532,15 +528,14 @@ static int answer_upgrade(void *ctx, const char *name, const struct api_file *fi
 {
 	struct agent *agent = ctx;
 	struct item *item = find(agent, name, why);
-	struct span yaml, elf;
-	char stem[128];
+	struct brought_files brought;
 	int error;
 
 	if (!item)
 		return -ENOENT;
-	error = brought_pick(files, count, stem, &yaml, &elf, why);
+	error = brought_pick(files, count, &brought, why);
 	if (!error)
-		error = count ? upgrade(item, yaml, elf, why) : upgrade_from_file(agent, item, why);
+		error = count ? upgrade(item, &brought, why) : upgrade_from_file(agent, item, why);
 	if (!error && count && !item_is_builtin(item))
 		brought_keep(agent, item);
 	kernel_forget_btf(agent->options.kernel);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * brought - items of others over a restart: files NAME.bpf.o, perhaps with NAME.yaml beside them, in two folders.
+ * brought - items of others over a restart: files NAME.bpf.o, perhaps with NAME.yaml beside them, or NAME.bt, in two
+ * folders.
  *
  * `items_dir` is the administrator's: it is read, never written. What comes over the API is kept in the folder `items`
  * below store.path, which is ours. A name that is in both is the administrator's file. A file that is no item is left
@@ -19,8 +20,8 @@
 #include "main/agent_private.h"
 
 enum { OBJECT_BYTES = 16 << 20, PATH_BYTES = 4096 };
-enum { STEM_BYTES = 64 };
-static const char suffix[] = ".bpf.o", yaml_suffix[] = ".yaml";
+enum { STEM_BYTES = sizeof(((struct brought_files *)0)->stem) };
+static const char suffix[] = ".bpf.o", yaml_suffix[] = ".yaml", script_suffix[] = ".bt";
 
 /* "" when there is no such folder. */
 static void own_folder(const struct agent *agent, char path[PATH_BYTES])
@@ -67,58 +68,88 @@ static bool stem_of(const char *file, const char *ending, char stem[STEM_BYTES])
 	return true;
 }
 
-int brought_pick(const struct api_file *files, size_t count, char *name, struct span *ret_yaml, struct span *ret_elf,
-		 struct err *why)
+int brought_pick(const struct api_file *files, size_t count, struct brought_files *ret, struct err *why)
 {
-	char yaml[STEM_BYTES] = "", elf[STEM_BYTES] = "";
+	char yaml[STEM_BYTES] = "", elf[STEM_BYTES] = "", script[STEM_BYTES] = "";
 
-	*ret_yaml = *ret_elf = (struct span){};
+	*ret = (struct brought_files){};
 	for (size_t i = 0; i < count; i++)
 		if (stem_of(files[i].name, suffix, elf))
-			*ret_elf = files[i].bytes;
+			ret->object = files[i].bytes;
 		else if (stem_of(files[i].name, yaml_suffix, yaml))
-			*ret_yaml = files[i].bytes;
+			ret->yaml = files[i].bytes;
+		else if (stem_of(files[i].name, script_suffix, script))
+			ret->script = files[i].bytes;
 		else
 			return err_set(why, -EINVAL,
-				       "'%s' is no part of an item; an item is NAME.bpf.o, a configuration of ebpf_exporter "
-				       "NAME.yaml and NAME.bpf.o",
+				       "'%s' is no part of an item; an item is NAME.bpf.o, a script NAME.bt, a configuration of "
+				       "ebpf_exporter NAME.yaml and NAME.bpf.o",
 				       files[i].name);
+	if (*script && (*elf || *yaml))
+		return err_set(why, -EINVAL, "'%s.bt' is an item of its own; send it alone", script);
 	if (*elf && *yaml && strcmp(elf, yaml) != 0)
 		return err_set(why, -EINVAL, "'%s.yaml' and '%s.bpf.o' have different names; rename one", yaml, elf);
-	snprintf(name, STEM_BYTES, "%s", *elf ? elf : yaml);
+	snprintf(ret->stem, STEM_BYTES, "%s", *script ? script : *elf ? elf : yaml);
 	return 0;
 }
 
-static int add(struct agent *agent, const char *stem, struct span yaml, struct span elf, struct err *why)
+int brought_add(struct agent *agent, const struct brought_files *files, struct item **ret_item, struct err *why)
 {
-	struct item *item;
 	char name[ITEM_NAME_BYTES];
 
-	if (yaml.len)
-		return registry_add_config(agent->registry, stem, yaml, elf, &item, why);
-	if (strlen(stem) >= sizeof(name))
+	if (!files->object.len && !files->script.len)
+		return err_set(why, -EINVAL,
+			       "an item is one file NAME.bpf.o or NAME.bt, or NAME.yaml and NAME.bpf.o; write it as "
+			       "docs/writing-items.md says");
+	if (files->yaml.len)
+		return registry_add_config(agent->registry, files->stem, files->yaml, files->object, ret_item, why);
+	if (strlen(files->stem) >= sizeof(name))
 		return err_set(why, -EINVAL, "its name has more than %zu letters; rename it", sizeof(name) - 1);
-	return registry_add(agent->registry, stem, elf, &item, why);
+	if (files->script.len)
+		return registry_add_script(agent->registry, files->stem, files->script, ret_item, why);
+	return registry_add(agent->registry, files->stem, files->object, ret_item, why);
+}
+
+/* Of a folder: the file, and the YAML beside an object. */
+static int read_files(int folder, const char *ending, struct buf bytes[2], struct brought_files *files, struct err *why)
+{
+	bool is_script = !strcmp(ending, script_suffix);
+	char file[STEM_BYTES + 8], yaml[STEM_BYTES + 8];
+	int error;
+
+	snprintf(file, sizeof(file), "%s%s", files->stem, ending);
+	snprintf(yaml, sizeof(yaml), "%s%s", files->stem, yaml_suffix);
+	error = read_file(folder, file, &bytes[0], why);
+	if (!error && !is_script && !faccessat(folder, yaml, F_OK, 0))
+		error = read_file(folder, yaml, &bytes[1], why);
+	*(is_script ? &files->script : &files->object) = buf_as_span(&bytes[0]);
+	files->yaml = buf_as_span(&bytes[1]);
+	return error;
+}
+
+static void init_bytes(struct buf bytes[2])
+{
+	buf_init(&bytes[0], OBJECT_BYTES + 65536);
+	buf_init(&bytes[1], OBJECT_BYTES + 65536);
 }
 
 static void bring(struct agent *agent, int folder, const char *path, const char *file)
 {
-	char stem[STEM_BYTES], yaml_file[STEM_BYTES + 8];
-	struct buf elf, yaml;
+	struct brought_files files = {};
+	const char *ending = suffix;
+	struct buf bytes[2];
 	struct err why = {};
-	bool has_yaml;
+	struct item *item;
 
-	if (!stem_of(file, suffix, stem) || registry_find(agent->registry, stem))
+	if (!stem_of(file, suffix, files.stem) && !stem_of(file, ending = script_suffix, files.stem))
 		return;
-	snprintf(yaml_file, sizeof(yaml_file), "%s%s", stem, yaml_suffix);
-	has_yaml = !faccessat(folder, yaml_file, F_OK, 0);
-	buf_init(&elf, OBJECT_BYTES + 65536);
-	buf_init(&yaml, OBJECT_BYTES + 65536);
-	if (read_file(folder, file, &elf, &why) || (has_yaml && read_file(folder, yaml_file, &yaml, &why)) ||
-	    add(agent, stem, buf_as_span(&yaml), buf_as_span(&elf), &why))
+	if (registry_find(agent->registry, files.stem))
+		return;
+	init_bytes(bytes);
+	if (read_files(folder, ending, bytes, &files, &why) || brought_add(agent, &files, &item, &why))
 		log_warn("'%s/%s' is left out: %s", path, file, why.text);
-	buf_done(&yaml);
-	buf_done(&elf);
+	buf_done(&bytes[0]);
+	buf_done(&bytes[1]);
 }
 
 static void bring_folder(struct agent *agent, const char *path)
@@ -201,7 +232,9 @@ void brought_keep(struct agent *agent, const struct item *item)
 		return;
 	if (yaml.len)
 		error = replace(own, item_config_name(item), yaml_suffix, yaml);
-	if (!error)
+	if (!error && item_script_text(item).len)
+		error = replace(own, item_name(item), script_suffix, item_script_text(item));
+	else if (!error)
 		error = replace(own, item_config_name(item), suffix, item_object_bytes(item));
 	if (error)
 		log_warn("item '%s' serves, but will not be there after a restart: cannot write to "
@@ -211,43 +244,41 @@ void brought_keep(struct agent *agent, const struct item *item)
 
 void brought_forget(struct agent *agent, const struct item *item)
 {
+	static const char *const endings[] = {suffix, yaml_suffix, script_suffix};
 	char own[PATH_BYTES], path[PATH_BYTES + STEM_BYTES + 16];
 
 	own_folder(agent, own);
 	if (agent->options.only || !*own)
 		return;
-	snprintf(path, sizeof(path), "%s/%s%s", own, item_config_name(item), suffix);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/%s%s", own, item_config_name(item), yaml_suffix);
-	unlink(path);
-}
-
-static int read_pair(const char *folder, const struct item *item, struct buf *ret_yaml, struct buf *ret_elf,
-		     struct err *why)
-{
-	char path[PATH_BYTES + STEM_BYTES + 16];
-
-	if (item_config_text(item).len) {
-		snprintf(path, sizeof(path), "%s/%s%s", folder, item_config_name(item), yaml_suffix);
-		if (read_file(AT_FDCWD, path, ret_yaml, why))
-			return why->code;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
+		snprintf(path, sizeof(path), "%s/%s%s", own, item_config_name(item), endings[i]);
+		unlink(path);
 	}
-	snprintf(path, sizeof(path), "%s/%s%s", folder, item_config_name(item), suffix);
-	return read_file(AT_FDCWD, path, ret_elf, why);
 }
 
-int brought_read(struct agent *agent, const struct item *item, struct buf *ret_yaml, struct buf *ret_elf,
+int brought_read(struct agent *agent, const struct item *item, struct buf bytes[2], struct brought_files *ret,
 		 struct err *why)
 {
 	const char *shared = config_text(agent->config, "items_dir");
-	char folder[2][PATH_BYTES], path[PATH_BYTES + STEM_BYTES + 16];
+	const char *ending = item_script_text(item).len ? script_suffix : suffix;
+	char path[2][PATH_BYTES], file[STEM_BYTES + 8];
 
-	snprintf(folder[0], PATH_BYTES, "%s", shared ? shared : "");
-	own_folder(agent, folder[1]);
+	*ret = (struct brought_files){};
+	init_bytes(bytes);
+	snprintf(ret->stem, sizeof(ret->stem), "%s", item_config_name(item));
+	snprintf(file, sizeof(file), "%s%s", ret->stem, ending);
+	snprintf(path[0], PATH_BYTES, "%s", shared ? shared : "");
+	own_folder(agent, path[1]);
 	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", folder[i], item_config_name(item), suffix);
-		if (!access(path, F_OK))
-			return read_pair(folder[i], item, ret_yaml, ret_elf, why);
+		int folder = *path[i] ? open(path[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, error = -ENOENT;
+		bool is_there = folder >= 0 && !faccessat(folder, file, F_OK, 0);
+
+		if (is_there)
+			error = read_files(folder, ending, bytes, ret, why);
+		if (folder >= 0)
+			close(folder);
+		if (is_there)
+			return error;
 	}
 	return err_set(why, -ENOENT,
 		       "'%s' has no file of its own; send the new one: sonde items upgrade %s FILE",
