@@ -122,7 +122,9 @@ static int print_views(struct top_data *data, const struct options *options,
 			print_json(&grid, options->rows ? (size_t)options->rows : SIZE_MAX);
 		else
 			print_plain(data, &grid,
-				    options->rows ? (size_t)options->rows : PLAIN_ROWS);
+				    options->rows ? (size_t)options->rows
+				    : view->whole ? SIZE_MAX
+						  : PLAIN_ROWS);
 		fflush(stdout);
 	} while (!options->duration_s || left > 0.001);
 	top_grid_done(&grid);

@@ -97,6 +97,7 @@ struct top_grid {
 struct top_view {
 	const char *name;
 	void (*fill)(struct top_data *data, struct top_grid *grid);
+	bool whole; /* never long: printed with all its rows */
 };
 
 extern const struct top_view top_views[]; /* ends with name NULL */

@@ -301,7 +301,7 @@ const struct top_view top_views[] = {
 	{"containers", fill_owners},
 	{"connections", fill_connections},
 	{"devices", fill_devices},
-	{"items", fill_items},
+	{"items", fill_items, .whole = true},
 	{},
 };
 

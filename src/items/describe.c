@@ -282,7 +282,7 @@ static int describe_hook(struct describing *d, const struct btf_type *function, 
 	struct item_desc *desc = d->desc;
 	struct item_hook *hook = &desc->hook[desc->hooks];
 	const char *program = btf_type_name(d->btf, function);
-	struct span optional;
+	struct span value;
 	int error;
 
 	if (desc->hooks == ITEM_HOOKS)
@@ -296,7 +296,8 @@ static int describe_hook(struct describing *d, const struct btf_type *function, 
 			return err_set(d->why, -EEXIST,
 				       "programs '%s' and '%s' are both number %u for hook '%s'",
 				       desc->hook[i].program, program, hook->order, hook->hook);
-	hook->optional = tag_value(tag, "optional", &optional) && span_is(optional, "1");
+	hook->optional = tag_value(tag, "optional", &value) && span_is(value, "1");
+	hook->once = tag_value(tag, "once", &value) && span_is(value, "1");
 	hook->prototype = tag_copy(tag, "proto");
 	hook->perf = tag_copy(tag, "perf");
 	desc->hooks++;

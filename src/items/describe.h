@@ -65,6 +65,7 @@ struct item_hook {
 	char hook[COLUMN_NAME_BYTES]; /* alternatives share it */
 	uint32_t order;
 	bool optional;
+	bool once; /* an iterator that runs when the item goes on, and makes no rows */
 	char *prototype; /* owned, NULL = not checked */
 	char *perf; /* owned, HOOK_PERF's "cpu-clock:99hz", else NULL */
 };
@@ -76,6 +77,7 @@ struct item_desc {
 	char *help; /* owned */
 	bool has_ring, has_filter; /* it has the map `events`, `filter` */
 	bool has_by; /* its code looks at item_by */
+	bool named; /* its kernel enums have their names */
 	uint32_t params, events, maps, metrics, hooks;
 	struct item_param param[ITEM_PARAMS];
 	struct item_event event[ITEM_EVENTS];

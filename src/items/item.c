@@ -199,6 +199,9 @@ static int start(struct item *item, struct err *why)
 			error = open_ring(item, object, &item->ring, &item->ring_event, why);
 	}
 	item->object = object;
+	item_name_kernel_enums(item);
+	if (!error)
+		item_look_once(item);
 	if (!error && item->ops && item->ops->start)
 		error = item->ops->start(item, &item->state_of_ops, why);
 	if (error) {
@@ -343,6 +346,7 @@ static int replace(struct item *item, const struct version *old_version, struct 
 
 	if (!item->started || !item->desc)
 		return 0;
+	item_name_kernel_enums(item);
 	error = load_version(item, old, old_version->desc, &object, why);
 	if (error)
 		return error;
@@ -360,6 +364,7 @@ static int replace(struct item *item, const struct version *old_version, struct 
 	if (item->ops && item->ops->replaced)
 		error = item->ops->replaced(item, &item->state_of_ops, old, why);
 	object_free(old);
+	item_look_once(item);
 	return error;
 }
 

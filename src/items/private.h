@@ -14,7 +14,7 @@ enum {
 	ITEM_FORCED = 8,
 	ITEM_ARENA_BYTES = 64 * 1024,
 	ITEM_EVENTS_A_ROUND = 4096, /* then the loop looks at others */
-	COUNTS = 7,		    /* enum count of item.bpf.h */
+	COUNTS = 7, /* enum count of item.bpf.h */
 };
 
 /* A setting that chooses one alternative of a hook. */
@@ -35,17 +35,18 @@ struct choice {
 /* What an item did and did not, since the agent runs: over all its versions. */
 struct item_tally {
 	uint64_t kernel[COUNTS]; /* of versions that are gone */
-	uint64_t missed;	 /* recursion_misses of versions that are gone */
-	uint64_t read, bad;	 /* events out of rings */
+	uint64_t missed; /* recursion_misses of versions that are gone */
+	uint64_t read, bad; /* events out of rings */
 	uint64_t published, unwanted, dropped;
 	uint64_t unread; /* maps or tables that could not be read */
 };
 
 /* Where metrics come from, beside the description: what must be remembered between polls. */
 struct source {
-	struct map last;  /* tables with gone=keep: labels' bytes -> poll number, row */
+	struct map last; /* tables with gone=keep: labels' bytes -> poll number, row */
 	struct map dying; /* keys whose process was dead at the last sweep */
-	struct map retired; /* key without process -> entry: what the dead had together (rows by container, host) */
+	struct map
+		retired; /* key without process -> entry: what the dead had together (rows by container, host) */
 	uint16_t label[METRIC_LABELS]; /* columns of the layout that are labels */
 	uint32_t labels;
 };
@@ -54,8 +55,8 @@ struct item {
 	struct registry *registry; /* borrowed */
 	char name[ITEM_NAME_BYTES];
 	const struct item_ops *ops; /* static, NULL without user half */
-	struct item_desc *desc;	    /* owned, NULL without object */
-	uint8_t *elf;		    /* owned copy for items of others, NULL for builtin ones */
+	struct item_desc *desc; /* owned, NULL without object */
+	uint8_t *elf; /* owned copy for items of others, NULL for builtin ones */
 	struct span object_bytes;
 	bool builtin;
 	struct scripted *script; /* owned; NULL unless the item is one */
@@ -68,15 +69,15 @@ struct item {
 	uint32_t holds;
 	struct err why;
 
-	struct choice now;    /* as set */
-	struct choice good;   /* as loaded: what a failed change goes back to */
-	bool changed;	      /* `now` waits for item_apply */
-	uint32_t cap;	      /* series a metric */
+	struct choice now; /* as set */
+	struct choice good; /* as loaded: what a failed change goes back to */
+	bool changed; /* `now` waits for item_apply */
+	uint32_t cap; /* series a metric */
 	struct filter *where; /* owned */
-	char *where_text;     /* owned */
+	char *where_text; /* owned */
 
 	struct object *object; /* owned, NULL when off */
-	struct ring *ring;     /* owned */
+	struct ring *ring; /* owned */
 	struct event *ring_event;
 	void *state_of_ops;
 	bool started;
@@ -113,6 +114,11 @@ void item_fold(struct item *item, struct object *next);
 void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed);
 void item_sweep(struct item *item);
 void item_reserve_overflow(struct item *item, struct object *object);
+
+/* Has the kernel half look at what is older than itself (HOOK_ONCE). */
+void item_look_once(struct item *item);
+/* Enums whose names the running kernel knows: read for items that have such, when they go on first. */
+void item_name_kernel_enums(struct item *item);
 
 /* One row or entry, key and value side by side, as a record in the item's arena. 0 or -errno (counted as dropped). */
 int item_fill_row(struct item *item, const struct item_map *map, const void *row,

@@ -52,6 +52,10 @@
 #define HOOK_OPTIONAL(section, hook, order)                                                        \
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";optional=1")
 
+/* An iterator that runs once when the item goes on and makes no rows: it notes what is older than the item. */
+#define HOOK_ONCE(section, hook, order)                                                            \
+	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";once=1")
+
 /*
  * A hook that completes another: it is served only where `with`, which stands before it, has chosen its alternative of
  * number `number` (two functions that together do what one tracepoint does on newer kernels). The number may be
@@ -81,6 +85,47 @@
 /* A program on the sockets of a sockhash ("sk_msg", "sk_skb/stream_verdict"), or an iterator over a map ("iter/sockmap"). */
 #define HOOK_MAP(section, hook, order, map)                                                        \
 	SEC("?" section) TAG("hook;name=" #hook ";order=" #order ";map=" #map)
+
+/*
+ * A tracepoint by its usual alternatives, with one body: the typed program where the kernel has it, else the raw one. The
+ * body follows; in it `typed`, a constant, says which (READ_FIELD), and `ctx` is what the program was called with:
+ *
+ *	ON_TRACEPOINT(softirq_entry, "unsigned int", unsigned int vector)
+ *	{
+ *		return 0;
+ *	}
+ *
+ * Its hook has the tracepoint's name. ON_TRACEPOINT_OTHER(number, ...) is the same with the arguments that other kernels
+ * have, tried after it (number 2, 3 ...); OPTIONAL: the item works without it.
+ */
+#define ON_TRACEPOINT(tracepoint, prototype, args...)                                              \
+	ON_TRACEPOINT_AS(tracepoint, tracepoint, "1", "2", "", prototype, ##args)
+#define ON_TRACEPOINT_OTHER(number, tracepoint, prototype, args...)                                \
+	ON_TRACEPOINT_AS(tracepoint, tracepoint##_##number, #number "1", #number "2", "",          \
+			 prototype, ##args)
+#define ON_TRACEPOINT_OPTIONAL(tracepoint, prototype, args...)                                     \
+	ON_TRACEPOINT_AS(tracepoint, tracepoint, "1", "2", "optional=1;", prototype, ##args)
+
+#define ON_TRACEPOINT_TAG(tracepoint, order, more, prototype)                                      \
+	TAG("hook;name=" #tracepoint ";order=" order ";" more "proto=" prototype)
+
+/* clang-format off */
+#define ON_TRACEPOINT_AS(tracepoint, name, first, second, more, prototype, args...)                \
+	static __always_inline int on_##name(bool typed, unsigned long long *ctx, ##args);         \
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wint-conversion\"")      \
+	SEC("?tp_btf/" #tracepoint) ON_TRACEPOINT_TAG(tracepoint, first, more, prototype)          \
+	int name(unsigned long long *ctx)                                                          \
+	{                                                                                          \
+		return on_##name(true, ___bpf_ctx_cast(args));                                     \
+	}                                                                                          \
+	SEC("?raw_tp/" #tracepoint) ON_TRACEPOINT_TAG(tracepoint, second, more, prototype)         \
+	int name##_raw(unsigned long long *ctx)                                                    \
+	{                                                                                          \
+		return on_##name(false, ___bpf_ctx_cast(args));                                    \
+	}                                                                                          \
+	_Pragma("GCC diagnostic pop")                                                              \
+	static __always_inline int on_##name(bool typed, unsigned long long *ctx, ##args)
+/* clang-format on */
 
 /* Samples: `spec` is "cpu-clock:99hz" or "context-switches:1" (software events; frequency or period). */
 #define HOOK_PERF(hook, order, spec)                                                               \
@@ -112,6 +157,34 @@
  * (a program that the kernel skipped) is deleted by the registry.
  */
 #define KEY_IS_TASK TAG("state;key=task")
+
+/* A table by thread: tid -> its state, written by its own programs. Who dies while it has one is deleted by the registry. */
+#define PER_THREAD(map, value_type, max)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, max);                                                          \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} map SEC(".maps") KEY_IS_TASK
+
+/* An array with a copy for each CPU: what a CPU is in the middle of, by number (a softirq's vector; 0 for one thing). */
+#define PER_CPU(map, value_type, entries)                                                          \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                           \
+		__uint(max_entries, entries);                                                      \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} map SEC(".maps")
+
+/* A table of things that are under way, by the kernel's address of each: `object` deletes its entry when it is done. */
+#define PER_OBJECT(map, value_type, max)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, max);                                                          \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, __u64);                                                                \
+		__type(value, value_type);                                                         \
+	} map SEC(".maps")
 
 /* A histogram, key -> struct histogram. Buckets: slot i holds values in (2^(i-1), 2^i], the first one
  * 0 and 1, the last all the rest; so `le` is inclusive, as Prometheus wants it. "buckets=log2:1us..16s"
@@ -328,6 +401,17 @@ static __always_inline struct owner owner_of(struct task_struct *task)
 	if (item_by >= BY_PROCESS)
 		owner.pid = BPF_CORE_READ(task, tgid);
 	return owner;
+}
+
+/* As fine as can be, whatever `by` says: for records. */
+static __always_inline struct owner full_owner_of(struct task_struct *task)
+{
+	return (struct owner){.cgroup = cgroup_of(task), .pid = BPF_CORE_READ(task, tgid)};
+}
+
+static __always_inline struct owner full_owner_of_current(void)
+{
+	return full_owner_of((struct task_struct *)bpf_get_current_task());
 }
 
 static __always_inline struct owner owner_of_current(void)

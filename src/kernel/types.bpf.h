@@ -325,7 +325,7 @@ struct sock {
 	u32 sk_max_ack_backlog;
 	u16 sk_protocol;
 	u16 sk_type;
-	int sk_err;
+	int sk_err, sk_err_soft;
 	struct socket *sk_socket;
 	unsigned char sk_shutdown;
 };

@@ -120,6 +120,7 @@ void schema_done(struct schema *schema)
 	for (uint32_t i = 0; i < schema->count; i++) {
 		free(schema->column[i].help);
 		free(schema->column[i].labels);
+		free(schema->column[i].kernel_enum);
 	}
 	*schema = (struct schema){};
 }
@@ -201,8 +202,10 @@ int schema_add(struct schema *schema, const struct column *column, struct err *w
 	*added = named;
 	added->help = column->help ? strdup(column->help) : NULL;
 	added->labels = column->labels ? strdup(column->labels) : NULL;
+	added->kernel_enum = column->kernel_enum ? strdup(column->kernel_enum) : NULL;
 	schema->count++; /* schema_done frees it from here on */
-	if ((column->help && !added->help) || (column->labels && !added->labels))
+	if ((column->help && !added->help) || (column->labels && !added->labels) ||
+	    (column->kernel_enum && !added->kernel_enum))
 		return err_set(why, -ENOMEM, "no memory for column '%s'", column->name);
 	return 0;
 }
@@ -265,7 +268,7 @@ static bool fits(const struct rule *rule, const struct field *field)
 static int add_elements(struct walk *walk, const struct field *field, const char *name,
 			uint32_t offset, const char *tag, enum column_type type)
 {
-	char *help = NULL, *labels = NULL;
+	char *help = NULL, *labels = NULL, *kernel_enum = NULL;
 	struct span value;
 	int error = 0;
 
@@ -273,6 +276,8 @@ static int add_elements(struct walk *walk, const struct field *field, const char
 		help = strndup((const char *)value.at, value.len);
 	if (tag_value(tag, "enum", &value))
 		labels = strndup((const char *)value.at, value.len);
+	if (tag_value(tag, "btf", &value))
+		kernel_enum = strndup((const char *)value.at, value.len);
 	for (uint32_t i = 0; !error && i < field->count; i++) {
 		struct column column = {
 			.type = type,
@@ -282,6 +287,7 @@ static int add_elements(struct walk *walk, const struct field *field, const char
 			.is_real = field->shape == SHAPE_REAL,
 			.help = help,
 			.labels = labels,
+			.kernel_enum = kernel_enum,
 		};
 
 		int len = field->count == 1
@@ -295,6 +301,7 @@ static int add_elements(struct walk *walk, const struct field *field, const char
 	}
 	free(help);
 	free(labels);
+	free(kernel_enum);
 	return error;
 }
 
@@ -386,8 +393,8 @@ int schema_add_struct(struct schema *schema, const struct tags *tags, uint32_t t
 	if (!type || !btf_is_composite(type))
 		return err_set(why, -EINVAL, "a record must be a struct");
 	if (!type->size || type->size > RECORD_BYTES || offset > RECORD_BYTES)
-		return err_set(why, -EINVAL, "struct '%s' has %u bytes", btf_type_name(tags->btf, type),
-			       type->size);
+		return err_set(why, -EINVAL, "struct '%s' has %u bytes",
+			       btf_type_name(tags->btf, type), type->size);
 	if (schema->size < offset + type->size)
 		schema->size = offset + type->size;
 	return walk_struct(&walk, id, offset, 0);

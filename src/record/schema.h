@@ -72,6 +72,7 @@ struct column {
 	bool is_real; /* a double */
 	char *help; /* owned, may be NULL */
 	char *labels; /* owned: COLUMN_ENUM's "1:established,2:syn_sent", else NULL */
+	char *kernel_enum; /* owned: "skb_drop_reason,SKB_DROP_REASON_", whose names the running kernel knows; else NULL */
 	const struct metric
 		*metric; /* borrowed: buckets and scale of COLUMN_HISTOGRAM; NULL = raw, log2 */
 };
@@ -103,6 +104,13 @@ int schema_add_struct(struct schema *schema, const struct tags *tags, uint32_t t
 /* One column more, checked like the others (name, type, size, no second of that name). `column` keeps its
  * help and labels: they are copied. */
 int schema_add(struct schema *schema, const struct column *column, struct err *why);
+
+/*
+ * Names that the running kernel knows better ("btf=ENUM,PREFIX" in the tag of an enum): takes them from the kernel's own
+ * BTF, in lower case and without the prefix. Those of the tag stay where it has no such enum. Before the first record.
+ */
+bool schema_has_kernel_enum(const struct schema *schema);
+void schema_name_kernel_enums(struct schema *schema, const struct btf *kernel);
 
 /* Lower case letters, digits and _, beginning with a letter; shorter than `room` bytes. */
 bool is_name(struct span text, size_t room);

@@ -3,7 +3,7 @@
 # $KERNEL names the kernel in the test lines. Slow emulation: limits are generous, counts are exact.
 set -u
 SONDE=${SONDE:-build/sonde}
-# $WORK: the program of tests/items/work.c
+# $WORK: the program of tests/items/work.c, $OPERATE: that of operate.c, $TESTS: the folder tests
 W=/tmp/sonde-guest
 mkdir -p $W && cd $W || exit 1
 export SONDE_SOCKET=$W/sonde.sock
@@ -24,7 +24,10 @@ metric() {
 }
 
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store" --set items.syscalls.on=true 2>agent.log &
+folder=$W table=$TESTS/items/catalogue.txt hierarchy=/sys/fs/cgroup operate=$OPERATE failures=0
+. "$TESTS/items/catalogue.sh"
+# shellcheck disable=SC2046
+"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store" --set items.syscalls.on=true $(catalogue_settings) 2>agent.log &
 agent=$!
 n=0
 until grep -q '^ready' agent.log; do
@@ -132,6 +135,14 @@ for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files requ
 	# what the kernel itself skipped it tells (7.2 does, when a program is preempted): that is no fault of the item
 	equal "$item: nothing lost" 0 "$(calc "$(metric sonde_item_events_total item=$item stage=lost) - $(metric sonde_item_events_total item=$item stage=lost reason=recursion)")"
 done
+# the catalogue, on a file system of its own (what the guest has else is no disk's)
+truncate -s 32M files.image
+mkfs.ext4 -q files.image 2>/dev/null
+mkdir -p files && modprobe ext4 2>/dev/null
+mount -o loop files.image files || not_ok "catalogue: no file system to work on"
+case $KERNEL in *) skipped= ;; esac
+OPERATE_IN=$W/files test_catalogue
+umount files 2>/dev/null
 # what each program costs: instructions that the verifier followed (5.16 and later tell), and how long it is
 "$SONDE" self --json >self.json
 bpftool -j prog show >programs.json 2>/dev/null

@@ -10,6 +10,7 @@ failed=0
 scratch=$(mktemp -d /tmp/sonde-kernels-XXXXXX) # the guest sees /tmp, too
 trap 'rm -rf "$scratch"' EXIT
 gcc -D_GNU_SOURCE -O1 -o "$scratch/work" ../items/work.c -lpthread || { echo "not ok work: does not build"; exit 1; }
+gcc -D_GNU_SOURCE -O1 -static -o "$scratch/operate" ../items/operate.c || { echo "not ok operate: does not build"; exit 1; }
 
 # Lines `KERNEL ITEM PROGRAM VERIFIED LENGTH` against the recorded ones. (A few more instructions of a short program are no regression.)
 compare_costs() {
@@ -26,7 +27,7 @@ for kernel in "$@"; do
 	if [ ! -s "$VM_KERNELS/$kernel/vm/initrd.cpio" ]; then
 		vm/fetch-kernels.sh "$kernel" || { echo "not ok $kernel: its package could not be fetched"; failed=1; continue; }
 	fi
-	vm/run-in-vm.sh -t 600 "$kernel" "KERNEL=$kernel SONDE=${SONDE:-$top/build/sonde} WORK=$scratch/work sh $top/tests/kernels/guest.sh" \
+	vm/run-in-vm.sh -t "${VM_SECONDS:-900}" "$kernel" "KERNEL=$kernel SONDE=${SONDE:-$top/build/sonde} WORK=$scratch/work OPERATE=$scratch/operate TESTS=$top/tests sh $top/tests/kernels/guest.sh" \
 		>"$scratch/out" 2>"/tmp/sonde-kernel-$kernel.err" || {
 		failed=1
 		tail -n 20 "/tmp/sonde-kernel-$kernel.err"

@@ -31,10 +31,12 @@ struct request_kind {
 };
 
 METRIC_HISTOGRAM(service, struct request_kind, 1024,
-		 "name=disk_service;unit=seconds;scale=1e-9;help=time from handing a request to "
+		 "name=disk_service;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time from "
+		 "handing a request to "
 		 "the driver to its end");
 METRIC_HISTOGRAM(queue, struct request_kind, 1024,
-		 "name=disk_queue;unit=seconds;scale=1e-9;help=time from making a request to "
+		 "name=disk_queue;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time from "
+		 "making a request to "
 		 "handing it to the driver");
 METRIC_COUNTER(errors, struct request_kind, 1024, "name=disk_errors;help=requests that failed");
 

@@ -12,7 +12,7 @@
  */
 #include "kernel/emit.bpf.h"
 #include "kernel/filter.bpf.h"
-#include "kernel/tcp.bpf.h"
+#include "kernel/tcp_owner.bpf.h"
 
 ITEM("net", "on",
      "each TCP connection when it ends: bytes, duration, round trip, retransmits, who");
@@ -198,57 +198,15 @@ static __always_inline bool is_end(int old_state, int new_state)
 	       old_state != TCP_SYN_RECV && old_state != TCP_CLOSE;
 }
 
-static __always_inline int on_state(bool typed, struct sock *sk, int old_state, int new_state)
+static __always_inline void tcp_state_changed(bool typed, struct sock *sk, int old_state,
+					      int new_state)
 {
 	__u64 key = (__u64)(unsigned long)sk;
 
-	if (!tcp_is_tcp(typed, sk))
-		return 0;
-	tcp_note(typed, sk, old_state, new_state);
 	if (new_state == TCP_ESTABLISHED)
 		begin(typed, sk, key);
 	else if (tcp_is_closed_by_current(old_state, new_state))
 		note_closer(typed, sk, key);
 	else if (is_end(old_state, new_state))
 		end(typed, sk, key, old_state);
-	tcp_forget(typed, sk, old_state, new_state);
-	return 0;
-}
-
-HOOK_PROTO("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS)
-int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
-{
-	return on_state(true, sk, old_state, new_state);
-}
-
-HOOK_PROTO("raw_tp/inet_sock_set_state", state, 2, TCP_SET_STATE_ARGS)
-int BPF_PROG(set_state_raw, struct sock *sk, int old_state, int new_state)
-{
-	return on_state(false, sk, old_state, new_state);
-}
-
-/* Run once, by the user half: who listens and who connected before the agent came. It makes no rows. */
-HOOK("iter/task_file", older, 1)
-int note_older(struct bpf_iter__task_file *iterator)
-{
-	struct task_struct *task = iterator->task;
-	struct file *file = iterator->file;
-	struct tcp_listener *listener;
-	struct tcp_port port;
-	struct sock *sk;
-	__u32 state;
-
-	if (!task || !file || !(sk = tcp_sock_of(file)))
-		return 0;
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (state == TCP_LISTEN) {
-		port = tcp_port_of(false, sk);
-		listener = bpf_map_lookup_elem(&tcp_listeners, &port);
-		/* of the processes that share it the first one owns it (a reference is the iterator's) */
-		if (!listener || file_references(file) <= 2)
-			tcp_listening_seen(sk, read_owner(true, task), iterator->meta->session_id);
-	} else if (state != TCP_CLOSE && tcp_direction_of(false, sk) == TCP_OUTBOUND) {
-		tcp_outgoing_seen(sk, read_owner(true, task));
-	}
-	return 0;
 }

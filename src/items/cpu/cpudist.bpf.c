@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cpudist - how long threads stay on a CPU at a stretch, and how long they stay away.
+ *
+ * sched_switch ends a stretch of the thread before, and the absence of the thread after. A thread alternates between
+ * the two, so one time for each thread is enough. A preempted thread is away, too: its wait is in
+ * runqlat; its sleep is not.
+ */
+#include "kernel/compat.bpf.h"
+#include "kernel/filter.bpf.h"
+#include "kernel/read.bpf.h"
+
+ITEM("cpu", "off", "how long threads stay on a CPU, and away from it");
+
+enum { TASK_DEAD = 0x80 };
+
+METRIC_HISTOGRAM(
+	on_cpu, struct owner, 8192,
+	"name=cpudist_on;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time on a CPU at a "
+	"stretch");
+METRIC_HISTOGRAM(
+	off_cpu, struct owner, 8192,
+	"name=cpudist_off;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time from leaving a "
+	"CPU to the next one");
+
+/* tid -> when it came to where it is (ktime, ns). Deleted when the thread is dead. */
+PER_THREAD(since, __u64, 65536);
+
+static __always_inline void leaves(bool typed, struct task_struct *task, void *metric, __u64 now,
+				   bool dies)
+{
+	__u32 tid = READ_FIELD(typed, task, pid);
+	__u64 *came, took_ns;
+	struct owner owner;
+
+	if (!tid)
+		return; /* idle */
+	came = bpf_map_lookup_elem(&since, &tid);
+	if (!came) {
+		if (!dies)
+			map_set(&since, &tid, &now, BPF_ANY);
+		return;
+	}
+	took_ns = now - *came;
+	*came = now;
+	if (dies)
+		bpf_map_delete_elem(&since, &tid);
+	if (!filter_task(task))
+		return;
+	owner = read_owner(typed, task);
+	histogram_add(metric, &owner, took_ns);
+}
+
+ON_TRACEPOINT(sched_switch, "bool,struct task_struct *,struct task_struct *", bool preempt,
+	      struct task_struct *prev, struct task_struct *next)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	leaves(typed, prev, &on_cpu, now, !preempt && task_state(typed, prev) & TASK_DEAD);
+	leaves(typed, next, &off_cpu, now, false);
+	return 0;
+}
