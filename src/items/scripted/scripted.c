@@ -235,10 +235,13 @@ static struct metric *add_metric(struct scripted *script, const struct script_ma
 				 const char *suffix)
 {
 	struct metric *metric = &script->metric[script->ops.metric_count++];
+	struct buf name;
 
 	*metric = (struct metric){.type = METRIC_GAUGE, .scale = 1, .help = (char *)map->help};
-	snprintf(metric->name, sizeof(metric->name), "sonde_%s%s%s%s", script->name,
-		 *map->name ? "_" : "", map->name, suffix);
+	buf_init(&name, METRIC_NAME_BYTES - 1);
+	buf_f(&name, "sonde_%s%s%s%s", script->name, *map->name ? "_" : "", map->name, suffix);
+	snprintf(metric->name, sizeof(metric->name), "%s", buf_text(&name));
+	buf_done(&name);
 	return metric;
 }
 
