@@ -25,6 +25,9 @@ enum {
 	CAP_POD_LIST = 16 << 20,	/* bytes of a kubelet's or API server's list, while it is read */
 	CAP_POD_EVENT = 2 << 20,	/* bytes of one pod in a watch (etcd keeps at most 1.5 MiB) */
 
+	CAP_CODE_FILES = 4096, /* programs and libraries that somebody asked for; 130 bytes and its key */
+	CAP_CODE_MAPPINGS = 16384, /* where they were seen; 48 bytes */
+
 	/* record: summaries of one interval */
 	CAP_SUMMARY_ROWS = 8192, /* 440 bytes, its key, a sketch (0.3 to 16 KiB) and an example */
 	CAP_SUMMARY_BYTES = 12 << 20, /* all keys, sketches and examples together */

@@ -451,6 +451,18 @@ int item_open(struct item *item, const char *path)
 	return kernel_open_file(item->registry->options.kernel, path);
 }
 
+struct kernel *item_kernel(struct item *item)
+{
+	return item->registry->options.kernel;
+}
+
+void *item_state_of(struct item *item, const char *name)
+{
+	const struct item *other = registry_find(item->registry, name);
+
+	return other && other->started ? other->state_of_ops : NULL;
+}
+
 int item_diag_tcp(struct item *item, int pid, int family, uint32_t states, struct buf *out)
 {
 	return kernel_diag(item->registry->options.kernel, pid, family, IPPROTO_TCP, states, out);

@@ -20,6 +20,7 @@ enum {
 	PASS_BYTES = 32 * 1024, /* fewer are not worth a word */
 };
 
+#define TUPLE_INSIDE (1u << 31) /* of a tuple's netns: layers find each other, not the connections below */
 #define LIBRARY_LAYER (1ull << 63) /* of a key: the kernel counts cookies up from 1 */
 
 _Static_assert(1 << HEAD_MAX_LOG2 == REQUESTS_HEAD_MAX, "one limit");
@@ -48,6 +49,9 @@ static bool is_loopback(const uint8_t addr[ADDR_BYTES])
 static struct tuple tuple_of(const struct talk *talk, bool of_the_peer)
 {
 	struct tuple tuple = {.netns = is_loopback(talk->local_addr) ? talk->netns : 0};
+
+	if (talk->via == VIA_LIBRARY)
+		tuple.netns |= TUPLE_INSIDE;
 
 	memcpy(tuple.local_addr, of_the_peer ? talk->remote_addr : talk->local_addr, ADDR_BYTES);
 	memcpy(tuple.remote_addr, of_the_peer ? talk->local_addr : talk->remote_addr, ADDR_BYTES);
@@ -260,10 +264,11 @@ static void write_verdict(struct talks *talks, struct talk *talk, enum requests_
 {
 	uint64_t word = requests_verdict(talk->cookie, wanted, talk->limit_log2[REQUESTS_IN],
 					 talk->limit_log2[REQUESTS_OUT]);
+	uint64_t *verdicts = talk->via == VIA_SOCKET ? talks->verdicts : talks->inside_verdicts;
 
 	talk->wanted = (uint8_t)wanted;
-	if (talks->verdicts && talk->via == VIA_SOCKET)
-		__atomic_store_n(&talks->verdicts[talk->cookie % REQUESTS_VERDICTS], word,
+	if (verdicts)
+		__atomic_store_n(&verdicts[talk->cookie % REQUESTS_VERDICTS], word,
 				 __ATOMIC_RELAXED);
 }
 
@@ -356,14 +361,34 @@ static void note_pass(struct talks *talks, const struct talk *talk, unsigned dir
 
 /* ---- events ---- */
 
-static void take_open(struct talks *talks, const struct requests_open *open)
+static void join_socket(struct talks *talks, struct talk *talk)
 {
-	struct talk *talk = find(talks, open->cookie);
-	bool is_from_start = !open->position[REQUESTS_IN] && !open->position[REQUESTS_OUT];
+	struct talk *socket = find(talks, talk->cookie);
+
+	talk->tells_its_end = true;
+	if (!socket || socket->inside)
+		return;
+	talk->socket = socket;
+	socket->inside = talk;
+}
+
+/* Whose bytes come first: direction 0 is what we receive, of an accepted connection the client's. */
+static enum side sender_of(const struct talk *talk)
+{
+	if (talk->via == VIA_LIBRARY && addr_is_none(talk->remote_addr))
+		return SIDE_UNKNOWN;
+	return talk->is_accepted ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+static void take_open(struct talks *talks, const struct requests_open *open, enum talk_via via)
+{
+	struct talk *talk = find_layer(talks, open->cookie, via);
+	bool is_from_start = !open->position[REQUESTS_IN] && !open->position[REQUESTS_OUT] &&
+			     (via == VIA_SOCKET || !(open->head.flags & REQUESTS_END));
 
 	if (talk) /* the kernel half is a new one, or was asked to: what it left out nobody knows */
 		forget(talks, talk);
-	talk = add(talks, open->cookie, VIA_SOCKET);
+	talk = add(talks, open->cookie, via);
 	if (!talk)
 		return;
 	talk->cgroup = open->cgroup;
@@ -376,10 +401,11 @@ static void take_open(struct talks *talks, const struct requests_open *open)
 	talk->heard_ns = open->head.ktime_ns;
 	memcpy(talk->local_addr, open->local_addr, ADDR_BYTES);
 	memcpy(talk->remote_addr, open->remote_addr, ADDR_BYTES);
-	note_tuple(talks, talk);
-	/* direction 0 is what we receive: of an accepted connection the client's */
-	conversation_init(&talk->conversation, false, open->is_accepted ? SIDE_CLIENT : SIDE_SERVER,
-			  is_from_start);
+	if (via == VIA_LIBRARY)
+		join_socket(talks, talk);
+	if (!addr_is_none(talk->remote_addr))
+		note_tuple(talks, talk);
+	conversation_init(&talk->conversation, false, sender_of(talk), is_from_start);
 	for (unsigned i = 0; i < 2; i++) {
 		talk->expected[i] = open->position[i];
 		conversation_begin(&talk->conversation, i, open->position[i]);
@@ -518,7 +544,8 @@ void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepte
 		ask_again(talks, chunk->cookie);
 }
 
-static void take_data(struct talks *talks, const struct requests_data *data, size_t size)
+static void take_data(struct talks *talks, const struct requests_data *data, size_t size,
+		      enum talk_via via)
 {
 	const struct chunk chunk = {
 		.cookie = data->cookie,
@@ -534,6 +561,7 @@ static void take_data(struct talks *talks, const struct requests_data *data, siz
 		.pid = data->pid,
 		.tid = data->tid,
 		.srtt_us = data->srtt_us,
+		.via = via,
 		.direction = data->direction,
 		.has_loss = data->lost_before,
 		.is_end = data->head.flags & REQUESTS_END,
@@ -545,9 +573,10 @@ static void take_data(struct talks *talks, const struct requests_data *data, siz
 		talks_chunk(talks, &chunk, false);
 }
 
-static void take_closed(struct talks *talks, const struct requests_closed *closed)
+static void take_closed(struct talks *talks, const struct requests_closed *closed,
+			enum talk_via via)
 {
-	struct talk *talk = find(talks, closed->cookie);
+	struct talk *talk = find_layer(talks, closed->cookie, via);
 
 	if (!talk) {
 		talks->counts.orphans++;
@@ -556,7 +585,7 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 	for (unsigned i = 0; i < 2; i++)
 		if (closed->lost[i] <= talk->conversation.streams[i].lost)
 			pass_hole(talk, i, closed->position[i], closed->head.ktime_ns);
-	if (talk->inside) {
+	if (talk->inside && !talk->inside->tells_its_end) {
 		for (unsigned i = 0; i < 2; i++)
 			end_direction(talks, talk->inside, i, closed->head.ktime_ns);
 		forget(talks, talk->inside);
@@ -621,7 +650,8 @@ static void take_datagram(struct talks *talks, const struct requests_datagram *d
 	take_exchanges(talks, talk);
 }
 
-void talks_event(struct talks *talks, const struct event_head *event, size_t size)
+static void take_event(struct talks *talks, const struct event_head *event, size_t size,
+		       enum talk_via via)
 {
 	static const size_t least[] = {
 		[REQUESTS_OPEN] = sizeof(struct requests_open),
@@ -636,10 +666,34 @@ void talks_event(struct talks *talks, const struct event_head *event, size_t siz
 		return;
 	}
 	switch ((enum requests_event)event->kind) {
-	case REQUESTS_OPEN: take_open(talks, (const void *)event); break;
-	case REQUESTS_DATA: take_data(talks, (const void *)event, size); break;
-	case REQUESTS_CLOSED: take_closed(talks, (const void *)event); break;
+	case REQUESTS_OPEN: take_open(talks, (const void *)event, via); break;
+	case REQUESTS_DATA: take_data(talks, (const void *)event, size, via); break;
+	case REQUESTS_CLOSED: take_closed(talks, (const void *)event, via); break;
 	case REQUESTS_DATAGRAM: take_datagram(talks, (const void *)event, size); break;
+	}
+}
+
+void talks_event(struct talks *talks, const struct event_head *event, size_t size)
+{
+	take_event(talks, event, size, VIA_SOCKET);
+}
+
+void talks_inside(struct talks *talks, const struct event_head *event, size_t size)
+{
+	if (event->kind == REQUESTS_DATAGRAM)
+		talks->counts.bad++;
+	else
+		take_event(talks, event, size, VIA_LIBRARY);
+}
+
+void talks_end_inside(struct talks *talks)
+{
+	struct talk *next;
+
+	for (struct talk *talk = talks->oldest; talk; talk = next) {
+		next = talk->newer;
+		if (talk->tells_its_end)
+			forget(talks, talk);
 	}
 }
 

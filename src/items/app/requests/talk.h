@@ -75,6 +75,7 @@ struct tuple {
 struct talk {
 	uint64_t cookie, cgroup;
 	enum talk_via via;
+	bool tells_its_end; /* of a library's layer: it has open and closed events of its own */
 	uint64_t heard_ns; /* the last event */
 	uint32_t pid, tid, netns; /* of the last call */
 	uint32_t srtt_us;
@@ -137,6 +138,7 @@ struct talks {
 	struct talk *oldest, *newest;
 	size_t cap;
 	uint64_t *verdicts; /* mapped: REQUESTS_VERDICTS words; NULL: nowhere to write them */
+	uint64_t *inside_verdicts; /* the same, for layers of libraries */
 	uint32_t *ports; /* mapped: REQUESTS_PORTS words; likewise */
 	struct requests_pass *passes; /* mapped: REQUESTS_VERDICTS of them; likewise */
 	uint32_t head_log2; /* bytes that do of the beginning of a long message */
@@ -162,6 +164,13 @@ void talks_event(struct talks *talks, const struct event_head *event, size_t siz
 /* Bytes of a connection, from whoever saw them. A library's layer begins with its first chunk and ends with its socket,
  * or with the chunks that end both directions; `is_accepted` says who connected where the socket is not known. */
 void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepted);
+
+/*
+ * Events like those of the kernel half, of a library's layer. Its open event names the ends itself (all 0: they are not
+ * known), with REQUESTS_END when it was joined late, and its closed event ends it. talks_end_inside: nobody tells of them any more.
+ */
+void talks_inside(struct talks *talks, const struct event_head *event, size_t size);
+void talks_end_inside(struct talks *talks);
 
 /* What is open now on connections where exchanges overlap, of those that began before `before_ns`. */
 void talks_open(struct talks *talks, uint64_t before_ns, talk_outcome each, void *ctx);

@@ -6,6 +6,7 @@
  * are normalised by their parsers, keys and bodies never come here.
  */
 #include "items/app/requests/tell.h"
+#include "items/app/requests/tls.h"
 
 #include <math.h>
 #include <netinet/in.h>
@@ -421,7 +422,8 @@ static void put_connection(struct filling *filling, const struct talk *talk, enu
 	char cookie[24];
 
 	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)talk->cookie);
-	put_text(filling, REQ_CONNECTION, span_of(cookie));
+	if (!(talk->cookie & TLS_UNPROVEN)) /* else nobody knows its socket */
+		put_text(filling, REQ_CONNECTION, span_of(cookie));
 	put_address(filling, REQ_LOCAL_ADDR, talk->local_addr, talk->local_port);
 	if (is_peer_known)
 		put_address(filling, REQ_REMOTE_ADDR, talk->remote_addr, talk->remote_port);

@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tls - plaintext, where programs hand it to their TLS library and take it from there.
+ *
+ * Probes stand on the few functions that read and write (tls.c finds them and says with the probe's cookie how each
+ * takes its arguments). Bytes are read when the function returns: then they are there, and it is known how many.
+ *
+ * Whose they are. A TLS object is an address in a process: {process, object}. It is tied to a socket by what is seen, not by what
+ * is likely: while a thread is inside such a function for an object, it sends or receives a TLS record over a socket
+ * (the tracepoints of sockets, in the same thread), or the object itself leads to a descriptor (Go). The tie is
+ * looked at again with every such call, so an object that lies where another one was is told apart by its socket. It
+ * ends with the socket, as does all that is known of it. An object without a tie (its bytes go through memory) is told
+ * with a number of ours in place of the socket's cookie: without addresses, which is better than with wrong ones.
+ *
+ * Each call costs its process two traps, so calls are counted by process; above `limit` calls a second its calls
+ * are not looked at until there are fewer.
+ */
+#include "kernel/emit.bpf.h"
+#include "kernel/read.bpf.h"
+#include "kernel/tcp_states.bpf.h"
+
+#include "items/app/requests/tls.h"
+
+ITEM("app", "on",
+     "plaintext of TLS for requests: OpenSSL, GnuTLS, NSS, Go (and what that costs each process)");
+PARAM(__u32, limit, 50000, "calls a second of one process above which it is left alone");
+
+EVENTS(4 * 1024 * 1024);
+
+enum { TAIL = REQUESTS_TAIL, RECORD_HEAD = 5, SECOND_NS = 1000000000 };
+
+/* The function of a library that the thread is in. */
+struct call {
+	__u64 object, buffer,
+		bytes_at; /* bytes_at: where the function says how many, 0 = it returns them */
+	__u32 direction;
+	bool is_inside;
+	__u8 pad[3];
+	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
+};
+
+struct object {
+	__u64 cookie; /* of its socket; TLS_UNPROVEN: a number of ours; 0 = nothing is told yet */
+	__u64 position[2]; /* behind the last byte */
+	__u64 moved[2], captured[2], cut[2], lost[2]; /* bytes; moved = the others */
+	__u32 cut_before[2], lost_before[2]; /* not told yet */
+	__u32 verdict;
+	__u32 srtt_us;
+	__u8 is_from_start; /* its handshake was seen, and no other since */
+	__u8 is_told;
+	__u8 pad[6];
+};
+
+/* A tie, from the socket's end. */
+struct tie {
+	struct tls_key key;
+	__u64 arrived_ns; /* when bytes came that nobody has received yet; 0 = none, or not seen */
+};
+
+/* Thread -> the function it is in. Goes with the thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* {process, TLS object} -> what is known of it. Deleted with its socket; without one, when it is freed or by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TLS_OBJECTS);
+	__type(key, struct tls_key);
+	__type(value, struct object);
+} objects SEC(".maps");
+
+/* Cookie of a socket -> its TLS object. Deleted when the socket closes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TLS_OBJECTS);
+	__type(key, __u64);
+	__type(value, struct tie);
+} ties SEC(".maps");
+
+/* Process -> how often it calls. Deleted by the registry, when the process is dead. */
+struct rate {
+	__u64 second_ns; /* begin of the second that is being counted */
+	__u32 calls; /* in it */
+	__u32 is_limited; /* too many in the second before */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TLS_PROCESSES);
+	__type(key, __u32);
+	__type(value, struct rate);
+} rates SEC(".maps") KEY_IS_TASK;
+
+/* What its probes cost a process, and what they saw. */
+struct cost {
+	__u64 calls COUNTER("name=tls_calls;help=Probed calls of TLS libraries: each costs its "
+			    "process two traps") COL("count");
+	__u64 passed COUNTER("name=tls_calls_passed;help=Calls that were not looked at: the "
+			     "process made more than `limit` a second") COL("count");
+	__u64 bytes COUNTER("name=tls_plaintext;unit=bytes;help=Plaintext that these calls moved")
+		COL("bytes");
+	__u64 tied COUNTER("name=tls_connections_tied;help=TLS connections whose socket is proven")
+		COL("count");
+	__u64 untied COUNTER("name=tls_connections_untied;help=TLS connections that go through "
+			     "memory: told without addresses") COL("count");
+};
+METRICS(cost, struct owner, struct cost, TLS_PROCESSES);
+
+/* Cookie modulo its size -> verdict (requests.h). Written by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, REQUESTS_VERDICTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} verdicts SEC(".maps");
+
+struct room {
+	__u32 is_taken;
+	__u32 pad;
+	__u8 event[sizeof(struct requests_data)];
+	__u8 bytes[REQUESTS_HEAD_MAX + 2 * TAIL];
+};
+
+enum { ROOMS = 2 };
+
+/* Number -> where an event is put together; two, since a task that has one may be pushed aside. Per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ROOMS);
+	__type(key, __u32);
+	__type(value, struct room);
+} rooms SEC(".maps");
+
+/* 0 -> numbers given to objects without a socket. Per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} numbers SEC(".maps");
+
+static __always_inline struct requests_data *data_in(struct room *room)
+{
+	return (void *)room->event;
+}
+
+static __always_inline struct room *take_room(void)
+{
+	for (__u32 i = 0; i < ROOMS; i++) {
+		__u32 key = i;
+		struct room *room = bpf_map_lookup_elem(&rooms, &key);
+
+		if (room && !room->is_taken) {
+			room->is_taken = 1;
+			return room;
+		}
+	}
+	count_add(COUNT_LOST_STATE);
+	return 0;
+}
+
+/* ---- processes ---- */
+
+static __always_inline struct cost *cost_of_current(void)
+{
+	static const struct cost none;
+	struct owner owner = read_owner_of_current();
+
+	return map_get_or_add(&cost, &owner, &none);
+}
+
+/* False: this process makes too many calls. (Threads may count past each other: it is a limit, no sum.) */
+static __always_inline bool may_look(__u32 pid)
+{
+	static const struct rate none;
+	struct rate *rate = bpf_map_lookup_elem(&rates, &pid);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!rate) {
+		bpf_map_update_elem(&rates, &pid, &none, BPF_NOEXIST);
+		rate = bpf_map_lookup_elem(&rates, &pid);
+	}
+	if (!rate || !limit)
+		return true;
+	if (now - rate->second_ns >= SECOND_NS) {
+		rate->is_limited = rate->calls > limit;
+		rate->second_ns = now;
+		rate->calls = 0;
+	}
+	__sync_fetch_and_add(&rate->calls, 1);
+	return rate->calls <= limit && !rate->is_limited;
+}
+
+/* ---- connections ---- */
+
+static __always_inline void note_cut(struct object *object, __u32 bytes, __u32 direction)
+{
+	object->cut[direction & 1] += bytes;
+	object->cut_before[direction & 1] += bytes;
+}
+
+static __always_inline void note_lost(struct object *object, __u32 bytes, __u32 direction)
+{
+	object->lost[direction & 1] += bytes;
+	object->lost_before[direction & 1] += bytes;
+}
+
+/* `sk` 0: nobody knows it. Returns false when the ring is full. */
+static __always_inline bool tell_open(struct object *object, struct sock *sk)
+{
+	struct requests_open *event = emit_reserve(REQUESTS_OPEN, sizeof(*event));
+	struct sock_addrs addrs = {};
+
+	if (!event)
+		return false;
+	if (sk)
+		read_sock_addrs(sk, &addrs);
+	event->head.flags =
+		object->is_from_start ? 0 : REQUESTS_END; /* (of this item: joined late) */
+	event->cookie = object->cookie;
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->cgroup = item_cgroup1 ? cgroup_of((struct task_struct *)bpf_get_current_task())
+				     : bpf_get_current_cgroup_id();
+	event->netns = sk ? read_sock_netns(false, sk) : 0;
+	event->position[0] = object->position[0];
+	event->position[1] = object->position[1];
+	__builtin_memcpy(event->local_addr, addrs.local_addr, 16);
+	__builtin_memcpy(event->remote_addr, addrs.remote_addr, 16);
+	event->local_port = addrs.local_port;
+	event->remote_port = addrs.remote_port;
+	event->transport = PROTO_TCP;
+	event->is_accepted = sk && BPF_CORE_READ(sk, sk_max_ack_backlog) != 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	object->is_told = true;
+	emit_submit(event);
+	return true;
+}
+
+static __always_inline void tell_closed(struct object *object)
+{
+	struct requests_closed *event;
+
+	if (!object->is_told)
+		return;
+	object->is_told = false;
+	event = emit_reserve(REQUESTS_CLOSED, sizeof(*event));
+	if (!event)
+		return;
+	event->cookie = object->cookie;
+	for (int i = 0; i < 2; i++) {
+		event->position[i] = object->position[i];
+		event->moved[i] = object->moved[i];
+		event->captured[i] = object->captured[i];
+		event->cut[i] = object->cut[i];
+		event->lost[i] = object->lost[i];
+	}
+	emit_submit(event);
+}
+
+static __always_inline struct object *object_of(const struct tls_key *key)
+{
+	static const struct object none;
+	struct object *object = bpf_map_lookup_elem(&objects, key);
+
+	if (object)
+		return object;
+	bpf_map_update_elem(&objects, key, &none, BPF_NOEXIST);
+	object = bpf_map_lookup_elem(&objects, key);
+	if (!object)
+		count_add(COUNT_LOST_MAP);
+	return object;
+}
+
+/* The object begins anew: for another socket, or for another connection without one. */
+static __always_inline void begin(struct object *object, __u64 cookie)
+{
+	__u8 is_from_start = object->is_from_start && !object->moved[0] && !object->moved[1];
+
+	if (object->cookie) {
+		is_from_start = object->is_from_start == 2; /* a handshake since */
+		tell_closed(object);
+	}
+	__builtin_memset(object->position, 0, sizeof(object->position));
+	__builtin_memset(object->moved, 0, sizeof(object->moved));
+	__builtin_memset(object->captured, 0, sizeof(object->captured));
+	__builtin_memset(object->cut, 0, sizeof(object->cut));
+	__builtin_memset(object->lost, 0, sizeof(object->lost));
+	__builtin_memset(object->cut_before, 0, sizeof(object->cut_before));
+	__builtin_memset(object->lost_before, 0, sizeof(object->lost_before));
+	object->verdict = 0;
+	object->cookie = cookie;
+	object->is_from_start = is_from_start;
+}
+
+/* This object's bytes went over this socket just now. */
+static __always_inline void prove(const struct tls_key *key, struct sock *sk, __u64 cookie)
+{
+	struct object *object = object_of(key);
+	struct cost *cost;
+	struct tie tie = {.key = *key};
+
+	if (!object || !cookie || object->cookie == cookie)
+		return;
+	begin(object, cookie);
+	if (bpf_map_update_elem(&ties, &cookie, &tie, BPF_ANY))
+		count_add(COUNT_LOST_MAP);
+	tell_open(object, sk);
+	cost = cost_of_current();
+	if (cost)
+		__sync_fetch_and_add(&cost->tied, 1);
+}
+
+static __always_inline bool begin_unproven(struct object *object)
+{
+	struct cost *cost = cost_of_current();
+	__u32 zero = 0;
+	__u64 *number = bpf_map_lookup_elem(&numbers, &zero);
+
+	if (!number)
+		return false;
+	*number += 1;
+	begin(object, TLS_UNPROVEN | *number << 10 | (bpf_get_smp_processor_id() & 1023));
+	if (cost)
+		__sync_fetch_and_add(&cost->untied, 1);
+	return tell_open(object, 0);
+}
+
+/* ---- bytes ---- */
+
+static __always_inline void read_verdict(struct object *object)
+{
+	__u32 place = object->cookie % REQUESTS_VERDICTS;
+	__u64 *verdict = bpf_map_lookup_elem(&verdicts, &place), word;
+
+	if (!verdict)
+		return;
+	word = *(volatile __u64 *)verdict;
+	if (word >> 32 == (__u32)(object->cookie / REQUESTS_VERDICTS + 1))
+		object->verdict = (__u32)word;
+}
+
+static __always_inline __u32 wanted_bytes(const struct object *object, __u32 direction)
+{
+	__u32 log2 = object->verdict >> (direction ? 16 : 8) & 31;
+
+	return log2 ? 1u << log2 : REQUESTS_HEAD_MAX;
+}
+
+/* The first bytes and, where those are not all, the last ones. */
+static __always_inline void copy_bytes(struct room *room, __u64 from, __u32 moved, __u64 want)
+{
+	struct requests_data *data = data_in(room);
+	__u64 len = want < moved ? want : moved;
+
+	data->first = data->last = 0;
+	asm volatile("" : "+r"(len)); /* said once more: verifiers lose the bounds of a minimum */
+	if (len > REQUESTS_HEAD_MAX)
+		len = REQUESTS_HEAD_MAX;
+	if (bpf_probe_read_user(room->bytes, len, (void *)from)) {
+		count_add(COUNT_LOST_READ);
+		return;
+	}
+	data->first = len;
+	if (moved >= len + TAIL && len <= REQUESTS_HEAD_MAX &&
+	    !bpf_probe_read_user(room->bytes + len, TAIL, (void *)(from + moved - TAIL)))
+		data->last = TAIL;
+}
+
+static __always_inline void send_data(struct object *object, struct room *room, __u32 moved,
+				      __u32 direction)
+{
+	struct requests_data *data = data_in(room);
+	__u64 bytes = data->first + data->last;
+	__u32 captured = bytes;
+
+	asm volatile("" : "+r"(bytes));
+	if (bytes > REQUESTS_HEAD_MAX + TAIL)
+		bytes = REQUESTS_HEAD_MAX + TAIL;
+	data->head.kind = REQUESTS_DATA;
+	data->head.size = sizeof(*data) + bytes;
+	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes, emit_wakeup())) {
+		count_add(COUNT_LOST_RING);
+		note_lost(object, moved, direction);
+		return;
+	}
+	count_add(COUNT_EMITTED);
+	object->captured[direction & 1] += captured;
+	object->cut[direction & 1] += moved - captured;
+	object->cut_before[direction & 1] = object->lost_before[direction & 1] = 0;
+}
+
+/* When these bytes came to the socket; it is asked once. */
+static __always_inline __u64 take_arrival(const struct object *object, __u32 direction)
+{
+	struct tie *tie;
+	__u64 ns, cookie = object->cookie;
+
+	if (direction != REQUESTS_IN)
+		return 0;
+	tie = bpf_map_lookup_elem(&ties, &cookie);
+	if (!tie)
+		return 0;
+	ns = tie->arrived_ns;
+	tie->arrived_ns = 0;
+	return ns;
+}
+
+static __always_inline void tell_data(struct object *object, __u64 from, __u32 moved,
+				      __u64 position, __u32 direction, __u64 ns)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct room *room = take_room();
+	struct requests_data *data;
+
+	if (!room) {
+		note_lost(object, moved, direction);
+		return;
+	}
+	data = data_in(room);
+	data->head.flags = 0;
+	data->head.ktime_ns = ns;
+	data->cookie = object->cookie;
+	data->position = position;
+	data->received = 0;
+	data->arrived_ns = data->arrived_last_ns = take_arrival(object, direction);
+	data->pid = id >> 32;
+	data->tid = (__u32)id;
+	data->moved = moved;
+	data->cut_before = object->cut_before[direction & 1];
+	data->lost_before = object->lost_before[direction & 1];
+	data->srtt_us = object->srtt_us;
+	data->direction = direction;
+	copy_bytes(room, from, moved, wanted_bytes(object, direction));
+	send_data(object, room, moved, direction);
+	room->is_taken = 0;
+}
+
+/* The library moved that many bytes of plaintext for an object, at that time. */
+static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u32 moved,
+				     __u32 direction, __u64 ns)
+{
+	struct object *object = object_of(key);
+	struct cost *cost = cost_of_current();
+	__u64 position;
+
+	if (!object)
+		return;
+	if (!object->cookie && !begin_unproven(object))
+		return;
+	if (cost)
+		__sync_fetch_and_add(&cost->bytes, moved);
+	object->is_from_start = object->is_from_start ? 1 : 0;
+	position = object->position[direction & 1];
+	object->position[direction & 1] = position + moved;
+	object->moved[direction & 1] += moved;
+	read_verdict(object);
+	if ((object->verdict & 0xff) == REQUESTS_UNWANTED || !object->is_told)
+		note_cut(object, moved, direction);
+	else
+		tell_data(object, from, moved, position, direction, ns);
+}
+
+/* ---- functions of libraries ---- */
+
+static __always_inline struct call *call_of_thread(__u64 flags)
+{
+	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), 0, flags);
+}
+
+/* Of NSPR: does a layer lie above another one? TLS always does (prio.h: file_type of the methods, lower). */
+static __always_inline bool is_layered(__u64 descriptor)
+{
+	enum { PR_DESC_LAYERED = 4, LOWER = 16 };
+	__u64 methods = 0, lower = 0;
+	__u32 type = 0;
+
+	bpf_probe_read_user(&methods, sizeof(methods), (void *)descriptor);
+	bpf_probe_read_user(&lower, sizeof(lower), (void *)(descriptor + LOWER));
+	bpf_probe_read_user(&type, sizeof(type), (void *)methods);
+	return lower && type == PR_DESC_LAYERED;
+}
+
+HOOK("uprobe", entry, 1)
+int tls_entered(struct pt_regs *ctx)
+{
+	__u64 how = bpf_get_attach_cookie(ctx);
+	bool is_looked_at = may_look(bpf_get_current_pid_tgid() >> 32);
+	struct cost *cost = cost_of_current();
+	struct call *call;
+
+	if (cost)
+		__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
+	if (!is_looked_at)
+		return 0;
+	if ((how & 0xff) == TLS_NSPR && !is_layered(PT_REGS_PARM1(ctx)))
+		return 0;
+	call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call) {
+		count_add(COUNT_LOST_MEMORY);
+		return 0;
+	}
+	call->object = PT_REGS_PARM1(ctx);
+	call->buffer = PT_REGS_PARM2(ctx);
+	call->bytes_at = (how & 0xff) == TLS_C_EX ? PT_REGS_PARM4(ctx) : 0;
+	call->direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
+	call->sent_ns = 0;
+	call->is_inside = true;
+	return 0;
+}
+
+/* How many bytes the function moved; 0 = none. */
+static __always_inline __u32 result_of(struct pt_regs *ctx, const struct call *call)
+{
+	__u64 bytes = 0;
+	int result = (int)PT_REGS_RC(ctx);
+
+	if (result <= 0)
+		return 0;
+	if (!call->bytes_at)
+		return result;
+	if (bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->bytes_at) || bytes > 1u << 30)
+		return 0;
+	return bytes;
+}
+
+/* Nothing could be read: what came was no plaintext (a ticket, an alert), and its arrival says nothing of what follows. */
+static __always_inline void forget_arrival(const struct tls_key *key)
+{
+	struct object *object = bpf_map_lookup_elem(&objects, key);
+
+	if (object && object->cookie)
+		take_arrival(object, REQUESTS_IN);
+}
+
+HOOK("uretprobe", return, 1)
+int tls_returned(struct pt_regs *ctx)
+{
+	struct call *call = call_of_thread(0);
+	struct tls_key key = {};
+	__u32 moved;
+
+	if (!call || !call->is_inside)
+		return 0;
+	call->is_inside = false;
+	key.object = call->object;
+	key.pid = bpf_get_current_pid_tgid() >> 32;
+	moved = result_of(ctx, call);
+	if (moved)
+		on_moved(&key, call->buffer, moved, call->direction,
+			 call->sent_ns ? call->sent_ns : bpf_ktime_get_ns());
+	else if (call->direction == REQUESTS_IN)
+		forget_arrival(&key);
+	return 0;
+}
+
+/* A handshake begins or goes on: what comes is seen from the start. */
+HOOK("uprobe", handshake, 1)
+int tls_shakes_hands(struct pt_regs *ctx)
+{
+	struct tls_key key = {.object = PT_REGS_PARM1(ctx),
+			      .pid = bpf_get_current_pid_tgid() >> 32};
+	struct object *object = object_of(&key);
+
+	if (!object)
+		return 0;
+	if (object->cookie & TLS_UNPROVEN && (object->moved[0] || object->moved[1])) {
+		tell_closed(
+			object); /* another one that lies where it was, or renegotiation: told apart it can't be */
+		object->cookie = 0;
+		__builtin_memset(object->moved, 0, sizeof(object->moved));
+	}
+	object->is_from_start = 2;
+	return 0;
+}
+
+/* The object is gone. One that has a socket goes with that: what the library had decrypted may still be told. */
+HOOK("uprobe", free, 1)
+int tls_freed(struct pt_regs *ctx)
+{
+	struct tls_key key = {.object = PT_REGS_PARM1(ctx),
+			      .pid = bpf_get_current_pid_tgid() >> 32};
+	struct object *object = bpf_map_lookup_elem(&objects, &key);
+
+	if (!object || (object->cookie && !(object->cookie & TLS_UNPROVEN)))
+		return 0;
+	tell_closed(object);
+	bpf_map_delete_elem(&objects, &key);
+	return 0;
+}
+
+/* ---- sockets ---- */
+
+/* Where the bytes of the running call begin, as far as it is one of the plain ones. */
+static __always_inline __u64 buffer_of_call(void)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 at = ARCH_SYSCALL_ARG2(regs), piece[2] = {};
+
+	switch (ARCH_SYSCALL_NR(regs)) {
+	case ARCH_NR_sendto:
+	case ARCH_NR_recvfrom:
+	case ARCH_NR_read:
+	case ARCH_NR_write: return at;
+	case ARCH_NR_sendmsg:
+	case ARCH_NR_recvmsg: /* struct user_msghdr: name, its length, then the vector */
+		if (bpf_probe_read_user(&at, sizeof(at), (void *)(at + 16)))
+			return 0; /* fall through */
+	case ARCH_NR_readv:
+	case ARCH_NR_writev:
+		return bpf_probe_read_user(piece, sizeof(piece), (void *)at) ? 0 : piece[0];
+	}
+	return 0;
+}
+
+/* A record's type and version (RFC 8446 5.1): a callback of the program that writes to another socket does not look like that. */
+static __always_inline bool is_record(__u64 at)
+{
+	__u8 head[3] = {};
+
+	return at && !bpf_probe_read_user(head, sizeof(head), (void *)at) && head[0] >= 0x14 &&
+	       head[0] <= 0x18 && head[1] == 3 && head[2] <= 4;
+}
+
+static __always_inline int on_socket(struct sock *sk, int result, __u32 direction)
+{
+	struct call *call = call_of_thread(0);
+	struct tls_key key = {};
+	struct object *object;
+	__u64 cookie;
+
+	if (!call || !call->is_inside || result < RECORD_HEAD || sk->sk_protocol != PROTO_TCP)
+		return 0;
+	/* the answer may be there before the function returns */
+	if (direction == REQUESTS_OUT && call->direction == REQUESTS_OUT)
+		call->sent_ns = bpf_ktime_get_ns();
+	key.object = call->object;
+	key.pid = bpf_get_current_pid_tgid() >> 32;
+	cookie = bpf_get_socket_cookie(sk);
+	object = bpf_map_lookup_elem(&objects, &key);
+	if (object && object->cookie == cookie) {
+		struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+		object->srtt_us = tcp ? tcp->srtt_us >> 3 : 0;
+		return 0;
+	}
+	if (is_record(buffer_of_call()))
+		prove(&key, sk, cookie);
+	return 0;
+}
+
+HOOK_PROTO("tp_btf/sock_send_length", send, 1, "struct sock *,int,int")
+int BPF_PROG(send_length, struct sock *sk, int result, int flags)
+{
+	return on_socket(sk, result, REQUESTS_OUT);
+}
+
+HOOK_PROTO("tp_btf/sock_recv_length", receive, 1, "struct sock *,int,int")
+int BPF_PROG(recv_length, struct sock *sk, int result, int flags)
+{
+	return on_socket(sk, result, REQUESTS_IN);
+}
+
+HOOK_OPTIONAL("tp_btf/sk_data_ready", arrival, 1)
+int BPF_PROG(data_ready, struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct tie *tie = cookie ? bpf_map_lookup_elem(&ties, &cookie) : 0;
+
+	if (tie && !tie->arrived_ns)
+		tie->arrived_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+HOOK_PROTO("tp_btf/inet_sock_set_state", state, 1, TCP_SET_STATE_ARGS)
+int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct object *object;
+	struct tls_key key;
+	struct tie *tie;
+
+	if (new_state != TCP_CLOSE || !cookie)
+		return 0;
+	tie = bpf_map_lookup_elem(&ties, &cookie);
+	if (!tie)
+		return 0;
+	key = tie->key;
+	object = bpf_map_lookup_elem(&objects, &key);
+	if (object && object->cookie == cookie) {
+		tell_closed(object);
+		bpf_map_delete_elem(&objects, &key);
+	}
+	bpf_map_delete_elem(&ties, &cookie);
+	return 0;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tls, the user half - puts probes into the TLS libraries of this machine as they are found, and hands their plaintext to requests.
+ *
+ * A library's file is found once (world/symbol/code.c) and probed for all processes that map it, also later ones. What
+ * the programs tell are events of the item `requests`, as another layer of its connections (talk.h); it says what
+ * of them it wants. While it is off nobody reads plaintext.
+ */
+#include "base/clock.h"
+#include "items/app/requests/inside.h"
+#include "items/app/requests/tls_places.h"
+#include "world/symbol/code.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The probes of one file. */
+struct probes {
+	struct tls_places places;
+	int link[TLS_PLACES]; /* owned; -1 = not attached */
+};
+
+struct tls {
+	struct item *item;
+	struct object *object; /* whose programs are attached; borrowed, only compared */
+	struct code *code; /* owned */
+	struct requests *requests; /* borrowed, looked for with every event; NULL = it is off */
+	uint64_t ticks;
+	uint64_t refused; /* probes that could not be attached */
+};
+
+enum { TRY_TICKS = 60 };
+
+/* Where distributions keep them: probed before anybody runs them, for programs that live shorter than a tick. */
+static const char *const usual[] = {
+#define EVERYWHERE(name)                                                                           \
+	"/usr/lib/x86_64-linux-gnu/" name, "/usr/lib/aarch64-linux-gnu/" name, "/usr/lib64/" name
+	EVERYWHERE("libssl.so.3"),
+	EVERYWHERE("libssl.so.1.1"),
+	EVERYWHERE("libgnutls.so.30"),
+	EVERYWHERE("libnspr4.so"),
+#undef EVERYWHERE
+};
+
+static const char *const program_name[] = {
+	[TLS_ENTERED] = "tls_entered",
+	[TLS_RETURNED] = "tls_returned",
+	[TLS_SHAKES_HANDS] = "tls_shakes_hands",
+	[TLS_FREED] = "tls_freed",
+};
+
+/* ---- probes ---- */
+
+static void attach(struct tls *tls, struct probes *probes, int fd)
+{
+	for (uint32_t i = 0; i < probes->places.count; i++) {
+		const struct tls_place *place = &probes->places.place[i];
+		struct user_place where = {
+			.file = fd,
+			.offset = place->offset,
+			.cookie = place->cookie | 1ull << 63, /* (0 would be none at all) */
+			.at_return = place->program == TLS_RETURNED,
+		};
+		struct err why;
+
+		probes->link[i] = object_attach_place(tls->object, program_name[place->program],
+						      &where, &why);
+		if (probes->link[i] < 0) {
+			tls->refused++;
+			item_count(tls->item, "lost", "probe", 1);
+		}
+	}
+}
+
+static void detach(struct probes *probes)
+{
+	for (uint32_t i = 0; i < probes->places.count; i++)
+		if (probes->link[i] >= 0)
+			close(probes->link[i]);
+}
+
+static bool wants(void *ctx, struct span name, bool is_program)
+{
+	return is_program || tls_is_library(name);
+}
+
+static void found(void *ctx, struct code_file *file, int fd)
+{
+	struct tls *tls = ctx;
+	struct tls_places places;
+	struct probes *probes;
+	struct elf elf;
+
+	if (elf_open_fd(&elf, dup(fd)))
+		return;
+	tls_places_find(&elf, &places);
+	elf_close(&elf);
+	if (!places.library)
+		return;
+	probes = calloc(1, sizeof(*probes));
+	if (!probes)
+		return;
+	probes->places = places;
+	attach(tls, probes, fd);
+	file->user = probes;
+}
+
+static void gone(void *ctx, struct code_file *file)
+{
+	if (file->user)
+		detach(file->user);
+	free(file->user);
+	file->user = NULL;
+}
+
+static const struct code_ops code_ops = {.wants = wants, .found = found, .gone = gone};
+
+static void try_usual(struct tls *tls, uint64_t now_ns)
+{
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		code_try(tls->code, usual[i], now_ns);
+}
+
+/* ---- what the registry calls ---- */
+
+/* At the start, and when another version of the programs runs: its probes are new. */
+static int follow_object(struct tls *tls, uint64_t now_ns)
+{
+	code_free(tls->code);
+	tls->object = item_object(tls->item);
+	tls->code = code_new(item_kernel(tls->item), item_world(tls->item), &code_ops, tls);
+	if (!tls->code)
+		return -ENOMEM;
+	try_usual(tls, now_ns);
+	return 0;
+}
+
+/* Requests may have been switched off and on. */
+static struct requests *find_requests(struct tls *tls)
+{
+	struct requests *requests = item_state_of(tls->item, "requests");
+
+	if (requests)
+		requests->talks.inside_verdicts = object_mapped(tls->object, "verdicts");
+	return requests;
+}
+
+static void event(struct item *item, void *state, const struct event_head *event, size_t size)
+{
+	struct tls *tls = state;
+	struct requests *requests = find_requests(tls);
+
+	if (requests)
+		talks_inside(&requests->talks, event, size);
+	else
+		item_count(item, "dropped", "requests_off", 1);
+}
+
+static void stop(struct item *item, void *state)
+{
+	struct tls *tls = state;
+	struct requests *requests = item_state_of(item, "requests");
+
+	if (requests) {
+		requests->talks.inside_verdicts = NULL;
+		talks_end_inside(&requests->talks);
+	}
+	code_free(tls->code);
+	free(tls);
+}
+
+static int start(struct item *item, void **ret_state, struct err *why)
+{
+	struct tls *tls = calloc(1, sizeof(*tls));
+
+	if (!tls)
+		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
+	tls->item = item;
+	if (follow_object(tls, clock_monotonic_ns())) {
+		stop(item, tls);
+		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
+	}
+	*ret_state = tls;
+	return 0;
+}
+
+static void tick(struct item *item, void *state, uint64_t now_ns)
+{
+	struct tls *tls = state;
+
+	if (tls->object != item_object(item) && follow_object(tls, now_ns))
+		return;
+	if (++tls->ticks % TRY_TICKS == 0)
+		try_usual(tls, now_ns);
+	code_tick(tls->code, now_ns);
+}
+
+const struct item_ops tls_item = {
+	.start = start,
+	.event = event,
+	.tick = tick,
+	.stop = stop,
+};

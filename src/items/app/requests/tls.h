@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tls - what the two halves of the item agree on: which function a probe stands on, and what is known of a process.
+ * Included by both. (Events are those of requests.h: to what is behind them, plaintext is bytes like others.)
+ */
+#pragma once
+
+#include "items/app/requests/requests.h"
+
+/* How a function takes its arguments and says how many bytes it moved: bits 0-7 of a probe's cookie. */
+enum tls_form {
+	TLS_C, /* (object, buffer, length) -> bytes, or <= 0 */
+	TLS_C_EX, /* (object, buffer, length, size_t *bytes) -> 1 */
+	TLS_NSPR, /* as TLS_C; the object is a descriptor that may be one without TLS */
+	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */
+};
+
+enum {
+	TLS_SENDS = 1 << 8, /* the function sends: bit of a probe's cookie */
+	TLS_OBJECTS = 16384, /* TLS connections followed at once */
+	TLS_PROCESSES = 4096,
+	TLS_UNPROVEN_BIT = 62, /* of a cookie: not a socket's, but a number of ours */
+};
+
+#define TLS_UNPROVEN (1ull << TLS_UNPROVEN_BIT)
+
+struct tls_key {
+	requests_u64 object; /* address */
+	requests_u32 pid, pad;
+};

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tls_places - which functions of a program or library move plaintext.
+ *
+ * As few as possible, since every hit costs its process two traps: those that read and write, and of OpenSSL two that are
+ * called once in a connection's life. All must be the file's own (defined there); a program that only uses a
+ * library has none of them. BoringSSL and what links OpenSSL statically keep the names.
+ */
+#include "items/app/requests/tls_places.h"
+
+static const struct wanted {
+	const char *library, *name;
+	uint64_t cookie;
+	enum tls_program program; /* TLS_ENTERED: and its return */
+} wanted[] = {
+	{"openssl", "SSL_read", TLS_C, TLS_ENTERED},
+	{"openssl", "SSL_write", TLS_C | TLS_SENDS, TLS_ENTERED},
+	{"openssl", "SSL_read_ex", TLS_C_EX, TLS_ENTERED},
+	{"openssl", "SSL_write_ex", TLS_C_EX | TLS_SENDS, TLS_ENTERED},
+	{"openssl", "SSL_do_handshake", TLS_C, TLS_SHAKES_HANDS},
+	{"openssl", "SSL_free", TLS_C, TLS_FREED},
+	{"gnutls", "gnutls_record_recv", TLS_C, TLS_ENTERED},
+	{"gnutls", "gnutls_record_send", TLS_C | TLS_SENDS, TLS_ENTERED},
+	{"gnutls", "gnutls_handshake", TLS_C, TLS_SHAKES_HANDS},
+	{"gnutls", "gnutls_deinit", TLS_C, TLS_FREED},
+	{"nss", "PR_Read", TLS_NSPR, TLS_ENTERED},
+	{"nss", "PR_Recv", TLS_NSPR, TLS_ENTERED},
+	{"nss", "PR_Write", TLS_NSPR | TLS_SENDS, TLS_ENTERED},
+	{"nss", "PR_Send", TLS_NSPR | TLS_SENDS, TLS_ENTERED},
+};
+
+enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
+
+_Static_assert(2 * 6 <= TLS_PLACES && WANTED <= 32, "room for the longest list; a bit for each");
+
+bool tls_is_library(struct span name)
+{
+	static const char *const begins[] = {"libssl", "libgnutls.so", "libnspr4.so",
+					     "libnetty_tcnative"};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (span_starts(name, begins[i]))
+			return true;
+	return false;
+}
+
+static void add(struct tls_places *places, enum tls_program program, uint64_t offset,
+		uint64_t cookie)
+{
+	if (places->count < TLS_PLACES)
+		places->place[places->count++] =
+			(struct tls_place){.program = program, .offset = offset, .cookie = cookie};
+}
+
+/* Reading or writing alone is no library: a program may have a function of that name of its own. */
+static bool has_both(uint32_t found)
+{
+	return (found & 3) == 3 || (found & 3 << 6) == 3 << 6 || (found & 5 << 10) == 5 << 10;
+}
+
+static int number_of(const char *name)
+{
+	for (int i = 0; i < WANTED; i++)
+		if (!strcmp(name, wanted[i].name))
+			return i;
+	return -1;
+}
+
+void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
+{
+	uint64_t offset[WANTED];
+	struct elf_symbol symbol;
+	struct elf_walk walk = {};
+	uint32_t found = 0;
+	int number;
+
+	*ret_places = (struct tls_places){};
+	while (elf_next_symbol(elf, &walk, &symbol)) {
+		if (!symbol.is_function || !symbol.value || (number = number_of(symbol.name)) < 0)
+			continue;
+		if (!(found & 1u << number) && elf_offset_of(elf, symbol.value, &offset[number]))
+			found |= 1u << number;
+	}
+	if (!has_both(found))
+		return;
+	for (int i = 0; i < WANTED; i++) {
+		if (!(found & 1u << i))
+			continue;
+		if (!ret_places->library)
+			ret_places->library = wanted[i].library;
+		if (ret_places->library != wanted[i].library)
+			continue;
+		add(ret_places, wanted[i].program, offset[i], wanted[i].cookie);
+		if (wanted[i].program == TLS_ENTERED)
+			add(ret_places, TLS_RETURNED, offset[i], wanted[i].cookie);
+	}
+}
