@@ -32,6 +32,7 @@ struct pt_regs {
 #define ARCH_ARG5_FIELD r8
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
+enum { ARCH_RETURN_POPS = 8 }; /* bytes by which the stack is shorter when a function has returned than when it was entered */
 
 enum {
 	ARCH_NR_read = 0,
@@ -90,6 +91,7 @@ struct pt_regs {
 #define ARCH_ARG5_FIELD regs[4]
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
+enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
 
 enum {
 	ARCH_NR_read = 63,

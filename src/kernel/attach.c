@@ -24,6 +24,8 @@ static const struct kind {
 	{"tracepoint/", ATTACH_TRACEPOINT, 0, true},
 	{"kprobe/", ATTACH_KPROBE, 0, true},
 	{"kretprobe/", ATTACH_KPROBE, ATTACH_RETURN, true},
+	{"uprobe.multi", ATTACH_UPROBES, 0, true},
+	{"uretprobe.multi", ATTACH_UPROBES, ATTACH_RETURN, true},
 	{"uprobe", ATTACH_UPROBE, 0, true},
 	{"uprobe.s", ATTACH_UPROBE, 0, true},
 	{"uretprobe", ATTACH_UPROBE, ATTACH_RETURN, true},
@@ -73,8 +75,8 @@ int attach_from_section(const char *section, struct wire_attach *ret_attach, str
 
 		if (strncmp(section, kind->prefix, len) != 0)
 			continue;
-		if (kind->kind ==
-		    ATTACH_UPROBE) { /* "uprobe" alone: attached when somebody says where */
+		/* "uprobe" alone: attached when somebody says where */
+		if (kind->kind == ATTACH_UPROBE || kind->kind == ATTACH_UPROBES) {
 			if (section[len] && section[len] != '/')
 				continue;
 			len += section[len] == '/';

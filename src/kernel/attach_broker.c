@@ -384,6 +384,48 @@ static int sockets(struct place *place, const struct wire_attach *attach, int pr
 	return (int)sys_bpf(BPF_PROG_ATTACH, &attr);
 }
 
+/* union bpf_attr, link_create, as 89ae89f53d20 ("bpf: Add multi uprobe link", 6.6) has it: younger than our headers. */
+struct create_uprobes {
+	uint32_t program, target, attach_type, link_flags;
+	uint64_t path, offsets, semaphores, cookies;
+	uint32_t count, flags, pid, pad;
+};
+
+enum { TRACE_UPROBE_MULTI = 48, UPROBE_MULTI_RETURN = 1 };
+
+int attach_places(const struct wire_attach *attach, const struct wire_place *places, uint32_t count,
+		  int program, int file, int *out, uint32_t *out_count)
+{
+	uint64_t offsets[WIRE_PLACES], cookies[WIRE_PLACES];
+	char path[64];
+	struct create_uprobes create = {
+		.program = (uint32_t)program,
+		.attach_type = TRACE_UPROBE_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.count = count,
+		.flags = attach->flags & ATTACH_RETURN ? UPROBE_MULTI_RETURN : 0,
+		.pid = attach->pid > 0 ? (uint32_t)attach->pid : 0,
+	};
+	long link;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int error = code_check(file, places[i].offset, 0);
+
+		if (error)
+			return error;
+		offsets[i] = places[i].offset;
+		cookies[i] = places[i].cookie;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	link = syscall(__NR_bpf, BPF_LINK_CREATE, &create, sizeof(create));
+	if (link < 0)
+		return -errno;
+	out[(*out_count)++] = (int)link;
+	return 0;
+}
+
 int attach_for_worker(const struct wire_attach *attach, int program, int map, int *out,
 		      uint32_t *out_count, char *text, size_t text_room)
 {

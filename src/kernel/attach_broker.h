@@ -18,6 +18,11 @@ int attach_for_worker(const struct wire_attach *attach, int program, int map, in
  * wait. The events are added to `out`. 0 or -errno. */
 int attach_perf_rings(int map, uint32_t wake_bytes, int *out, uint32_t *out_count);
 
+/* The same for many places of one file, which all hang on one descriptor (kernel 6.6). */
+struct wire_place;
+int attach_places(const struct wire_attach *attach, const struct wire_place *places, uint32_t count,
+		  int program, int file, int *out, uint32_t *out_count);
+
 /* Removes kretprobe events of ours from tracefs: those of this process, and of agents that are gone. Called when
  * nothing is attached any more, and at the start. */
 void attach_cleanup(void);

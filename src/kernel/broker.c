@@ -405,7 +405,16 @@ static int serve_stats(struct call *call)
 
 static int serve_attach(struct call *call)
 {
+	uint64_t count = call->head.attach.number;
+
 	call->head.attach.name[WIRE_PATH_BYTES - 1] = 0;
+	if (call->head.attach.kind == ATTACH_UPROBES) {
+		if (!count || count > WIRE_PLACES ||
+		    call->head.area_bytes < count * sizeof(struct wire_place))
+			return fail(call, -EINVAL, "the request is shorter than its places");
+		return attach_places(&call->head.attach, (const void *)call->bytes, (uint32_t)count,
+				     fd_at(call, 1), fd_at(call, 2), call->out, &call->out_count);
+	}
 	return attach_for_worker(&call->head.attach, fd_at(call, 1), fd_at(call, 2), call->out,
 				 &call->out_count, call->reply.text, sizeof(call->reply.text));
 }

@@ -160,3 +160,15 @@ int btf_check_prototype(struct kernel *kernel, const char *tracepoint, const cha
 	}
 	return 0;
 }
+
+bool btf_has_enumerator(struct kernel *kernel, const char *type, const char *name)
+{
+	struct btf *btf = kernel_btf(kernel, NULL);
+	int id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_ENUM) : -1;
+	const struct btf_type *found = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+	for (uint32_t i = 0; found && i < btf_vlen(found); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(found)[i].name_off), name))
+			return true;
+	return false;
+}

@@ -199,7 +199,10 @@ static int attach_to_place(struct object *object, uint32_t index, int program,
 	if (error)
 		return error;
 	place.at_return = attach->flags & ATTACH_RETURN;
-	link = place_attach(object->kernel, program, &place, why);
+	if (attach->kind == ATTACH_UPROBES)
+		link = place_attach_all(object->kernel, program, &place, 1, why);
+	else
+		link = place_attach(object->kernel, program, &place, why);
 	close(place.file);
 	if (link < 0)
 		return link;
@@ -211,14 +214,31 @@ static int attach_to_place(struct object *object, uint32_t index, int program,
 	return 0;
 }
 
+static int loaded_program(struct object *object, const char *program, struct err *why)
+{
+	struct bpf_program *found =
+		object->bpf ? bpf_object__find_program_by_name(object->bpf, program) : NULL;
+
+	if (found && bpf_program__fd(found) >= 0)
+		return bpf_program__fd(found);
+	return err_set(why, -ENOENT, "'%s' has no program '%s' that is loaded", object->name,
+		       program);
+}
+
 int object_attach_place(struct object *object, const char *program, const struct user_place *place,
 			struct err *why)
 {
-	struct bpf_program *found = object->bpf ? bpf_object__find_program_by_name(object->bpf, program) : NULL;
+	int fd = loaded_program(object, program, why);
 
-	if (!found || bpf_program__fd(found) < 0)
-		return err_set(why, -ENOENT, "'%s' has no program '%s' that is loaded", object->name, program);
-	return place_attach(object->kernel, bpf_program__fd(found), place, why);
+	return fd < 0 ? fd : place_attach(object->kernel, fd, place, why);
+}
+
+int object_attach_places(struct object *object, const char *program,
+			 const struct user_place *places, uint32_t count, struct err *why)
+{
+	int fd = loaded_program(object, program, why);
+
+	return fd < 0 ? fd : place_attach_all(object->kernel, fd, places, count, why);
 }
 
 int object_attach(struct object *object, uint32_t index, struct err *why)
@@ -240,7 +260,7 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 		return err_set(why, -EINVAL,
 			       "'%s' does not say which perf event it wants (HOOK_PERF)",
 			       alternative->program);
-	if (request.attach.kind == ATTACH_UPROBE)
+	if (request.attach.kind == ATTACH_UPROBE || request.attach.kind == ATTACH_UPROBES)
 		return attach_to_place(object, index, fd[0], &request.attach, why);
 	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
 		fd[0] = alternative->dispatcher.program;

@@ -72,3 +72,8 @@ int place_open(struct kernel *kernel, int pid, const char *name);
 /* Attaches a loaded program: links of it are added to fds (WIRE_FDS). */
 int place_attach(struct kernel *kernel, int program, const struct user_place *place,
 		 struct err *why);
+/* A program of section "uprobe.multi" at all of them: one link. File, pid and at_return are those of the first. */
+int place_attach_all(struct kernel *kernel, int program, const struct user_place *places,
+		     uint32_t count, struct err *why);
+/* Has the kernel's BTF this enumerator? */
+bool btf_has_enumerator(struct kernel *kernel, const char *type, const char *name);

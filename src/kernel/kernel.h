@@ -187,6 +187,12 @@ struct user_place {
 int object_attach_place(struct object *object, const char *program, const struct user_place *place,
 			struct err *why);
 
+/* The same at many places of one file, for a program whose section is "uprobe.multi" or "uretprobe.multi" (kernel 6.6): one
+ * descriptor, attached and let go of in one step, where each of the others waits for all CPUs. File, pid and at_return
+ * are those of the first. */
+int object_attach_places(struct object *object, const char *program,
+			 const struct user_place *places, uint32_t count, struct err *why);
+
 /* stat of a path through the broker (a cgroup directory's inode number). */
 int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
 

@@ -26,6 +26,26 @@
 
 enum { LOG_BYTES = 256 * 1024 };
 
+/* Sections that our libbpf (1.1) does not know: "uprobe.multi", "uretprobe.multi". */
+static void type_multi(struct bpf_object *bpf)
+{
+	enum { TRACE_UPROBE_MULTI = 48 };
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, bpf)
+	{
+		const char *section = bpf_program__section_name(program);
+
+		section += section[0] == '?';
+		if (strncmp(section, "uprobe.multi", 12) != 0 &&
+		    strncmp(section, "uretprobe.multi", 15) != 0)
+			continue;
+		bpf_program__set_type(program, BPF_PROG_TYPE_KPROBE);
+		bpf_program__set_expected_attach_type(program,
+						      (enum bpf_attach_type)TRACE_UPROBE_MULTI);
+	}
+}
+
 static struct bpf_object *open_elf(struct object *object, char *log, struct err *why)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = object->name, .kernel_log_buf = log,
@@ -35,6 +55,8 @@ static struct bpf_object *open_elf(struct object *object, char *log, struct err 
 	if (!bpf)
 		err_set(why, -errno, "'%s' is not a BPF object that can be opened: %s",
 			object->name, err_name(errno));
+	else
+		type_multi(bpf);
 	return bpf;
 }
 
@@ -314,6 +336,9 @@ static int check_before_loading(struct object *object, const struct alternative 
 		if (!btf_has_function(object->kernel, function))
 			return err_set(why, -ENOENT, "this kernel has no such iterator");
 	}
+	if (attach.kind == ATTACH_UPROBES &&
+	    !btf_has_enumerator(object->kernel, "bpf_attach_type", "BPF_TRACE_UPROBE_MULTI"))
+		return err_set(why, -EOPNOTSUPP, "this kernel attaches probes one by one (before 6.6)");
 	if (alternative->prototype)
 		return btf_check_prototype(object->kernel, target, alternative->prototype, why);
 	return 0;

@@ -16,6 +16,8 @@
 
 #include "base/elf_file.h"
 
+#define KILLS "this kernel kills programs under seccomp when they return from a probed function"
+
 /* Where the loader finds libraries; ld.so.cache holds nothing else on the systems we know. */
 static const char *const folders[] = {
 	"/lib/x86_64-linux-gnu",
@@ -136,15 +138,38 @@ int place_attach(struct kernel *kernel, int program, const struct user_place *pl
 	struct wire_reply reply;
 
 	if (place->at_return && !kernel_can_probe_returns(kernel))
-		return err_set(why, -EPERM,
-			       "this kernel kills programs under seccomp when they return from a "
-			       "probed function");
+		return err_set(why, -EPERM, KILLS);
 	request.attach.kind = ATTACH_UPROBE;
 	request.attach.flags = place->at_return ? ATTACH_RETURN : 0;
 	request.attach.pid = place->pid ? place->pid : -1;
 	request.attach.number = place->offset;
 	request.attach.config = place->semaphore;
 	request.attach.cookie = place->cookie;
+	result = kernel_ask(kernel, &request, fds, 2, &reply, links);
+	if (result < 0)
+		return err_set(why, result, "%s", reply.text[0] ? reply.text : err_name(result));
+	return links[0];
+}
+
+int place_attach_all(struct kernel *kernel, int program, const struct user_place *places,
+		     uint32_t count, struct err *why)
+{
+	struct wire_request request = {.op = WIRE_ATTACH};
+	int fds[2] = {program, places->file}, links[WIRE_FDS], result;
+	struct wire_place *area = (struct wire_place *)kernel->area;
+	struct wire_reply reply;
+
+	if (count > WIRE_PLACES)
+		return err_set(why, -E2BIG, "more than %d places", WIRE_PLACES);
+	if (places->at_return && !kernel_can_probe_returns(kernel))
+		return err_set(why, -EPERM, KILLS);
+	request.attach.kind = ATTACH_UPROBES;
+	request.attach.flags = places->at_return ? ATTACH_RETURN : 0;
+	request.attach.pid = places->pid ? places->pid : -1;
+	request.attach.number = count;
+	request.area_bytes = count * (uint32_t)sizeof(*area);
+	for (uint32_t i = 0; i < count; i++)
+		area[i] = (struct wire_place){places[i].offset, places[i].cookie};
 	result = kernel_ask(kernel, &request, fds, 2, &reply, links);
 	if (result < 0)
 		return err_set(why, result, "%s", reply.text[0] ? reply.text : err_name(result));

@@ -59,6 +59,7 @@ enum wire_attach_kind {
 	ATTACH_KPROBE, /* name = function, number = offset, flags */
 	ATTACH_UPROBE, /* fd 2 = the file, number = offset in it, config = offset of a semaphore or 0, pid, flags */
 	ATTACH_PERF_EVENT, /* type, config, number = period or frequency: one descriptor a CPU */
+	ATTACH_UPROBES, /* fd 2 = the file, number = how many; area: so many struct wire_place. One descriptor for all */
 	ATTACH_ITER, /* fd 2 (optional): the map to walk */
 	ATTACH_CGROUP, /* name = cgroup path below the v2 mount, type = attach type */
 	ATTACH_SOCKETS, /* fd 2: the sockhash whose sockets it watches, type = attach type; no descriptor: as long as the map */
@@ -83,6 +84,13 @@ struct wire_attach {
 			    states that are wanted (WIRE_DIAG) */
 	char name[WIRE_PATH_BYTES];
 };
+
+/* One of many places in a file. */
+struct wire_place {
+	uint64_t offset, cookie;
+};
+
+enum { WIRE_PLACES = 1024 };
 
 struct wire_request {
 	uint32_t op;

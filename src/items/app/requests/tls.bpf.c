@@ -27,7 +27,7 @@ PARAM(__u32, limit, 50000, "calls a second of one process above which it is left
 
 EVENTS(4 * 1024 * 1024);
 
-enum { TAIL = REQUESTS_TAIL, RECORD_HEAD = 5, SECOND_NS = 1000000000 };
+enum { TAIL = REQUESTS_TAIL, RECORD_HEAD = 5, NESTED_BYTES = 1 << 20, SECOND_NS = 1000000000 };
 
 /* The function of a library that the thread is in. */
 struct call {
@@ -36,6 +36,7 @@ struct call {
 	__u32 direction;
 	bool is_inside;
 	__u8 pad[3];
+	__u64 stack; /* its stack pointer when it was entered */
 	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
 };
 
@@ -46,7 +47,7 @@ struct object {
 	__u32 cut_before[2], lost_before[2]; /* not told yet */
 	__u32 verdict;
 	__u32 srtt_us;
-	__u8 is_from_start; /* its handshake was seen, and no other since */
+	__u8 is_from_start; /* 2: a handshake was seen, and no plaintext since; 1: so it began; 0: joined late */
 	__u8 is_told;
 	__u8 pad[6];
 };
@@ -282,12 +283,8 @@ static __always_inline struct object *object_of(const struct tls_key *key)
 /* The object begins anew: for another socket, or for another connection without one. */
 static __always_inline void begin(struct object *object, __u64 cookie)
 {
-	__u8 is_from_start = object->is_from_start && !object->moved[0] && !object->moved[1];
-
-	if (object->cookie) {
-		is_from_start = object->is_from_start == 2; /* a handshake since */
+	if (object->cookie)
 		tell_closed(object);
-	}
 	__builtin_memset(object->position, 0, sizeof(object->position));
 	__builtin_memset(object->moved, 0, sizeof(object->moved));
 	__builtin_memset(object->captured, 0, sizeof(object->captured));
@@ -297,7 +294,7 @@ static __always_inline void begin(struct object *object, __u64 cookie)
 	__builtin_memset(object->lost_before, 0, sizeof(object->lost_before));
 	object->verdict = 0;
 	object->cookie = cookie;
-	object->is_from_start = is_from_start;
+	object->is_from_start = object->is_from_start == 2;
 }
 
 /* This object's bytes went over this socket just now. */
@@ -488,32 +485,27 @@ static __always_inline bool is_layered(__u64 descriptor)
 	return lower && type == PR_DESC_LAYERED;
 }
 
-HOOK("uprobe", entry, 1)
-int tls_entered(struct pt_regs *ctx)
+/*
+ * The state of this thread's call, when a function is entered. A function that is called by one that is already watched is a
+ * part of that (0). One that was left without returning (longjmp) is told by the stack: who is entered now does not lie below it.
+ */
+static __always_inline struct call *enter(struct pt_regs *ctx)
 {
-	__u64 how = bpf_get_attach_cookie(ctx);
-	bool is_looked_at = may_look(bpf_get_current_pid_tgid() >> 32);
-	struct cost *cost = cost_of_current();
-	struct call *call;
+	struct call *call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 stack = PT_REGS_SP(ctx);
 
-	if (cost)
-		__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
-	if (!is_looked_at)
-		return 0;
-	if ((how & 0xff) == TLS_NSPR && !is_layered(PT_REGS_PARM1(ctx)))
-		return 0;
-	call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!call) {
 		count_add(COUNT_LOST_MEMORY);
 		return 0;
 	}
+	if (call->is_inside && stack < call->stack && call->stack - stack < NESTED_BYTES)
+		return 0;
 	call->object = PT_REGS_PARM1(ctx);
-	call->buffer = PT_REGS_PARM2(ctx);
-	call->bytes_at = (how & 0xff) == TLS_C_EX ? PT_REGS_PARM4(ctx) : 0;
-	call->direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
+	call->stack = stack;
+	call->bytes_at = 0;
 	call->sent_ns = 0;
 	call->is_inside = true;
-	return 0;
+	return call;
 }
 
 /* How many bytes the function moved; 0 = none. */
@@ -540,16 +532,17 @@ static __always_inline void forget_arrival(const struct tls_key *key)
 		take_arrival(object, REQUESTS_IN);
 }
 
-HOOK("uretprobe", return, 1)
-int tls_returned(struct pt_regs *ctx)
+static __always_inline int on_return(struct pt_regs *ctx)
 {
 	struct call *call = call_of_thread(0);
 	struct tls_key key = {};
 	__u32 moved;
 
-	if (!call || !call->is_inside)
+	if (!call || !call->is_inside || PT_REGS_SP(ctx) != call->stack + ARCH_RETURN_POPS)
 		return 0;
 	call->is_inside = false;
+	if (!call->buffer)
+		return 0; /* a handshake */
 	key.object = call->object;
 	key.pid = bpf_get_current_pid_tgid() >> 32;
 	moved = result_of(ctx, call);
@@ -562,12 +555,12 @@ int tls_returned(struct pt_regs *ctx)
 }
 
 /* A handshake begins or goes on: what comes is seen from the start. */
-HOOK("uprobe", handshake, 1)
-int tls_shakes_hands(struct pt_regs *ctx)
+static __always_inline int on_handshake(struct pt_regs *ctx)
 {
 	struct tls_key key = {.object = PT_REGS_PARM1(ctx),
 			      .pid = bpf_get_current_pid_tgid() >> 32};
 	struct object *object = object_of(&key);
+	struct call *call;
 
 	if (!object)
 		return 0;
@@ -578,12 +571,14 @@ int tls_shakes_hands(struct pt_regs *ctx)
 		__builtin_memset(object->moved, 0, sizeof(object->moved));
 	}
 	object->is_from_start = 2;
+	call = enter(ctx);
+	if (call)
+		call->buffer = 0;
 	return 0;
 }
 
 /* The object is gone. One that has a socket goes with that: what the library had decrypted may still be told. */
-HOOK("uprobe", free, 1)
-int tls_freed(struct pt_regs *ctx)
+static __always_inline int on_free(struct pt_regs *ctx)
 {
 	struct tls_key key = {.object = PT_REGS_PARM1(ctx),
 			      .pid = bpf_get_current_pid_tgid() >> 32};
@@ -594,6 +589,60 @@ int tls_freed(struct pt_regs *ctx)
 	tell_closed(object);
 	bpf_map_delete_elem(&objects, &key);
 	return 0;
+}
+
+static __always_inline int on_entry(struct pt_regs *ctx)
+{
+	__u64 how = bpf_get_attach_cookie(ctx);
+	bool is_looked_at;
+	struct cost *cost;
+	struct call *call;
+
+	if ((how & 0xff) == TLS_HANDSHAKE)
+		return on_handshake(ctx);
+	if ((how & 0xff) == TLS_FREE)
+		return on_free(ctx);
+	is_looked_at = may_look(bpf_get_current_pid_tgid() >> 32);
+	cost = cost_of_current();
+	if (cost)
+		__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
+	if (!is_looked_at)
+		return 0;
+	if ((how & 0xff) == TLS_NSPR && !is_layered(PT_REGS_PARM1(ctx)))
+		return 0;
+	call = enter(ctx);
+	if (!call)
+		return 0;
+	call->buffer = PT_REGS_PARM2(ctx);
+	if ((how & 0xff) == TLS_C_EX)
+		call->bytes_at = PT_REGS_PARM4(ctx);
+	call->direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
+	return 0;
+}
+
+/* 89ae89f53d20 ("bpf: Add multi uprobe link"), 6.6: all places of a file with one link. */
+HOOK("uprobe.multi", entry, 1)
+int tls_entered(struct pt_regs *ctx)
+{
+	return on_entry(ctx);
+}
+
+HOOK("uprobe", entry, 2)
+int tls_entered_one(struct pt_regs *ctx)
+{
+	return on_entry(ctx);
+}
+
+HOOK("uretprobe.multi", return, 1)
+int tls_returned(struct pt_regs *ctx)
+{
+	return on_return(ctx);
+}
+
+HOOK("uretprobe", return, 2)
+int tls_returned_one(struct pt_regs *ctx)
+{
+	return on_return(ctx);
 }
 
 /* ---- sockets ---- */

@@ -18,7 +18,8 @@
 /* The probes of one file. */
 struct probes {
 	struct tls_places places;
-	int link[TLS_PLACES]; /* owned; -1 = not attached */
+	int link[TLS_PLACES]; /* owned */
+	uint32_t links;
 };
 
 struct tls {
@@ -27,7 +28,7 @@ struct tls {
 	struct code *code; /* owned */
 	struct requests *requests; /* borrowed, looked for with every event; NULL = it is off */
 	uint64_t ticks;
-	uint64_t refused; /* probes that could not be attached */
+	bool is_multi; /* the kernel attaches all places of a file in one step */
 };
 
 enum { TRY_TICKS = 60 };
@@ -43,41 +44,46 @@ static const char *const usual[] = {
 #undef EVERYWHERE
 };
 
-static const char *const program_name[] = {
-	[TLS_ENTERED] = "tls_entered",
-	[TLS_RETURNED] = "tls_returned",
-	[TLS_SHAKES_HANDS] = "tls_shakes_hands",
-	[TLS_FREED] = "tls_freed",
-};
-
 /* ---- probes ---- */
 
-static void attach(struct tls *tls, struct probes *probes, int fd)
+static void keep(struct tls *tls, struct probes *probes, int link)
 {
-	for (uint32_t i = 0; i < probes->places.count; i++) {
-		const struct tls_place *place = &probes->places.place[i];
-		struct user_place where = {
-			.file = fd,
-			.offset = place->offset,
-			.cookie = place->cookie | 1ull << 63, /* (0 would be none at all) */
-			.at_return = place->program == TLS_RETURNED,
-		};
-		struct err why;
+	if (link >= 0)
+		probes->link[probes->links++] = link;
+	else
+		item_count(tls->item, "lost", "probe", 1);
+}
 
-		probes->link[i] = object_attach_place(tls->object, program_name[place->program],
-						      &where, &why);
-		if (probes->link[i] < 0) {
-			tls->refused++;
-			item_count(tls->item, "lost", "probe", 1);
-		}
-	}
+/* All places of one kind: in one step where the kernel can. */
+static void attach_kind(struct tls *tls, struct probes *probes, enum tls_program program, int fd)
+{
+	static const char *const name[][2] = {
+		[TLS_ENTERED] = {"tls_entered", "tls_entered_one"},
+		[TLS_RETURNED] = {"tls_returned", "tls_returned_one"},
+	};
+	struct user_place where[TLS_PLACES];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < probes->places.count; i++)
+		if (probes->places.place[i].program == program)
+			where[count++] = (struct user_place){
+				.file = fd,
+				.offset = probes->places.place[i].offset,
+				.cookie = probes->places.place[i].cookie | 1ull << 63, /* 0 is none */
+				.at_return = program == TLS_RETURNED,
+			};
+	if (count && tls->is_multi)
+		keep(tls, probes,
+		     object_attach_places(tls->object, name[program][0], where, count, NULL));
+	for (uint32_t i = 0; i < count && !tls->is_multi; i++)
+		keep(tls, probes,
+		     object_attach_place(tls->object, name[program][1], &where[i], NULL));
 }
 
 static void detach(struct probes *probes)
 {
-	for (uint32_t i = 0; i < probes->places.count; i++)
-		if (probes->link[i] >= 0)
-			close(probes->link[i]);
+	for (uint32_t i = 0; i < probes->links; i++)
+		close(probes->link[i]);
 }
 
 static bool wants(void *ctx, struct span name, bool is_program)
@@ -102,7 +108,8 @@ static void found(void *ctx, struct code_file *file, int fd)
 	if (!probes)
 		return;
 	probes->places = places;
-	attach(tls, probes, fd);
+	for (int program = 0; program < TLS_PROGRAMS; program++)
+		attach_kind(tls, probes, program, fd);
 	file->user = probes;
 }
 
@@ -124,11 +131,22 @@ static void try_usual(struct tls *tls, uint64_t now_ns)
 
 /* ---- what the registry calls ---- */
 
+static bool is_multi(const struct object *object)
+{
+	const struct hook_choice *hook;
+
+	for (size_t i = 0; (hook = object_hook(object, i)); i++)
+		if (!strcmp(hook->hook, "entry"))
+			return hook->section && !strcmp(hook->section, "uprobe.multi");
+	return false;
+}
+
 /* At the start, and when another version of the programs runs: its probes are new. */
 static int follow_object(struct tls *tls, uint64_t now_ns)
 {
 	code_free(tls->code);
 	tls->object = item_object(tls->item);
+	tls->is_multi = is_multi(tls->object);
 	tls->code = code_new(item_kernel(tls->item), item_world(tls->item), &code_ops, tls);
 	if (!tls->code)
 		return -ENOMEM;

@@ -12,6 +12,8 @@ enum tls_form {
 	TLS_C, /* (object, buffer, length) -> bytes, or <= 0 */
 	TLS_C_EX, /* (object, buffer, length, size_t *bytes) -> 1 */
 	TLS_NSPR, /* as TLS_C; the object is a descriptor that may be one without TLS */
+	TLS_HANDSHAKE, /* (object): moves no plaintext, but records */
+	TLS_FREE, /* (object): it is gone */
 	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */
 };
 

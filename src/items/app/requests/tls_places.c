@@ -10,28 +10,28 @@
 
 static const struct wanted {
 	const char *library, *name;
-	uint64_t cookie;
-	enum tls_program program; /* TLS_ENTERED: and its return */
+	uint64_t cookie; /* of all but TLS_FREE the return is probed too */
 } wanted[] = {
-	{"openssl", "SSL_read", TLS_C, TLS_ENTERED},
-	{"openssl", "SSL_write", TLS_C | TLS_SENDS, TLS_ENTERED},
-	{"openssl", "SSL_read_ex", TLS_C_EX, TLS_ENTERED},
-	{"openssl", "SSL_write_ex", TLS_C_EX | TLS_SENDS, TLS_ENTERED},
-	{"openssl", "SSL_do_handshake", TLS_C, TLS_SHAKES_HANDS},
-	{"openssl", "SSL_free", TLS_C, TLS_FREED},
-	{"gnutls", "gnutls_record_recv", TLS_C, TLS_ENTERED},
-	{"gnutls", "gnutls_record_send", TLS_C | TLS_SENDS, TLS_ENTERED},
-	{"gnutls", "gnutls_handshake", TLS_C, TLS_SHAKES_HANDS},
-	{"gnutls", "gnutls_deinit", TLS_C, TLS_FREED},
-	{"nss", "PR_Read", TLS_NSPR, TLS_ENTERED},
-	{"nss", "PR_Recv", TLS_NSPR, TLS_ENTERED},
-	{"nss", "PR_Write", TLS_NSPR | TLS_SENDS, TLS_ENTERED},
-	{"nss", "PR_Send", TLS_NSPR | TLS_SENDS, TLS_ENTERED},
+	{"openssl", "SSL_read", TLS_C},
+	{"openssl", "SSL_write", TLS_C | TLS_SENDS},
+	{"openssl", "SSL_read_ex", TLS_C_EX},
+	{"openssl", "SSL_write_ex", TLS_C_EX | TLS_SENDS},
+	{"openssl", "SSL_do_handshake", TLS_HANDSHAKE},
+	{"openssl", "SSL_free", TLS_FREE},
+	{"gnutls", "gnutls_record_recv", TLS_C},
+	{"gnutls", "gnutls_record_send", TLS_C | TLS_SENDS},
+	{"gnutls", "gnutls_handshake", TLS_HANDSHAKE},
+	{"gnutls", "gnutls_deinit", TLS_FREE},
+	{"nss", "PR_Read", TLS_NSPR},
+	{"nss", "PR_Recv", TLS_NSPR},
+	{"nss", "PR_Write", TLS_NSPR | TLS_SENDS},
+	{"nss", "PR_Send", TLS_NSPR | TLS_SENDS},
 };
 
 enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
 
-_Static_assert(2 * 6 <= TLS_PLACES && WANTED <= 32, "room for the longest list; a bit for each");
+_Static_assert(2 * 5 + 1 <= TLS_PLACES && WANTED <= 32,
+	       "room for the longest list; a bit for each");
 
 bool tls_is_library(struct span name)
 {
@@ -90,8 +90,8 @@ void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
 			ret_places->library = wanted[i].library;
 		if (ret_places->library != wanted[i].library)
 			continue;
-		add(ret_places, wanted[i].program, offset[i], wanted[i].cookie);
-		if (wanted[i].program == TLS_ENTERED)
+		add(ret_places, TLS_ENTERED, offset[i], wanted[i].cookie);
+		if ((wanted[i].cookie & 0xff) != TLS_FREE)
 			add(ret_places, TLS_RETURNED, offset[i], wanted[i].cookie);
 	}
 }

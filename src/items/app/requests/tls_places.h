@@ -8,8 +8,6 @@
 enum tls_program {
 	TLS_ENTERED,
 	TLS_RETURNED,
-	TLS_SHAKES_HANDS,
-	TLS_FREED,
 	TLS_PROGRAMS,
 };
 
