@@ -113,8 +113,6 @@ bool item_where_requires(const struct item *item, const char *column, struct spa
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
  * Returns an fd or -errno. Paths: under /proc or /sys only. */
 int item_open(struct item *item, const char *path);
-/* Of an item that finds and probes programs of others. */
-struct kernel *item_kernel(struct item *item);
 /* What another item's start returned, for parts of one folder that are items of their own; NULL when that one is off. */
 void *item_state_of(struct item *item, const char *name);
 /* TCP sockets of the network namespace of `pid` whose state's bit (1 << TCP_...) is in `states`, appended to

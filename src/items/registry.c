@@ -451,11 +451,6 @@ int item_open(struct item *item, const char *path)
 	return kernel_open_file(item->registry->options.kernel, path);
 }
 
-struct kernel *item_kernel(struct item *item)
-{
-	return item->registry->options.kernel;
-}
-
 void *item_state_of(struct item *item, const char *name)
 {
 	const struct item *other = registry_find(item->registry, name);

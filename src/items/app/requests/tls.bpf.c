@@ -27,7 +27,13 @@ PARAM(__u32, limit, 50000, "calls a second of one process above which it is left
 
 EVENTS(4 * 1024 * 1024);
 
-enum { TAIL = REQUESTS_TAIL, RECORD_HEAD = 5, NESTED_BYTES = 1 << 20, SECOND_NS = 1000000000 };
+enum {
+	TAIL = REQUESTS_TAIL,
+	RECORD_HEAD = 5,
+	RECORD_HANDSHAKE = 0x16,
+	NESTED_BYTES = 1 << 20,
+	SECOND_NS = 1000000000
+};
 
 /* The function of a library that the thread is in. */
 struct call {
@@ -669,13 +675,28 @@ static __always_inline __u64 buffer_of_call(void)
 	return 0;
 }
 
-/* A record's type and version (RFC 8446 5.1): a callback of the program that writes to another socket does not look like that. */
-static __always_inline bool is_record(__u64 at)
+/* Type of the record that begins there; 0 = none does (RFC 8446 5.1): a callback of the program that writes to another socket
+ * does not look like one. */
+static __always_inline __u8 record_at(__u64 at)
 {
 	__u8 head[3] = {};
 
-	return at && !bpf_probe_read_user(head, sizeof(head), (void *)at) && head[0] >= 0x14 &&
-	       head[0] <= 0x18 && head[1] == 3 && head[2] <= 4;
+	if (!at || bpf_probe_read_user(head, sizeof(head), (void *)at) || head[0] < 0x14 ||
+	    head[0] > 0x18 || head[1] != 3 || head[2] > 4)
+		return 0;
+	return head[0];
+}
+
+/*
+ * A record of a handshake that is no application data yet: the connection begins before our eyes. (Libraries shake hands inside
+ * reads and writes, too. Renegotiation would look alike, on a connection that nothing was seen of before.)
+ */
+static __always_inline void note_handshake(const struct tls_key *key)
+{
+	struct object *object = object_of(key);
+
+	if (object)
+		object->is_from_start = 2;
 }
 
 static __always_inline int on_socket(struct sock *sk, int result, __u32 direction)
@@ -684,6 +705,7 @@ static __always_inline int on_socket(struct sock *sk, int result, __u32 directio
 	struct tls_key key = {};
 	struct object *object;
 	__u64 cookie;
+	__u8 type;
 
 	if (!call || !call->is_inside || result < RECORD_HEAD || sk->sk_protocol != PROTO_TCP)
 		return 0;
@@ -700,7 +722,10 @@ static __always_inline int on_socket(struct sock *sk, int result, __u32 directio
 		object->srtt_us = tcp ? tcp->srtt_us >> 3 : 0;
 		return 0;
 	}
-	if (is_record(buffer_of_call()))
+	type = record_at(buffer_of_call());
+	if (type == RECORD_HANDSHAKE)
+		note_handshake(&key);
+	if (type)
 		prove(&key, sk, cookie);
 	return 0;
 }

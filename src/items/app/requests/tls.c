@@ -37,10 +37,8 @@ enum { TRY_TICKS = 60 };
 static const char *const usual[] = {
 #define EVERYWHERE(name)                                                                           \
 	"/usr/lib/x86_64-linux-gnu/" name, "/usr/lib/aarch64-linux-gnu/" name, "/usr/lib64/" name
-	EVERYWHERE("libssl.so.3"),
-	EVERYWHERE("libssl.so.1.1"),
-	EVERYWHERE("libgnutls.so.30"),
-	EVERYWHERE("libnspr4.so"),
+	EVERYWHERE("libssl.so.3"), EVERYWHERE("libssl.so.1.1"), EVERYWHERE("libgnutls.so.30"),
+	EVERYWHERE("libnspr4.so"), EVERYWHERE("libssl3.so"),
 #undef EVERYWHERE
 };
 
@@ -69,7 +67,8 @@ static void attach_kind(struct tls *tls, struct probes *probes, enum tls_program
 			where[count++] = (struct user_place){
 				.file = fd,
 				.offset = probes->places.place[i].offset,
-				.cookie = probes->places.place[i].cookie | 1ull << 63, /* 0 is none */
+				.cookie =
+					probes->places.place[i].cookie | 1ull << 63, /* 0 is none */
 				.at_return = program == TLS_RETURNED,
 			};
 	if (count && tls->is_multi)

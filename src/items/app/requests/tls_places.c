@@ -26,6 +26,8 @@ static const struct wanted {
 	{"nss", "PR_Recv", TLS_NSPR},
 	{"nss", "PR_Write", TLS_NSPR | TLS_SENDS},
 	{"nss", "PR_Send", TLS_NSPR | TLS_SENDS},
+	{"nss", "SSL_ResetHandshake",
+	 TLS_HANDSHAKE}, /* in a library of its own, before the first handshake */
 };
 
 enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
@@ -55,7 +57,8 @@ static void add(struct tls_places *places, enum tls_program program, uint64_t of
 /* Reading or writing alone is no library: a program may have a function of that name of its own. */
 static bool has_both(uint32_t found)
 {
-	return (found & 3) == 3 || (found & 3 << 6) == 3 << 6 || (found & 5 << 10) == 5 << 10;
+	return (found & 3) == 3 || (found & 3 << 6) == 3 << 6 || (found & 5 << 10) == 5 << 10 ||
+	       found == 1 << 14;
 }
 
 static int number_of(const char *name)
