@@ -141,22 +141,30 @@ export interface ItemWhole extends Item {
 export const status = signal<Status | undefined>(undefined);
 export const items = signal<Item[]>([]);
 
-/** What an item did between two looks at it. */
-export interface ItemRates { events: number; runs: number; cpu?: number; lost: number; }
+/** What an item does at this moment. The kernel counts runs and their time only while the agent samples them, a second now and then. */
+export interface ItemRates { events?: number; runs?: number; cpu?: number; lost?: number; }
 export const itemRates = signal<Record<string, ItemRates>>({});
+interface Cost { name: string; runs: number; run_ns: number; }
 let lookBefore: { at: number; items: Map<string, Item> } | undefined;
-function learnRates(list: Item[]) {
-  const at = performance.now(), past = lookBefore;
+let costBefore = { sampled: 0, items: new Map<string, Cost>() };
+
+function learnRates(list: Item[], own?: { stats_sampled_ns?: number; items: Cost[] }) {
+  const at = performance.now(), past = lookBefore, rates = { ...itemRates.value };
   lookBefore = { at, items: new Map(list.map((item) => [item.name, item])) };
-  if (!past) return;
-  const seconds = (at - past.at) / 1000, rates: Record<string, ItemRates> = {};
   for (const item of list) {
-    const then = past.items.get(item.name);
-    if (!then || !item.on) continue;
+    const then = past?.items.get(item.name), seconds = (at - (past?.at ?? at)) / 1000;
+    if (!item.on) { delete rates[item.name]; continue; }
+    if (!then || seconds < 0.5) continue;
     const per = (now = 0, before = 0) => Math.max(0, now - before) / seconds;
-    const runs = per(item.runs, then.runs);
-    const busy = (item.runs ?? 0) * (item.ns_per_run ?? 0) - (then.runs ?? 0) * (then.ns_per_run ?? 0);
-    rates[item.name] = { events: per(item.events.emitted, then.events.emitted), runs, lost: per(item.events.lost, then.events.lost), cpu: item.runs === undefined ? undefined : Math.max(0, busy) / 1e9 / seconds };
+    rates[item.name] = { ...rates[item.name], events: per(item.events.emitted, then.events.emitted), lost: per(item.events.lost, then.events.lost) };
+  }
+  const sampled = own?.stats_sampled_ns ?? 0;
+  if (own && sampled > costBefore.sampled) {
+    for (const cost of own.items) {
+      const then = costBefore.items.get(cost.name), seconds = (sampled - costBefore.sampled) / 1e9;
+      if (cost.runs >= (then?.runs ?? 0)) rates[cost.name] = { ...rates[cost.name], runs: (cost.runs - (then?.runs ?? 0)) / seconds, cpu: (cost.run_ns - (then?.run_ns ?? 0)) / 1e9 / seconds };
+    }
+    costBefore = { sampled, items: new Map(own.items.map((cost) => [cost.name, cost])) };
   }
   itemRates.value = rates;
 }
@@ -165,9 +173,10 @@ function learnRates(list: Item[]) {
 export async function askAgent() {
   if (document.hidden) return;
   try {
-    const [now, list] = await Promise.all([ask<Status>("v1/status"), ask<{ items: Item[] }>("v1/items")]);
+    const [now, list, own] = await Promise.all([ask<Status>("v1/status"), ask<{ items: Item[] }>("v1/items"),
+      place.value.view === "items" ? ask<{ stats_sampled_ns?: number; items: Cost[] }>("v1/self") : undefined]);
     status.value = now;
-    learnRates(list.items);
+    learnRates(list.items, own);
     items.value = list.items;
   } catch { /* `trouble` says it */ }
 }

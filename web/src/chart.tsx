@@ -6,7 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Grid, Asked } from "./api";
 import { isDark, span, zoom } from "./place";
-import { clock } from "./units";
+import { bytes, bytesRate, clock } from "./units";
 
 export interface Line { name: string; values: (number | null)[]; color?: string; dash?: number[]; fill?: boolean; }
 interface Props {
@@ -18,6 +18,7 @@ export const color = (name: string) => getComputedStyle(document.documentElement
 const SERIES = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 const DASHES: (number[] | undefined)[] = [undefined, undefined, undefined, undefined, [6, 3], [6, 3], [2, 3], [2, 3]];
 export const LINES_MOST = 8;
+const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** The greatest lines; what is left is one more, "other". */
 export function fewLines(lines: Line[], most = LINES_MOST): Line[] {
@@ -109,7 +110,7 @@ export function Chart(props: Props) {
     const width = box.current.clientWidth || 300;
     const options: uPlot.Options = {
       width, height, legend: { show: false }, pxAlign: 1,
-      padding: bare ? [2, 0, 2, 0] : [8, named ? 92 : 8, 0, 0],
+      padding: bare ? [2, 0, 2, 0] : [8, named ? 92 : 20, 0, 0],
       cursor: {
         sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { size: 5 }, y: false,
         bind: { dblclick: () => () => { history.back(); return null; } },
@@ -117,7 +118,7 @@ export function Chart(props: Props) {
       scales: { x: { time: true, range: () => [span.peek().from / 1000, span.peek().to / 1000] }, y: { range: (_, __, most) => [0, Math.max(props.most ?? 0, most > 0 ? most * 1.12 : 1)] } },
       axes: bare ? [{ show: false }, { show: false }] : [
         { ...axis, size: 22, space: 70, grid: { show: false }, values: (_, marks) => marks.map((mark) => clock(mark * 1000).slice(0, (marks[1] ?? 0) - (marks[0] ?? 0) < 60 ? undefined : -3)) },
-        { ...axis, size: 58, space: 34, gap: 4, values: (_, marks) => marks.map((mark) => format(mark)) }],
+        { ...axis, size: format === bytesRate ? 70 : 58, space: 34, gap: 4, ...(format === bytes || format === bytesRate ? { incrs: BINARY } : {}), values: (_, marks) => marks.map((mark) => format(mark)) }],
       series: [{}, ...lines.map((line, at): uPlot.Series => ({
         stroke: colors[at], width: stacked ? 0 : 1.5, dash: line.dash ?? (line.color ? undefined : DASHES[at % 8]), points: { show: false }, spanGaps: false,
         fill: stacked ? colors[at] : (line.fill ?? lines.length === 1) ? `color-mix(in srgb, ${colors[at]} 14%, transparent)` : undefined,

@@ -19,7 +19,8 @@ function saysOf(row: Row): string {
   if (typeof row.text === "string") return row.text;
   return Object.entries(row).filter(([name, value]) => !HEAD.has(name) && typeof value !== "object").map(([name, value]) => `${name} ${ofColumn(name, value)}`).join(", ");
 }
-const isBad = (row: Row) => !!row.errno || !!row.signal || (typeof row.exit_code === "number" && row.exit_code !== 0) || /oom|kill/.test(String(row.kind));
+/** A shell tries each folder of PATH: that a program is not there is no news. */
+const isBad = (row: Row) => (!!row.errno && row.errno !== "ENOENT") || !!row.signal || (typeof row.exit_code === "number" && row.exit_code !== 0) || /oom|kill/.test(String(row.kind));
 
 const COLUMNS: TableColumn<Row>[] = [
   { name: "time", width: 112, value: recordTime, cell: (row) => <span class="mono"><When ms={recordTime(row)} digits={3} /></span>, phone: "subside" },
@@ -27,7 +28,7 @@ const COLUMNS: TableColumn<Row>[] = [
   { name: "process", width: "14%", value: (row) => String(row.process ?? ""), cell: (row) => <Name text={row.process ?? "-"} />, phone: "main" },
   { name: "pid", width: 84, numeric: true, value: (row) => row.pid as number, cell: (row) => <span class="mono">{cellText("pid", row.pid)}</span> },
   { name: "container", width: "12%", optional: true, value: (row) => row.container as string, cell: (row) => <span class="dim"><Name text={row.container ?? "-"} /></span> },
-  { name: "what", value: saysOf, cell: (row) => <span class={isBad(row) ? "bad" : ""}><Name text={saysOf(row)} cut={300} /></span>, phone: "sub" },
+  { name: "what", value: saysOf, cell: (row) => <span class={isBad(row) ? "bad" : row.errno ? "faint" : ""}><Name text={saysOf(row)} cut={300} /></span>, phone: "sub" },
 ];
 
 export function Events() {

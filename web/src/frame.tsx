@@ -174,6 +174,7 @@ export function Frame() {
     return () => { clearInterval(timer); removeEventListener("keydown", onKey); };
   }, [token.value]);
   useEffect(() => { document.title = `${TITLES[place.value.view]}${place.value.name ? ` ${place.value.name}` : ""} - ${status.value?.node ?? ""} sonde`; }, [place.value.view, place.value.name, status.value?.node]);
+  useEffect(() => { document.querySelector(".bottom a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }); }, [place.value.view]);
   const View = SHOWN[place.value.view];
   const off = items.value.length > 0 && status.value && !status.value.ready;
   return <div class="frame">

@@ -39,7 +39,10 @@ function placeOf(item: Item): Place {
 }
 
 const stateOf = (item: Item) => item.on ? "on" : item.state === "skipped" || (item.reason && item.state !== "off") ? "skipped" : "off";
-const busiest = (item: Item) => { const rates = itemRates.value[item.name]; return rates ? Math.max(rates.events, rates.runs) : undefined; };
+const busiest = (item: Item) => {
+  const rates = itemRates.value[item.name];
+  return rates && (rates.events !== undefined || rates.runs !== undefined) ? Math.max(rates.events ?? 0, rates.runs ?? 0) : undefined;
+};
 
 function Hook({ item }: { item: Item }) {
   const state = stateOf(item), rate = item.on ? busiest(item) : undefined;
@@ -178,7 +181,7 @@ function Detail({ item }: { item: Item }) {
       <span>{state === "on" ? <span class="ok">on</span> : <span class="dim">{state}</span>}{item.reason && <span class="warn">: <Name text={item.reason} cut={300} /></span>}</span></div>
     <p>{sentence(item.help)}</p>
     <div class="figures">
-      <div class="figure"><div class="what">events</div><div class="value">{item.on ? perSecond(rates && Math.max(rates.events, rates.runs)) : "-"}</div></div>
+      <div class="figure"><div class="what">events</div><div class="value">{item.on ? perSecond(busiest(item)) : "-"}</div></div>
       <div class="figure"><div class="what">cost of one</div><div class="value">{duration(item.ns_per_run)}</div></div>
       <div class="figure"><div class="what">CPU</div><div class="value">{item.on ? percent(rates?.cpu) : "-"}</div></div>
       <div class="figure"><div class="what">lost</div><div class={`value${item.events.lost ? " bad" : ""}`}>{count(item.events.lost)}</div></div>

@@ -2,7 +2,7 @@
 // map - who asks whom: services as boxes, calls as arrows, from those that only ask on the left to those that only answer on the
 // right. Colour means trouble: errors, or slowness against the time before.
 import dagre from "@dagrejs/dagre";
-import { useComputed, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { rangeKey, useAsk, window } from "./api";
 import { condition } from "./filter";
@@ -15,7 +15,7 @@ interface Node { id: string; kind: "service" | "outside"; rate: number; errors: 
 interface Edge { id: string; from: string; to: string; protocols: Set<string>; rate: number; errors: number; p50?: number; p99?: number; phases: Red["phases"]; slower?: number; }
 interface Graph { nodes: Map<string, Node>; edges: Map<string, Edge>; }
 type Grouping = "service" | "namespace" | "pod";
-const OUTSIDE = "outside callers", UNKNOWN = "not known", WIDTH = 164, HEIGHT = 46;
+const OUTSIDE = "outside callers", UNKNOWN = "not known", WIDTH = 164, HEIGHT = 46, READABLE = 0.62;
 
 const add = (graph: Graph, id: string, kind: Node["kind"]) => {
   let node = graph.nodes.get(id);
@@ -72,12 +72,21 @@ function graphOf(clients: Red[], servers: Red[], before: Red[], group: Grouping)
   return graph;
 }
 
+const MANY = 24, QUIET = 0.05;
+/** A large map without services of which nearly nothing is asked, and how many those are. */
+function withoutQuiet(graph: Graph): { graph: Graph; quiet: number } {
+  const quiet = new Set([...graph.nodes.values()].filter((node) => node.rate + node.asks < QUIET).map((node) => node.id));
+  if (graph.nodes.size <= MANY || !quiet.size) return { graph, quiet: 0 };
+  const edges = new Map([...graph.edges].filter(([, edge]) => !quiet.has(edge.from) && !quiet.has(edge.to) && edge.rate >= QUIET / 5));
+  return { graph: { nodes: new Map([...graph.nodes].filter(([id]) => !quiet.has(id))), edges }, quiet: quiet.size };
+}
+
 interface Spot { x: number; y: number; }
 interface Layout { nodes: Map<string, Spot>; edges: Map<string, Spot[]>; width: number; height: number; }
 
 function layoutOf(graph: Graph): Layout {
   const flow = new dagre.graphlib.Graph({ multigraph: false });
-  flow.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 120, marginx: 24, marginy: 24, ranker: graph.nodes.size > 150 ? "longest-path" : "network-simplex" });
+  flow.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 130, marginx: 24, marginy: 24, ranker: graph.nodes.size > 150 ? "longest-path" : "network-simplex" });
   flow.setDefaultEdgeLabel(() => ({}));
   for (const id of [...graph.nodes.keys()].sort()) flow.setNode(id, { width: WIDTH, height: HEIGHT });
   for (const one of [...graph.edges.values()].sort((a, b) => a.id < b.id ? -1 : 1)) if (one.from !== one.to) flow.setEdge(one.from, one.to, { weight: 1 });
@@ -112,20 +121,23 @@ export function MapView() {
       back ? redBy(by, and("side = client", filtered.text), from - back * 1000, to - back * 1000, stop) : Promise.resolve([])]);
     return graphOf(clients, servers, before, group);
   });
-  const shape = asked.data ? [...asked.data.nodes.keys(), ...asked.data.edges.keys()].sort().join("\u0002") : "";
-  const layout = useMemo(() => asked.data ? layoutOf(asked.data) : undefined, [shape]); /* stands still while only numbers change */
+  const all = place.value.more.quiet === "shown";
+  const drawn = asked.data && !all ? withoutQuiet(asked.data) : asked.data ? { graph: asked.data, quiet: 0 } : undefined;
+  const shape = drawn ? [...drawn.graph.nodes.keys(), ...drawn.graph.edges.keys()].sort().join("\u0002") : "";
+  const layout = useMemo(() => drawn ? layoutOf(drawn.graph) : undefined, [shape]); /* stands still while only numbers change */
   const open = place.value.open;
   return <>
     <div class="view full">
       <div class="table-tools">
         <div class="chips" role="group" aria-label="group">{(["service", "pod", "namespace"] as Grouping[]).map((one) => <button key={one} type="button" aria-pressed={group === one} onClick={() => go({ more: one === "service" ? {} : { group: one }, open: "" })}>by {one}</button>)}</div>
-        <span class="dim">{asked.data ? `${asked.data.nodes.size} services, ${asked.data.edges.size} connections between them` : ""}</span><span class="space" />
+        <span class="dim">{drawn ? `${drawn.graph.nodes.size} services, ${drawn.graph.edges.size} ways between them` : ""}</span>
+        {drawn && (drawn.quiet > 0 || all) && <button type="button" class="control plain" onClick={() => go({ more: { ...place.value.more, quiet: all ? "" : "shown" }, open: "" })}>{all ? "hide quiet ones" : `${drawn.quiet} quiet ones are not drawn: show`}</button>}<span class="space" />
         <span class="phase-key wide-only"><span><i style={{ background: "var(--warn)" }} />1 % errors, or 3 times slower</span><span><i style={{ background: "var(--bad)" }} />5 % errors</span></span>
       </div>
       <NotAsked left={filtered.left} of="the map" />
-      {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data || !layout ? <Skeleton lines={10} />
-        : asked.data.nodes.size === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>Services appear as soon as one asks another.</p></State>
-        : <Drawing graph={asked.data} layout={layout} open={open} />}
+      {asked.error && !asked.data ? <Failed error={asked.error} /> : !drawn || !layout ? <Skeleton lines={10} />
+        : drawn.graph.nodes.size === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>Services appear as soon as one asks another.</p></State>
+        : <Drawing graph={drawn.graph} layout={layout} open={open} />}
     </div>
     {open && asked.data && <Detail graph={asked.data} open={open} />}
   </>;
@@ -139,12 +151,12 @@ function Drawing({ graph, layout, open }: { graph: Graph; layout: Layout; open: 
     watch.observe(svg.current!.parentElement!);
     return () => watch.disconnect();
   }, []);
-  const fit = useComputed(() => {
-    const scale = Math.max(Math.min(size.value.width / layout.width, size.value.height / layout.height, 1.15), 0.35);
+  const placed = (least: number) => {
+    const scale = Math.max(Math.min(size.value.width / layout.width, size.value.height / layout.height, 1.15), least);
     return { scale, x: Math.max((size.value.width - layout.width * scale) / 2, 8), y: Math.max((size.value.height - layout.height * scale) / 2, 8) };
-  });
+  };
   useEffect(() => { view.value = null; }, [layout]);
-  const now = view.value ?? (() => { const scale = Math.max(Math.min(size.value.width / layout.width, size.value.height / layout.height, 1.15), 0.35); return { scale, x: Math.max((size.value.width - layout.width * scale) / 2, 8), y: Math.max((size.value.height - layout.height * scale) / 2, 8) }; })();
+  const now = view.value ?? placed(READABLE);
   const zoomBy = (by: number, cx = size.value.width / 2, cy = size.value.height / 2) => {
     const scale = Math.min(3, Math.max(0.1, now.scale * by));
     view.value = { scale, x: cx - (cx - now.x) * scale / now.scale, y: cy - (cy - now.y) * scale / now.scale };
@@ -194,7 +206,7 @@ function Drawing({ graph, layout, open }: { graph: Graph; layout: Layout; open: 
         })}
       </g>
     </svg>
-    <div class="map-tools"><button type="button" class="control" aria-label="closer" onClick={() => zoomBy(1.3)}>+</button><button type="button" class="control" aria-label="further" onClick={() => zoomBy(1 / 1.3)}>−</button><button type="button" class="control" onClick={() => { view.value = fit.value; }}>fit</button></div>
+    <div class="map-tools"><button type="button" class="control" aria-label="closer" onClick={() => zoomBy(1.3)}>+</button><button type="button" class="control" aria-label="further" onClick={() => zoomBy(1 / 1.3)}>−</button><button type="button" class="control" onClick={() => { view.value = placed(0.1); }}>fit</button></div>
   </div>;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // overview - is something wrong, and what changed? Sentences first, each with the way to its evidence; then the machine, then
 // services and processes.
+import { useSignal } from "@preact/signals";
 import { instant, rangeKey, rateWindow, stepFor, useAsk, window, grid, type Grid, type Sample, status, items } from "./api";
 import { askAlerts, adviceOf, titleOf } from "./alertdata";
 import { Chart } from "./chart";
@@ -125,7 +126,10 @@ export async function processRows(matchers: string, toMs: number, seconds: numbe
   return [...found.values()].sort((a, b) => b.cpu - a.cpu);
 }
 
+const LOOKS = 5;
+
 export function Overview() {
+  const all = useSignal(false);
   const { from, to, seconds } = window();
   const filtered = filterForFigures();
   const by = [...WHO, "protocol", "side"], key = `${rangeKey()} ${filtered.text}`;
@@ -160,7 +164,8 @@ export function Overview() {
       {!services.data && !services.error ? <Skeleton lines={2} /> : looks.length === 0
         ? <p class="calm"><span class="dot" />Nothing stands out{back ? `, also against ${compareName.value}` : ""}.</p>
         : <><div class="section-head"><h2>{looks.length === 1 ? "One thing needs a look" : `${looks.length} things need a look`}</h2></div>
-          <ul class="looks">{looks.slice(0, 8).map((look) => <li key={look.key}><span class={`dot ${look.level}`} role="img" aria-label={look.level === "bad" ? "bad" : "warning"} /><span class="says"><Name text={look.says} cut={300} />{look.hint && <small><Name text={look.hint} cut={300} /></small>}</span>{look.links.map((link) => <a key={link.text} href={link.to}>{link.text}</a>)}</li>)}</ul></>}
+          <ul class="looks">{(all.value ? looks : looks.slice(0, LOOKS)).map((look) => <li key={look.key}><span class={`dot ${look.level}`} role="img" aria-label={look.level === "bad" ? "bad" : "warning"} /><span class="says"><Name text={look.says} cut={300} />{look.hint && <small><Name text={look.hint} cut={300} /></small>}</span>{look.links.map((link) => <a key={link.text} href={link.to}>{link.text}</a>)}</li>)}</ul>
+          {looks.length > LOOKS && <button type="button" class="control plain" onClick={() => { all.value = !all.value; }}>{all.value ? "show the first ones only" : `show ${looks.length - LOOKS} more`}</button>}</>}
     </section>
     <HostStrip />
     <div class="columns">

@@ -69,7 +69,7 @@ function Detail({ byContainer }: { byContainer: boolean }) {
   const at = `{${match}}`, line = (query: string) => (stop: AbortSignal) => grid(query, from, to, step, stop);
   const cpu = useAsk(`cpu ${key}`, line(`sum by (mode) (rate(sonde_cpu_seconds_total${at}${over}))`));
   const memory = useAsk(`memory ${key}`, line(`sum by (kind) (sonde_mem_resident_bytes${at})`));
-  const io = useAsk(`io ${key}`, line(`sum by (op) (rate(sonde_disk_process_bytes_total${at}${over})) or sum by (direction) (rate(sonde_disk_process_bytes_total${at}${over}))`));
+  const io = useAsk(`io ${key}`, line(`sum by (op) (rate(sonde_disk_process_bytes_total${at}${over}))`));
   const files = useAsk(`files ${key}`, line(`sum by (type) (sonde_files_open${at})`));
   const pids = useAsk(`pids ${key}`, (stop) => ask<{ records: Row[] }>(`v1/records/mem?${new URLSearchParams({ source: "rows", limit: "300", filter: byContainer ? condition("container", "=", name) : condition("process", "=", name) })}`, { signal: stop }), false);
   const rows = (pids.data?.records ?? []).filter((row) => row.pid !== undefined);
@@ -77,7 +77,7 @@ function Detail({ byContainer }: { byContainer: boolean }) {
     <p class="buttons"><a href={toService(name)}>its requests</a><a href={addressOf({ view: "connections", filter: withCondition("", byContainer ? "container" : "process", "=", name) })}>its connections</a><a href={addressOf({ view: "events", filter: withCondition("", byContainer ? "container" : "process", "=", name) })}>its events</a></p>
     <GridChart title="CPU" unit="processors" asked={cpu} name={(labels) => labels.mode ?? ""} format={(value) => cores(value).replace(/.cpu$/, "")} stacked height={110} />
     <GridChart title="Memory" unit="resident" asked={memory} name={(labels) => labels.kind ?? ""} format={bytes} stacked height={110} />
-    <GridChart title="Disk" asked={io} name={(labels) => labels.op ?? labels.direction ?? "all"} format={bytesRate} height={110} />
+    <GridChart title="Disk" asked={io} name={(labels) => labels.op ?? "all"} format={bytesRate} height={110} />
     <GridChart title="Open files" asked={files} name={(labels) => labels.type ?? ""} format={count} height={110} />
     <section aria-label="processes now"><div class="section-head"><h3>Processes now</h3><span class="dim">{rows.length || ""}</span></div>
       {rows.length ? <div class="table-box" tabIndex={0} role="region" aria-label="processes now" style={{ maxHeight: 260 }}><table><thead><tr><th scope="col" style={{ width: 80 }}><span>pid</span></th><th scope="col"><span>program</span></th><th scope="col" class="num" style={{ width: 100 }}><span>memory</span></th></tr></thead>

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// behaviour - what a person does: filter, follow live, pause, open, switch an item, use keys, and eight tabs at once.
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import { api, base, check, metric, until, work } from "./kit.mjs";
+
+const agent = new http.Agent({ keepAlive: true });
+const ask = (path) => new Promise((resolve) => http.get({ host: "127.0.0.1", port: process.env.NGINX_PORT, path, agent }, (answer) => { answer.resume(); answer.on("end", resolve); }).on("error", resolve));
+const OURS = `port = ${process.env.NGINX_PORT}`; /* others may work on this machine */
+const HASH = `#/requests?range=5m&filter=${encodeURIComponent(OURS)}`;
+const rows = (page) => page.evaluate(() => [...document.querySelectorAll('table[aria-label="requests"] tbody tr[data-row]')].map((row) => row.innerText.replace(/\s+/g, " ")));
+
+async function live(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await world.open(context, HASH);
+  await world.settled(page, "requests");
+  let number = 0;
+  const arrives = async (mark) => until(async () => { await ask(`/missing?live-${mark}-${number++}`); return (await rows(page)).some((row) => row.includes(`live-${mark}`)); }, 30);
+  check("live: a request stands on the page by itself", await arrives("one"));
+
+  await page.keyboard.press("/");
+  check("keys: / goes to the filter", await page.evaluate(() => document.activeElement?.id === "filter"));
+  await page.fill("#filter", "");
+  await page.keyboard.type(`${OURS} and status = 404 and side = server`);
+  await page.keyboard.press("Enter");
+  check("filter: it stands in the address", await until(() => page.evaluate(() => decodeURIComponent(location.hash).replace(/\+/g, " ").includes("status = 404 and side = server")), 10));
+  await arrives("two");
+  await until(async () => (await rows(page)).length > 0 && (await rows(page)).every((row) => / 404 /.test(row)), 20);
+  const filtered = await rows(page);
+  check("filter: only what matches is shown", filtered.length > 0 && filtered.every((row) => / 404 /.test(row) && / server /.test(row)), filtered.slice(0, 3).join("; "));
+  await page.fill("#filter", "status >= ");
+  await page.keyboard.press("Enter");
+  check("filter: a mistake is told under the box", await until(() => page.evaluate(() => document.querySelector("#filter")?.getAttribute("aria-invalid") === "true" && /value is wanted/.test(document.querySelector("#filter-offers")?.innerText ?? "")), 10));
+  await page.fill("#filter", "proto");
+  check("filter: columns are completed", await until(() => page.evaluate(() => [...document.querySelectorAll("#filter-offers [role=option]")].some((one) => one.innerText.startsWith("protocol"))), 10));
+  await page.fill("#filter", OURS);
+  await page.keyboard.press("Enter");
+  await page.evaluate(() => document.activeElement?.blur());
+
+  await arrives("three");
+
+  await page.keyboard.press(".");
+  check("keys: . pauses", await until(() => page.evaluate(() => /paused/.test(document.querySelector("header")?.innerText ?? "")), 10));
+  const before = (await rows(page))[0];
+  check("pause: new requests are counted, rows stand still", await until(async () => { await ask("/missing?paused"); return page.evaluate(() => !!document.querySelector(".fresh")); }, 30) && (await rows(page))[0] === before);
+  await page.keyboard.press(".");
+  check("going on shows them", await until(async () => (await rows(page)).some((row) => row.includes("paused")), 20));
+
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  check("keys: Enter opens the details", await until(() => page.evaluate(() => /Where the time went/.test(document.querySelector(".pane")?.innerText ?? "")), 10));
+  await page.keyboard.press("Escape");
+  check("keys: Esc closes them", await until(() => page.evaluate(() => !document.querySelector(".pane")), 10));
+  await page.evaluate(() => { location.hash = "#/requests?range=5m&filter=side+%3D+server"; });
+  await page.keyboard.press("g");
+  await page.keyboard.press("o");
+  check("keys: g o goes to the overview; time and filter stay", await until(() => page.evaluate(() => /^#\/overview\?range=300s&filter=side/.test(location.hash)), 10), await page.evaluate(() => location.hash));
+  await page.keyboard.press("?");
+  check("keys: ? shows them", await until(() => page.evaluate(() => !!document.querySelector("dialog[open]")), 10));
+  check("no mistake meanwhile", page.mistakes.length === 0, page.mistakes.join("; "));
+  await context.close();
+}
+
+async function switching(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await world.open(context, "#/items?open=syscalls");
+  await page.waitForSelector(".switch", { timeout: 60000 });
+  const was = (await api("v1/items/syscalls")).on;
+  await page.click(".switch");
+  check("switching without the token asks for it", await until(() => page.evaluate(() => /token/i.test(document.querySelector("dialog[open]")?.innerText ?? "")), 20));
+  check("and changes nothing", (await api("v1/items/syscalls")).on === was);
+  await page.close();
+  const trusted = await world.open(context, `#token=${readFileSync(`${work}/etc/token`, "utf8").trim()}`);
+  check("the token is taken out of the address", await until(() => trusted.evaluate(() => !location.href.includes("token")), 10));
+  await trusted.goto(`${base}#/items?open=syscalls`);
+  await trusted.waitForSelector(".switch", { timeout: 60000 });
+  await trusted.click(".switch");
+  check("with it the item is switched on", await until(async () => (await api("v1/items/syscalls")).on, 30));
+  check("the switch shows it", await until(() => trusted.evaluate(() => document.querySelector(".switch")?.getAttribute("aria-checked") === "true"), 20));
+  check("and what it tells comes live", await until(() => trusted.evaluate(() => (document.querySelector('[aria-label="live output of syscalls"] tbody')?.children.length ?? 0) > 0), 40));
+  await trusted.fill("#param-min_us", "100");
+  await trusted.click(".pane form button[type=submit]");
+  check("a parameter is set", await until(async () => (await api("v1/items/syscalls")).settings?.min_us === 100, 30));
+  await trusted.click(".switch");
+  check("and off again", await until(async () => !(await api("v1/items/syscalls")).on, 30));
+  check("switching made no mistake", trusted.mistakes.length === 0, trusted.mistakes.join("; "));
+  await context.close();
+}
+
+async function eightTabs(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1000, height: 700 } });
+  const tabs = [];
+  for (let at = 0; at < 8; at++) tabs.push(await world.open(context, HASH));
+  await Promise.all(tabs.map((tab) => world.settled(tab, "requests")));
+  const all = await until(async () => { await ask("/missing?eight-tabs"); return (await Promise.all(tabs.map(async (tab) => (await rows(tab)).some((row) => row.includes("eight-tabs"))))).every(Boolean); }, 60);
+  check("eight tabs are all live", all);
+  check("through one stream", await until(async () => await metric("sonde_api_streams") === 1, 20), `${await metric("sonde_api_streams")} streams`);
+  await Promise.all(tabs.map((tab) => tab.close()));
+  await context.close();
+  check("which ends with them", await until(async () => await metric("sonde_api_streams") === 0, 60), `${await metric("sonde_api_streams")} streams`);
+}
+
+export async function behaves(world) {
+  await live(world);
+  if (world.short) return;
+  await switching(world);
+  await eightTabs(world);
+}
