@@ -84,7 +84,7 @@ async function compare(world, traffic, from, to, when) {
   await page.close();
   const map = await world.open(context, `#/map?${range}`);
   const edge = await until(() => map.evaluate(() => document.querySelector('.edge[aria-label^="wrk asks nginx"]')?.getAttribute("aria-label")), 60);
-  near(`${when}: map, requests of wrk to nginx`, edge ? numberOf(/http ([\d.]+(?:\s*[kM])?) requests/u.exec(edge.replace(/[\u202f]/g, " "))?.[1] ?? "") * seconds : NaN, traffic.wrk.count, 0.03, 2);
+  near(`${when}: map, requests of wrk to nginx`, edge ? numberOf(/http ([\d.]+(?:\s*[kM])?)\/s/u.exec(edge.replace(/[\u202f]/g, " "))?.[1] ?? "") * seconds : NaN, traffic.wrk.count, 0.03, 2);
   await context.close();
 }
 

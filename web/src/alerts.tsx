@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // alerts - what fires and what is watched: each rule with what it means and what to do.
 import { ask, useAsk, Refusal } from "./api";
-import { adviceOf, type Alert, askAlerts, type Rule, type RuleGroup, titleOf } from "./alertdata";
+import { adviceOf, askAlerts, evidenceOf, type Rule, type RuleGroup, titleOf } from "./alertdata";
 import { Facts, Failed, Name, Pane, Skeleton, State, When } from "./parts";
 import { addressOf, go, place } from "./place";
 import { Table, type TableColumn } from "./table";
@@ -19,16 +19,10 @@ const RULES: TableColumn<RuleRow>[] = [
   { name: "group", width: "12%", value: (row) => row.group, cell: (row) => <span class="dim"><Name text={row.group} /></span> },
   { name: "for", width: 72, numeric: true, value: (row) => row.rule.duration, cell: (row) => row.rule.duration ? seconds(row.rule.duration) : "at once", help: "how long it has to hold before it fires" },
   { name: "severity", width: 84, value: (row) => row.rule.labels.severity, cell: (row) => row.rule.labels.severity ?? "-", phone: "subside" },
-  { name: "says", title: "what it means", cell: (row) => <span class="dim"><Name text={row.rule.annotations.summary ?? row.rule.annotations.description ?? row.rule.query} cut={200} /></span>, phone: "sub" },
+  { name: "says", title: "what it means", cell: (row) => <span class="dim"><Name text={row.rule.annotations.description ?? row.rule.annotations.summary ?? row.rule.query} cut={200} /></span>, phone: "sub" },
 ];
 
 const labelsToShow = (labels: Record<string, string>) => Object.fromEntries(Object.entries(labels).filter(([name]) => name !== "alertname"));
-export const evidenceOf = (alert: Alert) => {
-  const view = alert.annotations.view;
-  if (alert.annotations.filter) return addressOf({ view: view === "connections" || view === "processes" || view === "events" ? view : "requests", filter: alert.annotations.filter });
-  const name = alert.labels.service ?? alert.labels.container ?? alert.labels.process;
-  return name ? addressOf({ view: "service", name }) : alert.labels.item ? addressOf({ view: "items", open: alert.labels.item }) : addressOf({ view: "status" });
-};
 
 export function Alerts() {
   const alerts = useAsk("alerts view", (stop) => askAlerts(stop));
@@ -57,7 +51,8 @@ export function Alerts() {
       </section>
     </div>
     {place.value.open && <Pane title={<Name text={open?.rule.name ?? "Rule"} />}>{open ? <>
-      <p>{open.rule.annotations.summary && <Name text={open.rule.annotations.summary} cut={600} />}</p>
+      <p><Name text={open.rule.annotations.description ?? open.rule.annotations.summary ?? ""} cut={600} /></p>
+      {open.rule.alerts?.length ? <section aria-label="now"><div class="section-head"><h3>Now</h3></div><ul class="looks">{open.rule.alerts.map((alert, at) => <li key={at}><span class={`dot ${alert.state === "firing" ? "bad" : "off"}`} role="img" aria-label={alert.state} /><span class="says"><Name text={titleOf(alert)} cut={300} /></span><a href={evidenceOf(alert)}>evidence</a></li>)}</ul></section> : null}
       {adviceOf(open.rule) && <section aria-label="what to do"><div class="section-head"><h3>What to do</h3></div><p><Name text={adviceOf(open.rule)} cut={1000} /></p></section>}
       <section aria-label="expression"><div class="section-head"><h3>Expression</h3></div><p class="mono" style={{ overflowWrap: "anywhere", background: "var(--ground-2)", padding: "6px 8px", borderRadius: 4 }}><Name text={open.rule.query} cut={4000} /></p></section>
       {open.rule.lastError && <p class="bad" role="alert"><Name text={open.rule.lastError} /></p>}

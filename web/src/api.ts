@@ -134,8 +134,16 @@ export interface Item {
 }
 export interface Column { name: string; hidden?: boolean; type: string; unit?: string; help?: string; }
 export interface Parameter { name: string; option: string; type: string; default: unknown; help: string; }
+interface Kind { kind?: string; columns?: Column[]; }
 export interface ItemWhole extends Item {
-  description?: { params?: Parameter[]; events?: unknown[]; sources?: unknown[]; rows_first?: boolean; ring?: boolean; filter?: boolean; by?: boolean; records?: { kind: string; columns: Column[] }[]; hooks?: { hook: string; section: string; order: number; optional?: boolean }[] };
+  rows_first?: boolean; records?: Kind[]; rows?: Kind[]; /* layouts that are written in C */
+  description?: { params?: Parameter[]; events?: Kind[]; sources?: Kind[]; ring?: boolean; filter?: boolean; by?: boolean };
+}
+/** All columns that records and rows of the item may have. */
+export function columnsOfItem(item?: ItemWhole, kind?: string): Column[] {
+  const kinds = [...item?.records ?? [], ...item?.rows ?? [], ...item?.description?.events ?? [], ...item?.description?.sources ?? []];
+  const chosen = kind && kinds.some((one) => one.kind === kind) ? kinds.filter((one) => one.kind === kind) : kinds;
+  return [...new Map(chosen.flatMap((one) => one.columns ?? []).map((column) => [column.name, column])).values()];
 }
 
 export const status = signal<Status | undefined>(undefined);

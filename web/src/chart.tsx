@@ -4,7 +4,7 @@
 import uPlot from "uplot";
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import type { Grid, Asked } from "./api";
+import { status, type Grid, type Asked } from "./api";
 import { isDark, span, zoom } from "./place";
 import { bytes, bytesRate, clock } from "./units";
 
@@ -87,6 +87,12 @@ function drawNames(plot: uPlot, lines: Line[], colors: string[]) {
   context.restore();
 }
 
+/** An empty range says since when there is something. */
+function emptyText(): string {
+  const since = status.value?.store?.tables.map((table) => Date.parse(table.from ?? "")).filter(Number.isFinite).sort((a, b) => a - b)[0];
+  return since && since > span.value.to ? `nothing in this range: the history begins ${clock(since)}` : "nothing in this range";
+}
+
 const stack = (lines: Line[]): (number | null)[][] => {
   const sums: (number | null)[][] = [];
   lines.forEach((line, at) => sums.push(line.values.map((value, i) => value === null ? (at ? sums[at - 1]![i]! : null) : value + (at ? sums[at - 1]![i] ?? 0 : 0))));
@@ -157,7 +163,7 @@ export function Chart(props: Props) {
   return <div class="chart">
     {!bare && <div class="chart-head"><h3>{title}</h3>{unit && <span class="unit">{unit}</span>}<span class="read">{read.value}</span></div>}
     {hasData ? <div class="chart-canvas" ref={box} role="img" aria-label={says} style={{ height }} />
-      : <div class="chart-empty" style={{ height }}>{props.error ? <span class="bad">{props.error}</span> : props.loading ? "" : props.empty ?? "nothing in this range"}</div>}
+      : <div class="chart-empty" style={{ height }}>{props.error ? <span class="bad">{props.error}</span> : props.loading ? "" : props.empty ?? (bare ? "nothing in this range" : emptyText())}</div>}
     {!bare && hasData && !named && lines.length > 1 && <div class="keys">{lines.map((line, at) => <span key={line.name}><i style={{ borderTopColor: `var(--${line.color ?? SERIES[at % SERIES.length]})`, borderTopWidth: stacked ? "8px" : "2px", borderTopStyle: line.dash || (!line.color && DASHES[at % 8]) ? "dashed" : "solid" }} /><bdi>{line.name}</bdi></span>)}</div>}
   </div>;
 }

@@ -2,7 +2,7 @@
 // filterbox - the one box: completes columns and values, says what is wrong under itself, remembers the last filters.
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ask, type ItemWhole } from "./api";
+import { ask, columnsOfItem, type ItemWhole } from "./api";
 import { Mistake, parse } from "./filter";
 import { go, place } from "./place";
 import { LABELS } from "./red";
@@ -26,8 +26,8 @@ async function askUsual() {
   usualAsked = true;
   try {
     const item = await ask<ItemWhole>("v1/items/requests");
-    const columns = item.description?.records?.[0]?.columns;
-    if (columns) usual = columns.filter((column) => !["item", "kind", "time"].includes(column.name)).map(({ name, help }) => ({ name, help }));
+    const columns = columnsOfItem(item, "request");
+    if (columns.length) usual = columns.filter((column) => !["item", "kind", "time"].includes(column.name)).map(({ name, help }) => ({ name, help }));
   } catch { usualAsked = false; }
 }
 
@@ -60,11 +60,15 @@ async function offersFor(text: string, caret: number): Promise<Offer[]> {
   return offers;
 }
 
+function mistakeOf(text: string): string {
+  try { parse(text); return ""; } catch (error) { return error instanceof Mistake ? `Column ${error.at + 1}: ${error.message}.` : String(error); }
+}
+
 export function FilterBox() {
   const input = useRef<HTMLInputElement>(null);
-  const typed = useSignal(place.value.filter), mistake = useSignal(""), offers = useSignal<Offer[]>([]), at = useSignal(-1), isOpen = useSignal(false);
+  const typed = useSignal(place.value.filter), mistake = useSignal(mistakeOf(place.value.filter)), offers = useSignal<Offer[]>([]), at = useSignal(-1), isOpen = useSignal(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined), turn = useRef(0);
-  useEffect(() => { if (place.value.filter !== typed.peek()) { typed.value = place.value.filter; mistake.value = ""; } }, [place.value.filter]);
+  useEffect(() => { if (place.value.filter !== typed.peek()) { typed.value = place.value.filter; mistake.value = mistakeOf(place.value.filter); } }, [place.value.filter]);
 
   const apply = (text: string, now: boolean) => {
     clearTimeout(timer.current);

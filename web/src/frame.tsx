@@ -9,7 +9,7 @@ import { addressOf, COMPARES, go, isDark, paused, place, type Range, rangeName, 
 import { say, sentence, toast } from "./parts";
 import { tableKey } from "./table";
 import { absolute, clock } from "./units";
-import { firing } from "./alertdata";
+import { askAlerts, firing } from "./alertdata";
 import { Overview } from "./overview";
 import { Requests } from "./requests";
 import { Items } from "./items";
@@ -170,8 +170,9 @@ export function Frame() {
   useEffect(() => {
     void askAgent();
     const timer = setInterval(() => void askAgent(), 2000);
+    const slow = setInterval(() => { if (!document.hidden) askAlerts().catch(() => 0); }, 15000);
     addEventListener("keydown", onKey);
-    return () => { clearInterval(timer); removeEventListener("keydown", onKey); };
+    return () => { clearInterval(timer); clearInterval(slow); removeEventListener("keydown", onKey); };
   }, [token.value]);
   useEffect(() => { document.title = `${TITLES[place.value.view]}${place.value.name ? ` ${place.value.name}` : ""} - ${status.value?.node ?? ""} sonde`; }, [place.value.view, place.value.name, status.value?.node]);
   useEffect(() => { document.querySelector(".bottom a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }); }, [place.value.view]);

@@ -3,7 +3,7 @@
 // parameters and what it tells at this moment.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ask, askAgent, type Item, itemRates, items, type ItemWhole, type Parameter, Refusal, useAsk, wantsToken } from "./api";
+import { ask, askAgent, columnsOfItem, type Item, itemRates, items, type ItemWhole, type Parameter, Refusal, useAsk, wantsToken } from "./api";
 import type { Row } from "./filter";
 import { applicable } from "./filter";
 import { useLive, stream } from "./live";
@@ -142,12 +142,12 @@ function sumOf(histograms: Histogram[]): Histogram {
 const LIVE_ROWS = 40, HIDDEN = new Set(["item", "kind", "node", "exe", "uid", "cgroup", "tid", "time"]);
 
 function Live({ item, whole }: { item: Item; whole?: ItemWhole }) {
-  const columns = whole?.description?.records?.flatMap((one) => one.columns) ?? [];
+  const columns = columnsOfItem(whole);
   const filter = applicable(place.value.filter, columns.map((column) => column.name));
   const rows = useSignal<Row[]>([]), held = useRef<Row[]>([]);
   const about = whole?.description;
   /* what reads maps and tables sends all of them again and again; what has events sends each once */
-  const readsRows = about ? !about.events?.length || !!about.sources?.length || !!about.rows_first : undefined;
+  const readsRows = about ? !about.events?.length || !!about.sources?.length || !!whole?.rows?.length || !!whole?.rows_first : undefined;
   useLive(readsRows === undefined ? "" : item.name, filter.text, (fresh, isWhole) => {
     if (!readsRows) { rows.value = [...fresh.reverse(), ...rows.peek()].slice(0, LIVE_ROWS); return; }
     held.current = [...held.current, ...fresh].slice(-2000);

@@ -43,8 +43,17 @@ function wish() {
   });
 }
 
+const HELD_MOST = 8;
+const held: Message[] = [];
+document.addEventListener("visibilitychange", () => { if (!document.hidden) for (const message of held.splice(0)) receive(message); });
+
 function receive(message: Message) {
   if (message.state) { stream.value = message.state; return; }
+  if (document.hidden) { /* nobody looks: kept as texts, the newest few */
+    held.push(message);
+    if (held.length > HELD_MOST) leftOut.value += held.shift()!.texts!.length;
+    return;
+  }
   leftOut.value += message.left ?? 0;
   for (const { items, filter, sink } of sinks.values()) {
     if (!items.split(",").includes(message.item!)) continue;

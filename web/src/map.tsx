@@ -191,18 +191,19 @@ function Drawing({ graph, layout, open }: { graph: Graph; layout: Layout; open: 
         {[...graph.edges.values()].map((edge) => {
           const points = layout.edges.get(edge.id), level = levelOf(edge.rate, edge.errors, edge.slower);
           const middle = points?.[Math.floor(points.length / 2)];
-          const says = `${edge.from} asks ${edge.to}: ${[...edge.protocols].join(", ")} ${count(edge.rate)} requests a second, ${percent(edge.errors / edge.rate)} errors, p99 ${duration(edge.p99 && edge.p99 * 1e9)}`;
+          const text = `${count(edge.rate)}/s${edge.p99 ? ` · ${duration(edge.p99 * 1e9)}` : ""}`;
+          const says = `${edge.from} asks ${edge.to}: ${[...edge.protocols].join(", ")} ${text}, ${percent(edge.errors / edge.rate)} errors`;
           return points && middle && <g key={edge.id} class={`edge ${level}${pale(edge.id)}`} tabIndex={0} role="button" aria-label={shown(says)} onClick={() => choose(edge.id)} onKeyDown={onKey(edge.id)} onPointerEnter={() => { hover.value = edge.id; }} onPointerLeave={() => { hover.value = ""; }}>
             <title>{shown(says)}</title><path d={lineThrough(points)} stroke-opacity="0" stroke-width="14" pointer-events="stroke" /><path d={lineThrough(points)} stroke-width={open === edge.id ? 4 : 1 + 3 * Math.sqrt(edge.rate / most)} marker-end="url(#arrow)" />
-            <text x={middle.x} y={middle.y - 5}>{count(edge.rate)}/s{edge.p99 ? ` · ${duration(edge.p99 * 1e9)}` : ""}</text></g>;
+            <text x={middle.x} y={middle.y - 5}>{text}</text></g>;
         })}
         {[...graph.nodes.values()].map((node) => {
           const at = layout.nodes.get(node.id), level = levelOf(node.rate, node.errors);
           const says = node.rate ? `${count(node.rate)}/s${node.errors / node.rate >= 0.001 ? `, ${percent(node.errors / node.rate)} errors` : ""}` : `asks ${count(node.asks)}/s`;
-          const name = shown(node.id);
-          return at && <g key={node.id} class={`node ${node.kind} ${level}${open === node.id ? " chosen" : ""}${pale(node.id)}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${name}: ${says}`} onClick={() => choose(node.id)} onKeyDown={onKey(node.id)} onPointerEnter={() => { hover.value = node.id; }} onPointerLeave={() => { hover.value = ""; }}>
+          const name = shown(node.id), short = name.length > 20 ? `${name.slice(0, 19)}…` : name;
+          return at && <g key={node.id} class={`node ${node.kind} ${level}${open === node.id ? " chosen" : ""}${pale(node.id)}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${short} ${says}`} onClick={() => choose(node.id)} onKeyDown={onKey(node.id)} onPointerEnter={() => { hover.value = node.id; }} onPointerLeave={() => { hover.value = ""; }}>
             <title>{`${name.slice(0, 400)}: ${says}`}</title><rect width={WIDTH} height={HEIGHT} rx="4" />
-            <text class="name" x="12" y="19">{name.length > 20 ? `${name.slice(0, 19)}…` : name}</text><text class="sub" x="12" y="36">{says}</text></g>;
+            <text class="name" x="12" y="19">{short}</text><text class="sub" x="12" y="36">{says}</text></g>;
         })}
       </g>
     </svg>

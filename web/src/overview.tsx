@@ -3,10 +3,10 @@
 // services and processes.
 import { useSignal } from "@preact/signals";
 import { instant, rangeKey, rateWindow, stepFor, useAsk, window, grid, type Grid, type Sample, status, items } from "./api";
-import { askAlerts, adviceOf, titleOf } from "./alertdata";
+import { askAlerts, adviceOf, evidenceOf, titleOf } from "./alertdata";
 import { Chart } from "./chart";
-import { NotAsked, Name, PhaseBar, PhaseKey, Section, Skeleton, State, Failed, toRequests, toService } from "./parts";
-import { addressOf, compareName, compareSeconds, go } from "./place";
+import { NotAsked, Name, PhaseBar, PhaseKey, Section, Skeleton, State, Failed, toRequests, toService, When } from "./parts";
+import { addressOf, compareName, compareSeconds, go, place } from "./place";
 import { filterForFigures, filterForMetrics, nameOf, PHASES, PHASE_NAMES, type Red, redBy, selector, WHO, whoOf } from "./red";
 import { Table, type TableColumn } from "./table";
 import { bytes, bytesRate, cores, count, duration, percent, plural } from "./units";
@@ -55,7 +55,7 @@ function looksOf(now: Red[], before: Red[], host: Record<string, Sample[]>): Loo
   const oom = host.oom?.[0]?.value ?? 0;
   if (oom >= 0.5) looks.push({ key: "oom", level: "bad", says: `${plural(Math.round(oom), "process was", "processes were")} killed for want of memory`, links: [{ text: "see events", to: addressOf({ view: "events", filter: "signal = SIGKILL" }) }] });
   for (const one of host.space ?? []) looks.push({ key: `space ${one.labels.mount}`, level: one.value < 0.05 ? "bad" : "warn", says: `${one.labels.mount} has ${percent(one.value)} of its space left`, links: [] });
-  for (const [item, lost] of Object.entries(status.value?.losses ?? {})) {
+  for (const [item, lost] of Object.entries(place.value.range.last ? status.value?.losses ?? {} : {})) {
     looks.push({ key: `lost ${item}`, level: "warn", says: `${item}: ${plural(lost, "event was", "events were")} lost in sonde itself`, hint: "figures of this item are too low by that", links: [{ text: "see status", to: addressOf({ view: "status" }) }] });
   }
   const store = status.value?.store;
@@ -153,10 +153,16 @@ export function Overview() {
   };
   // two spans are only compared where the history holds both: a service just met has no before
   const oldest = Date.parse(status.value?.store?.tables.find((table) => table.name === "requests")?.from ?? "") || Infinity;
+  /* what an alert says already is not said twice */
+  const firing = (alerts.data ?? []).filter((alert) => alert.state === "firing");
+  const told = (look: Look) => firing.some((alert) => {
+    const name = alert.labels.service || alert.labels.container || alert.labels.process, kind = alert.labels.alertname ?? "";
+    return (look.key.startsWith("errors ") && /error/i.test(kind) && look.key.startsWith(`errors ${name}`)) || (look.key.startsWith("lost ") && /los[ts]/i.test(kind)) || (look.key === "oom" && /oom/i.test(kind));
+  });
   const looks = services.data && host.data ? [
-    ...(alerts.data ?? []).filter((alert) => alert.state === "firing").map((alert, at): Look => ({ key: `alert ${at}`, level: alert.labels.severity === "warning" || alert.labels.severity === "info" ? "warn" : "bad", says: titleOf(alert), hint: adviceOf(alert),
-      links: [...(alert.annotations.filter ? [{ text: "see the evidence", to: toRequests(alert.annotations.filter) }] : []), { text: "see alert", to: addressOf({ view: "alerts" }) }] })),
-    ...looksOf(servers(services.data).filter((red) => red.labels.side === "server" && red.rate * seconds >= 50), oldest < from - back * 1000 + (to - from) / 2 ? servers(before.data).filter((red) => red.rate * seconds >= 20) : [], host.data)] : [];
+    ...(place.value.range.last ? firing : []).map((alert, at): Look => ({ key: `alert ${at}`, level: alert.labels.severity === "warning" || alert.labels.severity === "info" ? "warn" : "bad", says: titleOf(alert), hint: adviceOf(alert),
+      links: [{ text: "see the evidence", to: evidenceOf(alert) }, { text: "see alert", to: addressOf({ view: "alerts" }) }] })),
+    ...looksOf(servers(services.data).filter((red) => red.labels.side === "server" && red.rate * seconds >= 50), oldest < from - back * 1000 + (to - from) / 2 ? servers(before.data).filter((red) => red.rate * seconds >= 20) : [], host.data).filter((look) => !told(look))] : [];
   const list = servers(services.data);
   const requests = items.value.find((item) => item.name === "requests");
   return <div class="view">
@@ -172,7 +178,7 @@ export function Overview() {
       <Section title="Services" note={list.length ? <PhaseKey /> : undefined} link={{ text: "all requests", to: addressOf({ view: "requests" }) }}>
         <NotAsked left={filtered.left} of="these figures" />
         {services.error ? <Failed error={services.error} /> : !services.data ? <Skeleton /> : list.length === 0
-          ? <State title="No requests in this range.">{requests && !requests.on ? <p>The item <code>requests</code> is off. <a href={addressOf({ view: "items", open: "requests" })}>Switch it on.</a></p> : <p>As soon as a process of this machine asks or answers one (HTTP, PostgreSQL, MySQL, Redis, memcached, DNS), its service stands here.</p>}</State>
+          ? <State title="No requests in this range.">{requests && !requests.on ? <p>The item <code>requests</code> is off. <a href={addressOf({ view: "items", open: "requests" })}>Switch it on.</a></p> : Number.isFinite(oldest) && oldest > to ? <p>The history begins <When ms={oldest} />.</p> : <p>As soon as a process of this machine asks or answers one (HTTP, PostgreSQL, MySQL, Redis, memcached, DNS), its service stands here.</p>}</State>
           : <Table label="services" columns={SERVICE_COLUMNS} rows={list} id={(red) => whoOf(red.labels) + red.labels.protocol + red.labels.side} sort="-rate" orderKey={key} limit={14} choose={(red) => go({ view: "service", name: nameOf(red.labels) })} />}
       </Section>
       <Section title="Processes" link={{ text: "all processes", to: addressOf({ view: "processes" }) }}>

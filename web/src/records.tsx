@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { ask, items, rangeKey, useAsk, window, type ItemWhole } from "./api";
+import { ask, columnsOfItem, items, rangeKey, useAsk, window, type ItemWhole } from "./api";
 import { applicable, matches, parse, type Row } from "./filter";
 import { offered } from "./filterbox";
 import { stream, useLive } from "./live";
@@ -40,7 +40,7 @@ const known = new Map<string, { name: string; help?: string }[]>();
 async function columnsOf(item: string) {
   if (!known.has(item)) {
     const whole = await ask<ItemWhole>(`v1/items/${encodeURIComponent(item)}`);
-    known.set(item, (whole.description?.records ?? []).flatMap((one) => one.columns).map(({ name, help }) => ({ name, help })));
+    known.set(item, columnsOfItem(whole).map(({ name, help }) => ({ name, help })));
   }
   return known.get(item)!;
 }

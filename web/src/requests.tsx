@@ -2,7 +2,7 @@
 // requests - every exchange, live and past, with where its time went; beside it one of them with all that is known.
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { ask, items, rangeKey, useAsk, window } from "./api";
+import { ask, columnsOfItem, type ItemWhole, items, rangeKey, useAsk, window } from "./api";
 import { applicable, matches, parse, withCondition, type Node, type Row } from "./filter";
 import { offered } from "./filterbox";
 import { leftOut, stream, useLive } from "./live";
@@ -132,8 +132,8 @@ function Each() {
   const { from, to } = window();
   const filter = place.value.filter;
   const node = useMemo(() => { try { return parse(filter); } catch { return null; } }, [filter]);
-  const known = useAsk("requests' columns", (stop) => ask<{ description?: { records?: { kind: string; columns: { name: string; help?: string }[] }[] } }>("v1/items/requests", { signal: stop }), false);
-  const columns = known.data?.description?.records?.find((one) => one.kind === "request")?.columns.map((one) => one.name) ?? [];
+  const known = useAsk("requests' columns", (stop) => ask<ItemWhole>("v1/items/requests", { signal: stop }), false);
+  const columns = columnsOfItem(known.data, "request").map((one) => one.name);
   const useful = columns.length ? applicable(filter, columns) : { text: filter, left: [] };
   const ofHistory = applicable(filter, SUMMARY_COLUMNS.filter((name) => name !== "target" && name !== "path" && name !== "pid"));
   const history = useAsk(`past ${rangeKey()} ${filter} ${columns.length > 0}`, (stop) => askPast(ofHistory.text, node, from, to, stop), !place.value.open);
@@ -165,7 +165,7 @@ function Each() {
     return [...seen.values()].slice(0, Math.max(TABLE_ROWS, KEPT));
   }, [turn.value, history.data]);
   const values = useComputed(() => (column: string) => { const found = new Set<string>(); for (const row of rows) if (row[column] !== undefined && typeof row[column] !== "object") found.add(String(row[column])); return [...found].slice(0, 200); });
-  useEffect(() => { offered.value = { columns: known.data?.description?.records?.find((one) => one.kind === "request")?.columns.filter((one) => !["item", "kind"].includes(one.name)) ?? [], values: values.value }; return () => { offered.value = { columns: [], values: () => [] }; }; }, [known.data, rows]);
+  useEffect(() => { offered.value = { columns: columnsOfItem(known.data, "request").filter((one) => !["item", "kind"].includes(one.name)), values: values.value }; return () => { offered.value = { columns: [], values: () => [] }; }; }, [known.data, rows]);
 
   const chosen = useSignal<string[]>(useMemo(() => { try { return (localStorage.getItem(CHOSEN_KEY) ?? "").split(",").filter(Boolean); } catch { return []; } }, []));
   const scale = useMemo(() => { const all = rows.map((row) => row.duration_ns ?? 0).sort((a, b) => a - b); return niceAbove(all[Math.floor(all.length * 0.95)] ?? 1e6); }, [rows]);

@@ -2,12 +2,12 @@
 // worker - the one live stream of this browser. All tabs of the page say here what they want to see; the union is asked of the
 // agent once, whatever the number of tabs (a browser opens six connections to a server, and each stream would take one).
 //
-// Records are handed on as the texts they came as, a few times a second, and only the newest of them where there are more than
+// Records are handed on as the texts they came as, twice a second, and only the newest of them where there are more than
 // anybody could read; how many were left out is said. If all tabs want the same filter, the agent applies it; else each tab does.
 
 interface Wish { item: string; filter: string; }
 interface Tab { port: MessagePort; wish: Wish | null; seen: number; }
-const BATCH_MS = 200, BATCH_MOST = 400, SILENT_MS = 60000;
+const BATCH_MS = 500, BATCH_MOST = 600, SILENT_MS = 60000;
 
 const tabs = new Set<Tab>();
 let token = "";
