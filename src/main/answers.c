@@ -413,6 +413,13 @@ static int answer_item(void *ctx, const char *name, struct json *out, struct err
 	return 0;
 }
 
+static const char *answer_item_name(void *ctx, size_t i)
+{
+	struct item *item = registry_at(((struct agent *)ctx)->registry, i);
+
+	return item ? item_name(item) : NULL;
+}
+
 static int answer_look(void *ctx, const char *name, struct api_item *ret_item, struct err *why)
 {
 	struct item *item = find(ctx, name, why);
@@ -617,6 +624,7 @@ void agent_answers(struct agent *agent)
 		.metrics_each = answer_metrics_each,
 		.items = answer_items,
 		.item = answer_item,
+		.item_name = answer_item_name,
 		.item_look = answer_look,
 		.item_change = answer_change,
 		.item_add = answer_add,

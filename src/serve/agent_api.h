@@ -76,6 +76,8 @@ struct agent_api {
 	/* Items: one JSON array; one JSON object. */
 	int (*items)(void *ctx, struct json *out, struct err *why);
 	int (*item)(void *ctx, const char *name, struct json *out, struct err *why);
+	/* Names of all items, i from 0 until NULL. Borrowed until the loop goes on. */
+	const char *(*item_name)(void *ctx, size_t i);
 	int (*item_look)(void *ctx, const char *name, struct api_item *ret_item, struct err *why);
 	int (*item_change)(void *ctx, const char *name, const struct api_change *change,
 			   struct err *why);

@@ -107,4 +107,5 @@ void handle_prom_rules(struct request *request);
 void handle_prom_alerts(struct request *request);
 void handle_prom_alertmanagers(struct request *request);
 void handle_prom_other(struct request *request);
+void handle_map(struct request *request);
 void handle_later(struct request *request);

@@ -55,6 +55,15 @@ static const struct param group_params[] = {
 	{},
 };
 
+static const struct param map_params[] = {
+	{"from", PARAM_TIME, "what was seen at or after this time; if not given, five minutes before `to`"},
+	{"to", PARAM_TIME, "what was seen before this time; if not given, up to now"},
+	{"filter", PARAM_TEXT, "only records that match, in the filter language"},
+	{"group", PARAM_CHOICE, "what a node is; if not given: its service, else container, else process",
+	 .choices = "process|container|pod|service|namespace|host"},
+	{},
+};
+
 static const struct param stream_params[] = {
 	{"item", PARAM_TEXT, "name of an item, or several with commas", .must = true},
 	{"filter", PARAM_TEXT, "only what matches, in the filter language"},
@@ -139,8 +148,8 @@ const struct route routes[] = {
 	 .params = stream_params, .answer_type = "text/event-stream",
 	 .answer_help = "records; `event: lost` with a count when the client was too slow; comments as heartbeat", .status = 200},
 
-	{HTTP_GET, "/v1/map", handle_later, "The service map.", .is_lenient = true,
-	 .answer_type = JSON, .answer_help = "comes with a later version", .status = 501},
+	{HTTP_GET, "/v1/map", handle_map, "The service map: who speaks with whom, how often, how well, how fast.", .params = map_params,
+	 .answer_type = JSON, .answer_help = "{\"nodes\":[..],\"edges\":[..]}", .status = 200},
 	{HTTP_POST, "/v1/trace", handle_trace, "Runs a program of the tracing language until it ends, a limit is reached, or you go.",
 	 .changes = true, .body = BODY_JSON, .body_types = JSON,
 	 .body_help = "{\"program\":\"...\",\"params\":[\"1\"],\"named\":{\"n\":\"5\"},\"limits\":{\"duration\":\"10s\",\"events\":1000,\"overhead\":0.05}}; "

@@ -153,7 +153,7 @@ static const struct {
 	 "list of at most 32 texts"},
 	{"GET", "/v1/self", NULL, NULL, 500, "\"hint\":\"repair the test\""},
 	{"GET", "/v1/status", NULL, "x", 413, "without a body"},
-	{"GET", "/v1/map", NULL, NULL, 501, "does not do that yet"},
+	{"GET", "/v1/map", NULL, NULL, 501, "this agent keeps no history"},
 	{"GET", "/api/v1/query?query=up", NULL, NULL, 501, "keeps no history"},
 	{"POST", "/v1/trace", NULL, "{}", 501, "does not do that yet"},
 };

@@ -1,0 +1,28 @@
+#!/bin/sh
+# GET /v1/map: programs that speak with each other are nodes and edges, with what was really asked.
+. "$(dirname "$0")/lib.sh"
+alone map
+
+url() { jq -rn --arg x "$1" '$x | @uri'; }
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+cp "$(command -v nginx)" "$WORK/mapserver"
+cp "$(command -v ab)" "$WORK/mapclient"
+cat >"$WORK/nginx.conf" <<END
+pid $WORK/nginx.pid; error_log $WORK/nginx.log; worker_processes 1;
+events { worker_connections 256; }
+http { access_log off; server { listen 127.0.0.1:$port; location / { return 200 "hello\n"; } } }
+END
+"$WORK/mapserver" -c "$WORK/nginx.conf" || exit 1
+at_end "kill \$(cat $WORK/nginx.pid)"
+start_agent
+"$WORK/mapclient" -q -n 100 -k -c 1 "http://127.0.0.1:$port/" >/dev/null 2>&1
+edges() { get "/v1/map" | jq "[.edges[] | select(.client == \"mapclient\" and .server == \"mapserver\" and .protocol == \"http\")]"; }
+all_there() { [ "$(edges | jq -c 'map(.count == 100 and .error_count == 0 and .rate > 0 and .p50_ns > 0 and .p99_ns >= .p50_ns)')" = "[true]" ]; }
+check "every exchange is counted once, with times" wait_for 40 all_there
+check "nodes say what they are" sh -c "curl -s --unix-socket $SONDE_SOCKET http://localhost/v1/map | jq -e '[.nodes[] | select(.id == \"mapserver\") | .kind == \"process\" and .count == 100 and .error_count == 0] == [true]'"
+filter=$(url "$(edges | jq -r '.[0].filter')")
+check "an edge's filter finds its records" sh -c "[ \$(curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/groups/requests?filter=$filter' | jq '[.groups[].count] | add') = 100 ]"
+check "a filter leaves out others" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?filter=$(url 'process = nobody')' | jq -e '.nodes == [] and .edges == []'"
+check "a range of time before has nothing" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?from=now-2h&to=now-1h' | jq -e '.edges == []'"
+check "by host there is one node" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?group=host' | jq -e '[.nodes[] | select(.kind == \"node\")] | length == 1'"
+equal "a group that is none is refused" 400 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$SONDE_SOCKET" 'http://localhost/v1/map?group=shoe')"
