@@ -433,6 +433,15 @@ static int serve_open_code(struct call *call)
 	return 0;
 }
 
+static int serve_link_update(struct call *call)
+{
+	union bpf_attr attr = {};
+
+	attr.link_update.link_fd = (uint32_t)fd_at(call, 1);
+	attr.link_update.new_prog_fd = (uint32_t)fd_at(call, 2);
+	return (int)sys_bpf(BPF_LINK_UPDATE, &attr, sizeof(attr));
+}
+
 static int serve_perf_rings(struct call *call)
 {
 	return attach_perf_rings(fd_at(call, 1), call->head.count, call->out, &call->out_count);
@@ -544,6 +553,7 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_READ_LINK: return serve_read_link(broker, call);
 	case WIRE_INODE: return serve_inode(call);
 	case WIRE_STATS: return serve_stats(call);
+	case WIRE_LINK_UPDATE: return serve_link_update(call);
 	case WIRE_PERF_RINGS: return serve_perf_rings(call);
 	case WIRE_DIAG: return serve_diag(broker, call);
 	case WIRE_OPEN_CODE: return serve_open_code(call);

@@ -84,8 +84,8 @@ static void read_with(const char *tag, struct alternative *alternative)
 	alternative->with_from = alternative->with_to = read_order(with, &len);
 	if (len++ >= with.len)
 		return;
-	alternative->with_to = len < with.len && with.at[len] == 'u' ? UINT32_MAX
-								     : read_order(with, &len);
+	alternative->with_to =
+		len < with.len && with.at[len] == 'u' ? UINT32_MAX : read_order(with, &len);
 }
 
 static int add_alternative(struct object *object, const struct bpf_program *program,
@@ -108,7 +108,8 @@ static int add_alternative(struct object *object, const struct bpf_program *prog
 	hook = find_or_add_hook(object, hook_name);
 	if (hook < 0)
 		return hook;
-	*alternative = (struct alternative){.hook = (uint32_t)hook, .dispatcher = dispatcher_none()};
+	*alternative =
+		(struct alternative){.hook = (uint32_t)hook, .dispatcher = dispatcher_none()};
 	memcpy(alternative->program, name, strlen(name));
 	memcpy(alternative->section, section, strlen(section));
 	for (size_t i = 0; i < order.len && order.at[i] >= '0' && order.at[i] <= '9'; i++)
@@ -262,7 +263,8 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 			       alternative->program);
 	if (request.attach.kind == ATTACH_UPROBE || request.attach.kind == ATTACH_UPROBES)
 		return attach_to_place(object, index, fd[0], &request.attach, why);
-	if (!dispatcher_new(object->kernel, program, alternative->section, &alternative->dispatcher))
+	if (!dispatcher_new(object->kernel, program, alternative->section, &object->side,
+			    &alternative->dispatcher))
 		fd[0] = alternative->dispatcher.program;
 	if (alternative->map)
 		fd[1] = object_map_fd(object, alternative->map);
@@ -293,21 +295,37 @@ static void move_links(struct object *object, uint32_t ours, struct object *from
 
 	for (uint32_t i = 0; i < from->links; i++)
 		if (from->link[i].alternative == theirs && object->links < OBJECT_LINKS)
-			object->link[object->links++] = (struct object_link){from->link[i].fd, ours};
+			object->link[object->links++] =
+				(struct object_link){from->link[i].fd, ours};
 		else
 			from->link[kept++] = from->link[i];
 	from->links = kept;
 }
 
-/* The other object's alternative that serves the same hook at the same place, through a dispatcher; -1 if none. */
+/* Links whose program the kernel exchanges by itself (BPF_LINK_UPDATE: 5.7 for control groups, 5.9 for xdp). */
+static bool has_exchangeable_link(const struct object *object, uint32_t index)
+{
+	const char *section = object->alternative[index].section;
+
+	if (strncmp(section, "cgroup", 6) != 0 && strncmp(section, "sockops", 7) != 0 &&
+	    strncmp(section, "xdp/", 4) != 0)
+		return false;
+	for (uint32_t i = 0; i < object->links; i++)
+		if (object->link[i].alternative == index)
+			return true;
+	return false;
+}
+
+/* The other object's alternative that serves the same hook at the same place and can be handed over; -1 if none. */
 static int counterpart(const struct object *object, uint32_t index, const struct object *from)
 {
 	const struct alternative *ours = &object->alternative[index];
 
 	for (uint32_t i = 0; i < from->alternatives; i++)
-		if (from->alternative[i].dispatcher.map >= 0 &&
+		if ((from->alternative[i].dispatcher.map >= 0 || has_exchangeable_link(from, i)) &&
 		    !strcmp(from->alternative[i].section, ours->section) &&
-		    !strcmp(from->hook[from->alternative[i].hook].name, object->hook[ours->hook].name))
+		    !strcmp(from->hook[from->alternative[i].hook].name,
+			    object->hook[ours->hook].name))
 			return (int)i;
 	return -1;
 }
@@ -317,20 +335,62 @@ bool object_can_take_over(const struct object *object, uint32_t index, const str
 	return counterpart(object, index, from) >= 0;
 }
 
-int object_take_over(struct object *object, uint32_t index, struct object *from)
+static int program_of(const struct object *object, uint32_t index)
 {
-	struct alternative *ours = &object->alternative[index], *theirs;
-	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, ours->program);
+	return bpf_program__fd(
+		bpf_object__find_program_by_name(object->bpf, object->alternative[index].program));
+}
+
+/* The links of theirs run `program` from now on. */
+static int update_links(const struct object *from, uint32_t theirs, int program)
+{
+	struct wire_request request = {.op = WIRE_LINK_UPDATE};
+	int fds[WIRE_FDS], error = 0;
+	struct wire_reply reply;
+
+	for (uint32_t i = 0; !error && i < from->links; i++)
+		if (from->link[i].alternative == theirs)
+			error = kernel_ask(from->kernel, &request,
+					   (int[]){from->link[i].fd, program}, 2, &reply, fds);
+	return error;
+}
+
+int object_prepare_take_over(struct object *object, uint32_t index, struct object *from)
+{
+	int other = counterpart(object, index, from);
+	const struct dispatcher *dispatcher =
+		other < 0 ? NULL : &from->alternative[other].dispatcher;
+
+	if (!dispatcher)
+		return -ENOENT;
+	if (dispatcher->map < 0)
+		return update_links(from, (uint32_t)other, program_of(object, index));
+	return dispatcher_set(dispatcher, object->side.ours, program_of(object, index));
+}
+
+void object_leave(struct object *object, uint32_t index, struct object *from)
+{
 	int other = counterpart(object, index, from);
 
 	if (other < 0)
-		return -ENOENT;
+		return;
+	if (from->alternative[other].dispatcher.map < 0)
+		update_links(from, (uint32_t)other, program_of(from, (uint32_t)other));
+	else
+		dispatcher_clear(&from->alternative[other].dispatcher, object->side.ours);
+}
+
+void object_take_over(struct object *object, uint32_t index, struct object *from)
+{
+	struct alternative *ours = &object->alternative[index], *theirs;
+	int other = counterpart(object, index, from);
+
+	if (other < 0)
+		return;
 	theirs = &from->alternative[other];
-	if (dispatcher_set(&theirs->dispatcher, bpf_program__fd(program)))
-		return -EINVAL;
 	ours->dispatcher = theirs->dispatcher;
 	theirs->dispatcher = dispatcher_none();
-	note_cost(&ours->dispatcher);
+	if (ours->dispatcher.program >= 0)
+		note_cost(&ours->dispatcher);
 	move_links(object, index, from, (uint32_t)other);
-	return 0;
 }

@@ -70,6 +70,7 @@ int object_open(struct kernel *kernel, const char *name, const void *elf, size_t
 	if (!object)
 		return err_set(why, -ENOMEM, "cannot open '%s': out of memory", name);
 	object->kernel = kernel;
+	object->side = side_none();
 	snprintf(object->name, sizeof(object->name), "%s", name);
 	object->elf = elf;
 	object->elf_bytes = size;
@@ -84,6 +85,12 @@ int object_open(struct kernel *kernel, const char *name, const void *elf, size_t
 	return 0;
 }
 
+/* Programs that run on other CPUs at this moment end before it does: this is synchronize_rcu(). */
+static void grace_period(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
 static void unload(struct object *object)
 {
 	for (uint32_t i = 0; i < object->links; i++)
@@ -94,6 +101,7 @@ static void unload(struct object *object)
 		munmap(object->mapped[i].at, object->mapped[i].bytes);
 	for (uint32_t i = 0; i < object->alternatives; i++)
 		dispatcher_done(&object->alternative[i].dispatcher);
+	side_done(&object->side);
 	object->links = object->readers = object->maps_mapped = object->usdt_places = 0;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
@@ -136,8 +144,7 @@ void object_silence(struct object *object)
 		else
 			close(object->link[i].fd);
 	object->links = kept;
-	/* programs that run on other CPUs at this moment end before a grace period does: this is synchronize_rcu() */
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	grace_period();
 }
 
 /* Descriptors of maps to share: libbpf has its own once the object is loaded. */
@@ -511,42 +518,88 @@ static int refused_alternative(const struct object *object)
 	return -1;
 }
 
+/*
+ * The chosen hooks of `later` change hands: our programs beside theirs, then all at once. What still runs of theirs ends
+ * within a grace period, and only then their programs are let go. On failure nothing has changed.
+ */
+static int exchange(struct object *object, struct object *from, const bool later[OBJECT_HOOKS])
+{
+	uint32_t i;
+
+	for (i = 0; i < object->hooks; i++)
+		if (later[i] && object_prepare_take_over(object, (uint32_t)object->hook[i].chosen, from))
+			break;
+	if (i < object->hooks) {
+		uint32_t failed = (uint32_t)object->hook[i].chosen;
+
+		while (i--)
+			if (later[i])
+				object_leave(object, (uint32_t)object->hook[i].chosen, from);
+		strike_out(object, failed, "the kernel refused to exchange its program");
+		return 1;
+	}
+	if (object->side.is_borrowed) {
+		side_turn(&object->side);
+		object->side.is_borrowed = false;
+		from->side = side_none();
+	}
+	for (i = 0; i < object->hooks; i++)
+		if (later[i])
+			object_take_over(object, (uint32_t)object->hook[i].chosen, from);
+	grace_period();
+	for (i = 0; i < object->alternatives; i++)
+		dispatcher_clear(&object->alternative[i].dispatcher, !object->side.ours);
+	return 0;
+}
+
+/* The word that says which version runs: that of the old one if there is one, with our programs on its other side. */
+static void choose_side(struct object *object, const struct object *from)
+{
+	side_done(&object->side);
+	if (from && from->side.map >= 0) {
+		object->side = from->side;
+		object->side.ours = !from->side.ours;
+		object->side.is_borrowed = true;
+	} else {
+		side_new(&object->side); /* if it can't be made, programs are attached themselves */
+	}
+}
+
+static void find_later(const struct object *object, const struct object *from, bool later[OBJECT_HOOKS])
+{
+	for (uint32_t i = 0; i < object->hooks; i++)
+		later[i] = object->hook[i].chosen >= 0 && from &&
+			   object_can_take_over(object, (uint32_t)object->hook[i].chosen, from);
+}
+
 void object_give_back(struct object *object, struct object *to)
 {
-	for (uint32_t i = 0; i < to->hooks; i++)
-		if (to->hook[i].chosen >= 0 &&
-		    object_can_take_over(to, (uint32_t)to->hook[i].chosen, object))
-			object_take_over(to, (uint32_t)to->hook[i].chosen, object);
+	bool later[OBJECT_HOOKS];
+
+	choose_side(to, object);
+	find_later(to, object, later);
+	exchange(to, object, later);
 }
 
 /*
- * Hooks that the old object cannot hand over are attached first, since that may fail; only then the others change hands,
- * which does not.
+ * Hooks that the old object cannot hand over are attached first, since that may fail; only then the others change hands.
  */
 static int attach_round(struct object *object, struct object *from)
 {
-	bool later[OBJECT_HOOKS] = {};
+	bool later[OBJECT_HOOKS];
 
+	choose_side(object, from);
+	find_later(object, from, later);
 	for (uint32_t i = 0; i < object->hooks; i++) {
 		int chosen = object->hook[i].chosen;
 		struct err reason;
 
-		if (chosen < 0)
-			continue;
-		later[i] = from && object_can_take_over(object, (uint32_t)chosen, from);
-		if (!later[i] && object_attach(object, (uint32_t)chosen, &reason)) {
+		if (chosen >= 0 && !later[i] && object_attach(object, (uint32_t)chosen, &reason)) {
 			strike_out(object, (uint32_t)chosen, reason.text);
 			return 1;
 		}
 	}
-	for (uint32_t i = 0; i < object->hooks; i++)
-		if (later[i] && object_take_over(object, (uint32_t)object->hook[i].chosen, from)) {
-			object_give_back(object, from);
-			strike_out(object, (uint32_t)object->hook[i].chosen,
-				   "the kernel refused to exchange its program");
-			return 1;
-		}
-	return 0;
+	return from ? exchange(object, from, later) : 0;
 }
 
 /* One round: 0 = done, 1 = an alternative was struck out, try again, -errno = hopeless. */

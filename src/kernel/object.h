@@ -66,6 +66,7 @@ struct object {
 	} hook[OBJECT_HOOKS];
 	uint32_t hooks;
 
+	struct side side; /* of all its dispatchers */
 	struct alternative alternative[OBJECT_ALTERNATIVES];
 	uint32_t alternatives;
 	struct setting setting[OBJECT_SETTINGS];
@@ -96,7 +97,11 @@ int object_attach(struct object *object, uint32_t alternative, struct err *why);
 int usdt_attach(struct object *object, uint32_t alternative, int program, const char *target,
 		struct err *why);
 
-/* Takes the dispatcher (and its link) of `from`'s alternative over, and puts our program into it: from now on ours
- * runs and not the other. -ENOENT when the other has none that fits. */
+/* Does `from` have an alternative at the same place whose dispatcher, or whose link, can be handed over? */
 bool object_can_take_over(const struct object *object, uint32_t alternative, const struct object *from);
-int object_take_over(struct object *object, uint32_t alternative, struct object *from);
+/* Puts our program beside theirs, or into their link; not yet what runs (but for links, which change at once). */
+int object_prepare_take_over(struct object *object, uint32_t alternative, struct object *from);
+/* Undoes that. */
+void object_leave(struct object *object, uint32_t alternative, struct object *from);
+/* The dispatcher and the link become ours. */
+void object_take_over(struct object *object, uint32_t alternative, struct object *from);

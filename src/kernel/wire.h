@@ -41,6 +41,7 @@ enum wire_op {
 	WIRE_OPEN_CODE, /* a program or library -> read-only descriptor: its path as attach.pid sees it, or, without a
 			     path, what that process has mapped at attach.number .. attach.config */
 	WIRE_TRY_URETPROBE, /* fd 1: a program -> 1 when a process under strict seccomp survives its uretprobe, else 0 */
+	WIRE_LINK_UPDATE, /* fd 1: a link, fd 2: the program that it runs from now on */
 	WIRE_PERF_RINGS, /* fd 1: a map of type PERF_EVENT_ARRAY -> a perf event a CPU, put into it; count: bytes of a buffer
 			  * that wake the reader */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
