@@ -155,6 +155,9 @@ int perf_rings_fd(const struct perf_rings *rings, size_t i); /* for epoll; -1 = 
 size_t perf_rings_drain(struct perf_rings *rings); /* events read */
 uint64_t perf_rings_lost(const struct perf_rings *rings);
 
+/* A function of this program that programs may be attached to, as uprobe//proc/self/exe:NAME. `name` is borrowed. */
+void kernel_own_function(const char *name, const void *at);
+
 /* Opens a file through the broker, read-only: below /proc or /sys. fd or -errno. */
 int kernel_open_file(struct kernel *kernel, const char *path);
 /* readlink(2) of a link below /proc: bytes written (not ended by 0) or -errno. */

@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,37 @@ static int find_in(const struct elf *elf, const char *text, uint64_t *ret_offset
 	return 0;
 }
 
+/* ---- a function of this program: found without symbols, which an installed one does not have ---- */
+
+static struct {
+	const char *name;
+	uintptr_t at;
+} own;
+
+void kernel_own_function(const char *name, const void *at)
+{
+	own.name = name;
+	own.at = (uintptr_t)at;
+}
+
+/* The first object is this program: which of its parts holds the function, and where that lies in the file. */
+static int find_own(struct dl_phdr_info *info, size_t size, void *ret_offset)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + part->p_vaddr;
+
+		if (part->p_type == PT_LOAD && own.at >= from && own.at < from + part->p_filesz)
+			*(uint64_t *)ret_offset = own.at - from + part->p_offset;
+	}
+	return 1;
+}
+
+static bool is_own(const char *file, const char *function)
+{
+	return own.name && !strcmp(file, "/proc/self/exe") && !strcmp(function, own.name);
+}
+
 int place_find(struct kernel *kernel, int pid, const char *text, struct user_place *ret_place,
 	       struct err *why)
 {
@@ -115,6 +147,10 @@ int place_find(struct kernel *kernel, int pid, const char *text, struct user_pla
 	if (place.file < 0)
 		return err_set(why, place.file, "cannot open '%s': %s", name,
 			       place.file == -ENOEXEC ? "not an ELF file" : err_name(place.file));
+	if (is_own(name, colon + 1) && dl_iterate_phdr(find_own, &place.offset) && place.offset) {
+		*ret_place = place;
+		return 0;
+	}
 	error = elf_open_fd(&elf, dup(place.file));
 	if (error) {
 		err_set(why, error, "cannot read '%s': not a 64-bit ELF file", name);

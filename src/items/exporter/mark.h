@@ -3,7 +3,7 @@
  * mark - a function that is called once a configuration's programs are attached.
  *
  * A program in a section uprobe//proc/self/exe:post_attach_mark runs then: configurations of ebpf_exporter use it to put
- * first values into maps. So the name is theirs, and the symbol is exported from the binary (main/meson.build).
+ * first values into maps. So the name is theirs; where the function lies is told by itself (kernel_own_function), also when the binary has no symbols.
  */
 #pragma once
 

@@ -62,6 +62,7 @@ int exporter_configure(struct item *item, struct object *object, struct err *why
 	const struct exporter_config *config = &exporter->config;
 
 	facts_use(exporter->facts, item->registry->options.kernel);
+	kernel_own_function("post_attach_mark", (const void *)post_attach_mark);
 	object_all_optional(object);
 	for (uint32_t i = 0; i < config->kaddrs; i++) {
 		uint64_t addr = facts_address(exporter->facts, config->kaddr[i]);
