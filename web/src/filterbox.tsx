@@ -60,6 +60,13 @@ async function offersFor(text: string, caret: number): Promise<Offer[]> {
   return offers;
 }
 
+/** "status = 404 and proto": nobody means a column called so. */
+function endsInHalfAWord(text: string): boolean {
+  const word = /(?:^|[\s(])([A-Za-z_]\w*)$/.exec(text)?.[1];
+  if (!word || /[=~<>]\s*$/.test(text.slice(0, -word.length))) return false;
+  return ![...offered.value.columns, ...usual].some((column) => column.name === word);
+}
+
 function mistakeOf(text: string): string {
   try { parse(text); return ""; } catch (error) { return error instanceof Mistake ? `Column ${error.at + 1}: ${error.message}.` : String(error); }
 }
@@ -76,7 +83,8 @@ export function FilterBox() {
       if (error instanceof Mistake) mistake.value = now || error.at < text.trimEnd().length ? `Column ${error.at + 1}: ${error.message}.` : "";
       return;
     }
-    if (now) { remember(text.trim()); go({ filter: text.trim() }); } else timer.current = setTimeout(() => go({ filter: text.trim() }, true), 250);
+    const open = place.value.view === "items" ? place.value.open : ""; /* what is open may not match any more */
+    if (now) { remember(text.trim()); go({ filter: text.trim(), open }); } else if (!endsInHalfAWord(text)) timer.current = setTimeout(() => go({ filter: text.trim(), open }, true), 250);
   };
   const offer = async () => {
     const mine = ++turn.current;

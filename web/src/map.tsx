@@ -6,7 +6,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { rangeKey, useAsk, window } from "./api";
 import { condition } from "./filter";
-import { Failed, Figure, Glyph, Name, NotAsked, Pane, PhaseBar, PhaseKey, Skeleton, State, toService } from "./parts";
+import { Failed, Figure, Glyph, Name, NotAsked, Pane, PhaseBar, PhaseKey, Since, Skeleton, State, toService } from "./parts";
 import { addressOf, compareSeconds, go, place } from "./place";
 import { and, filterForFigures, nameOf, type Red, redBy, WHO } from "./red";
 import { count, duration, percent, shown } from "./units";
@@ -136,7 +136,7 @@ export function MapView() {
       </div>
       <NotAsked left={filtered.left} of="the map" />
       {asked.error && !asked.data ? <Failed error={asked.error} /> : !drawn || !layout ? <Skeleton lines={10} />
-        : drawn.graph.nodes.size === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>Services appear as soon as one asks another.</p></State>
+        : drawn.graph.nodes.size === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>Services appear as soon as one asks another.</p><Since table="requests" /></State>
         : <Drawing graph={drawn.graph} layout={layout} open={open} />}
     </div>
     {open && asked.data && <Detail graph={asked.data} open={open} />}

@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import { instant, rangeKey, rateWindow, stepFor, useAsk, window, grid, type Grid, type Sample, status, items } from "./api";
 import { askAlerts, adviceOf, evidenceOf, titleOf } from "./alertdata";
 import { Chart } from "./chart";
-import { NotAsked, Name, PhaseBar, PhaseKey, Section, Skeleton, State, Failed, toRequests, toService, When } from "./parts";
+import { NotAsked, Name, PhaseBar, PhaseKey, Section, Since, Skeleton, State, Failed, toRequests, toService, When } from "./parts";
 import { addressOf, compareName, compareSeconds, go, place } from "./place";
 import { filterForFigures, filterForMetrics, nameOf, PHASES, PHASE_NAMES, type Red, redBy, selector, WHO, whoOf } from "./red";
 import { Table, type TableColumn } from "./table";
@@ -79,7 +79,7 @@ export function HostStrip() {
     const [cpu, memory, disk, network, pressure] = await Promise.all([HOST.cpu(over), HOST.memory(), HOST.disk(over), HOST.network(over), HOST.pressure(over)].map((query) => grid(query, from, to, step, stop)));
     return { cpu, memory, disk, network, pressure } as Record<"cpu" | "memory" | "disk" | "network" | "pressure", Grid>;
   });
-  if (host.error && !host.data) return <Failed error={host.error} />;
+  if (host.error && !host.data) return <Failed low error={host.error} />;
   if (!host.data) return <Skeleton lines={3} />;
   const of = (what: Grid) => ({ values: what.series[0]?.values ?? [], times: what.times });
   const pressures = host.data.pressure.series;
@@ -168,7 +168,9 @@ export function Overview() {
   return <div class="view">
     <section aria-label="what needs a look">
       {!services.data && !services.error ? <Skeleton lines={2} /> : looks.length === 0
-        ? <p class="calm"><span class="dot" />Nothing stands out{back ? `, also against ${compareName.value}` : ""}.</p>
+        ? services.error || host.error ? <p class="calm"><span class="dot off" />What stands out is not known: the agent could not be asked.</p>
+        : oldest > to ? <p class="calm"><span class="dot off" />Nothing is known of this time.</p>
+        : <p class="calm"><span class="dot" />Nothing stands out{back ? `, also against ${compareName.value}` : ""}.</p>
         : <><div class="section-head"><h2>{looks.length === 1 ? "One thing needs a look" : `${looks.length} things need a look`}</h2></div>
           <ul class="looks">{(all.value ? looks : looks.slice(0, LOOKS)).map((look) => <li key={look.key}><span class={`dot ${look.level}`} role="img" aria-label={look.level === "bad" ? "bad" : "warning"} /><span class="says"><Name text={look.says} cut={300} />{look.hint && <small><Name text={look.hint} cut={300} /></small>}</span>{look.links.map((link) => <a key={link.text} href={link.to}>{link.text}</a>)}</li>)}</ul>
           {looks.length > LOOKS && <button type="button" class="control plain" onClick={() => { all.value = !all.value; }}>{all.value ? "show the first ones only" : `show ${looks.length - LOOKS} more`}</button>}</>}
@@ -182,7 +184,7 @@ export function Overview() {
           : <Table label="services" columns={SERVICE_COLUMNS} rows={list} id={(red) => whoOf(red.labels) + red.labels.protocol + red.labels.side} sort="-rate" orderKey={key} limit={14} choose={(red) => go({ view: "service", name: nameOf(red.labels) })} />}
       </Section>
       <Section title="Processes" link={{ text: "all processes", to: addressOf({ view: "processes" }) }}>
-        {processes.error ? <Failed error={processes.error} /> : !processes.data ? <Skeleton /> : processes.data.length === 0 ? <State title="No process in this range." />
+        {processes.error ? <Failed error={processes.error} /> : !processes.data ? <Skeleton /> : processes.data.length === 0 ? <State title="No process in this range."><Since table="samples" /></State>
           : <Table label="processes" columns={PROCESS_COLUMNS} rows={processes.data} id={(row) => `${row.name} ${row.container}`} sort="-cpu" orderKey={key} limit={14} choose={(row) => go({ view: "processes", open: `${row.name}\u0001${row.container}` })} />}
       </Section>
     </div>

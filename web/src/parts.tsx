@@ -3,11 +3,11 @@
 import type { ComponentChildren } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Refusal } from "./api";
+import { type Refusal, status } from "./api";
 import { type Phase, PHASES, PHASE_NAMES } from "./red";
 import { absolute, ago, bytes, clock, duration, ofColumn, shown } from "./units";
 import { withCondition } from "./filter";
-import { addressOf, go, place } from "./place";
+import { addressOf, go, place, span } from "./place";
 
 /** Text of others: isolated, with control bytes shown. */
 export const Name = ({ text, cut = 200 }: { text: unknown; cut?: number }) => {
@@ -30,8 +30,14 @@ export const Skeleton = ({ lines = 6 }: { lines?: number }) =>
 export const State = ({ title, children }: { title: string; children?: ComponentChildren }) =>
   <div class="state"><strong>{title}</strong>{children}</div>;
 
-export const Failed = ({ error }: { error: Refusal }) =>
-  <div class="state" role="alert"><strong class="bad">{sentence(error.message)}</strong>{error.hint && <p>{sentence(error.hint)}</p>}</div>;
+export const Failed = ({ error, low = false }: { error: Refusal; low?: boolean }) =>
+  <div class={`state${low ? " low" : ""}`} role="alert"><strong class="bad">{sentence(error.message)}</strong>{error.hint && <p>{sentence(error.hint)}</p>}</div>;
+
+/** Since when there is something, where the chosen time lies before that. */
+export function Since({ table }: { table: string }) {
+  const from = Date.parse(status.value?.store?.tables.find((one) => one.name === table)?.from ?? "");
+  return Number.isFinite(from) && from > span.value.from ? <p>The history of this begins <When ms={from} />.</p> : null;
+}
 
 export const sentence = (text: string) => text ? `${text[0]!.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "";
 

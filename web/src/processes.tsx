@@ -3,7 +3,7 @@
 import { ask, grid, instant, rangeKey, rateWindow, type Sample, stepFor, useAsk, window } from "./api";
 import { GridChart } from "./chart";
 import { condition, withCondition, type Row } from "./filter";
-import { Failed, Name, NotAsked, Pane, Skeleton, State, toService } from "./parts";
+import { Failed, Name, NotAsked, Pane, Since, Skeleton, State, toService } from "./parts";
 import { addressOf, go, place } from "./place";
 import { HostStrip } from "./overview";
 import { filterForMetrics, selector } from "./red";
@@ -55,7 +55,7 @@ export function Processes() {
         <span class="dim">{asked.data ? `${count(rows.length)} that ran or hold memory` : ""}</span>
       </div>
       <NotAsked left={filtered.left} of="processes" />
-      {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : rows.length === 0 ? <State title={place.value.filter ? "No process matches." : "No process in this range."} />
+      {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : rows.length === 0 ? <State title={place.value.filter ? "No process matches." : "No process in this range."}><Since table="samples" /></State>
         : <Table label="processes" columns={COLUMNS} rows={rows} id={id} sort="-cpu" orderKey={key} chosen={place.value.open} choose={(row) => go({ open: id(row) }, !!place.value.open)} />}
     </div>
     {place.value.open && <Detail byContainer={byContainer} />}

@@ -131,10 +131,10 @@ function Mode({ grouped }: { grouped: boolean }) {
 function Each() {
   const { from, to } = window();
   const filter = place.value.filter;
-  const node = useMemo(() => { try { return parse(filter); } catch { return null; } }, [filter]);
   const known = useAsk("requests' columns", (stop) => ask<ItemWhole>("v1/items/requests", { signal: stop }), false);
   const columns = columnsOfItem(known.data, "request").map((one) => one.name);
   const useful = columns.length ? applicable(filter, columns) : { text: filter, left: [] };
+  const node = useMemo(() => { try { return parse(useful.text); } catch { return null; } }, [useful.text]); /* what is no column here is not asked */
   const ofHistory = applicable(filter, SUMMARY_COLUMNS.filter((name) => name !== "target" && name !== "path" && name !== "pid"));
   const history = useAsk(`past ${rangeKey()} ${filter} ${columns.length > 0}`, (stop) => askPast(ofHistory.text, node, from, to, stop), !place.value.open);
 
@@ -152,7 +152,7 @@ function Each() {
   useEffect(() => { live.current = { rows: [], waits: [] }; waiting.value = 0; leftOut.value = 0; turn.value++; }, [useful.text, place.value.range.last]);
   useLive("requests", both(useful.text, "kind = request"), (rows, whole) => {
     if (whole && !rows.length) return;
-    live.current.waits = [...(rows as Exchange[]).reverse(), ...live.current.waits].slice(0, KEPT);
+    live.current.waits = [...(rows as Exchange[]).sort((a, b) => timeOf(b) - timeOf(a)), ...live.current.waits].slice(0, KEPT);
     if (holds()) waiting.value = live.current.waits.length; else release();
   });
   useEffect(() => { if (!paused.value && !place.value.open) release(); }, [paused.value, place.value.open]);
@@ -185,6 +185,7 @@ function Each() {
         : history.error ? <Failed error={history.error} /> : !history.data ? <Skeleton lines={12} />
         : item && !item.on ? <State title="The item requests is off."><p><a href={addressOf({ view: "items", open: "requests" })}>Switch it on</a> and every exchange of this machine stands here.</p></State>
         : <State title={filter ? "No request matches." : "No requests in this range."}><p>{filter ? "Take something out of the filter, or look at a longer time." : place.value.range.last ? "New ones appear by themselves." : "Look at a longer time."}{history.data.oldest ? ` The history begins ${cellText("time", history.data.oldest)}.` : ""}</p></State>}
+      {history.error && rows.length > 0 && <p class="filter-note bad" role="alert">Only what comes live: the history could not be asked ({history.error.message}).</p>}
       {history.data?.partial && <p class="filter-note">Not everything could be looked at: {history.data.partial}.</p>}
     </div>
     {place.value.open && <Detail row={open} rows={rows} />}

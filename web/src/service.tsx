@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { grid, instant, rangeKey, rateWindow, stepFor, useAsk, window, type Sample } from "./api";
 import { Chart, type Line } from "./chart";
 import { condition } from "./filter";
-import { Failed, Figure, Glyph, Name, NotAsked, PhaseBar, PhaseKey, Section, Skeleton, State } from "./parts";
+import { Failed, Figure, Glyph, Name, NotAsked, PhaseBar, PhaseKey, Section, Since, Skeleton, State } from "./parts";
 import { addressOf, compareName, compareSeconds, go, place } from "./place";
 import { and, filterForFigures, nameOf, PHASES, PHASE_NAMES, type Red, redBy, redSteps, WHO, whoOf } from "./red";
 import { processRows, SERVICE_COLUMNS } from "./overview";
@@ -25,7 +25,7 @@ function All() {
   return <div class="view full">
     <div class="table-tools"><span class="dim">{asked.data ? `${new Set(asked.data.map((red) => whoOf(red.labels))).size} services` : ""}</span><span class="space" /><span class="wide-only"><PhaseKey /></span></div>
     <NotAsked left={filtered.left} of="these figures" />
-    {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : asked.data.length === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>A service is whatever answers or asks requests: a Kubernetes workload, a container, or a process.</p></State>
+    {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : asked.data.length === 0 ? <State title={place.value.filter ? "No service matches." : "No requests in this range."}><p>A service is whatever answers or asks requests: a Kubernetes workload, a container, or a process.</p><Since table="requests" /></State>
       : <Table label="services" columns={columns} rows={asked.data} id={(red) => whoOf(red.labels) + red.labels.protocol + red.labels.side} sort="-rate" orderKey={key} choose={(red) => go({ view: "service", name: nameOf(red.labels) })} />}
   </div>;
 }
@@ -103,7 +103,7 @@ function One({ name }: { name: string }) {
       <span class="space" /><a href={addressOf({ view: "requests", filter: requestsOf() })}>see requests</a>
     </div>
     <NotAsked left={filtered.left} of="these figures" />
-    {!now ? <State title="No requests of this service in this range."><p>Look at a longer time{place.value.filter ? ", or take something out of the filter" : ""}. <a href={addressOf({ view: "service", name: "" })}>All services</a></p></State> : <>
+    {!now ? <State title="No requests of this service in this range."><p>Look at a longer time{place.value.filter ? ", or take something out of the filter" : ""}. <a href={addressOf({ view: "service", name: "" })}>All services</a></p><Since table="requests" /></State> : <>
       <div class="figures">
         <Figure what="requests" value={`${count(now.rate)}/s`} change={<Change now={now.rate} then={then?.rate} worse="less" />} />
         <Figure what="errors" value={percent(now.errors / now.rate)} bad={now.errors / now.rate >= 0.01} change={then ? <>{percent(then.errors / then.rate)} {compareName.value}</> : undefined} />
