@@ -23,6 +23,19 @@ _Static_assert((int)PHASE_SEND == REQUEST_SEND && (int)PHASE_NETWORK == REQUEST_
 
 /* ---- who ---- */
 
+/* As an edge calls it: its service, else container, else process. */
+static struct span name_of_end(const struct resolver *resolver, const struct talk *talk)
+{
+	struct who who = {};
+
+	if (!talk || !resolver->pid ||
+	    !resolver->pid(resolver->ctx, talk->pid, talk->heard_ns, &who))
+		return (struct span){};
+	if (who.service.len)
+		return who.service;
+	return who.container.len ? who.container : who.process;
+}
+
 /* Who holds the connection now, and what its other end is called. Asked again when another process uses it, and
  * now and then. */
 static uint32_t who_of_talk(struct requests *requests, struct talk *talk)
@@ -41,7 +54,9 @@ static uint32_t who_of_talk(struct requests *requests, struct talk *talk)
 	talk->who = totals_who(&requests->totals, &who) + 1;
 	talk->who_pid = talk->pid;
 	talk->who_ns = talk->heard_ns;
-	if (resolver->peer && !addr_is_none(talk->remote_addr))
+	if (talk->transport == REQUESTS_UNIX)
+		name = name_of_end(resolver, talk->peer);
+	else if (resolver->peer && !addr_is_none(talk->remote_addr))
 		name = resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port);
 	snprintf(talk->remote_name, sizeof(talk->remote_name), "%.*s", (int)name.len,
 		 (const char *)name.at);
@@ -67,9 +82,13 @@ void account_whose(void *ctx, uint64_t place, struct who *ret_who)
 
 /* ---- counting ---- */
 
-static bool is_failure(const struct exchange *exchange)
+static enum request_transport transport_of(const struct talk *talk)
 {
-	return exchange->has_response ? exchange->response.is_error : exchange->is_given_up;
+	switch (talk->transport) {
+	case REQUESTS_UNIX: return REQUEST_UNIX;
+	case IPPROTO_UDP: return REQUEST_UDP;
+	default: return REQUEST_TCP;
+	}
 }
 
 static void add_to_totals(struct requests *requests, const struct talk *talk,
@@ -84,7 +103,7 @@ static void add_to_totals(struct requests *requests, const struct talk *talk,
 		.resource = span_of(shown->resource),
 		.status = shown->status,
 		.connection = talk->cookie,
-		.is_error = is_failure(exchange),
+		.is_error = outcome->is_failure,
 		.request_bytes = exchange->request.bytes,
 		.outcome = outcome,
 	};
@@ -116,8 +135,8 @@ static bool add_to_summary(struct requests *requests, const struct talk *talk,
 		.remote_port = is_server ? 0 : talk->remote_port,
 		.local_port = is_server ? talk->local_port : 0,
 		.side = is_server ? REQUEST_SERVER : REQUEST_CLIENT,
-		.transport = talk->transport == IPPROTO_UDP ? REQUEST_UDP : REQUEST_TCP,
-		.is_error = is_failure(exchange),
+		.transport = transport_of(talk),
+		.is_error = outcome->is_failure,
 		.request_bytes = exchange->request.bytes,
 		.duration_ns = outcome->duration_ns,
 		.phases = (uint8_t)outcome->phases,

@@ -237,6 +237,22 @@ static struct talk *peer_of(const struct talk *talk)
 	return peer ? peer->inside : NULL;
 }
 
+static uint64_t harm(const struct conversation *conversation)
+{
+	return conversation->counts.torn + conversation->counts.unread +
+	       conversation->pair.counts.lost_requests + conversation->pair.counts.lost_responses;
+}
+
+/* Was any byte of it not read? Then an answer may have been among them. */
+static bool has_gaps(const struct conversation *conversation)
+{
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < 2; i++)
+		bytes += conversation->streams[i].lost;
+	return bytes || harm(conversation);
+}
+
 static void hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
 {
 	struct outcome outcome = {
@@ -246,6 +262,9 @@ static void hand_on(struct talks *talks, struct talk *talk, const struct exchang
 		.is_whole = exchange->proof != PROOF_ASSUMED && exchange->request.is_complete &&
 			    (!exchange->has_response || exchange->response.is_complete),
 	};
+	outcome.is_failure = exchange->has_response
+				     ? exchange->response.is_error
+				     : exchange->is_given_up && !has_gaps(&talk->conversation);
 	phases_of(talk, peer_of(talk), &outcome);
 	talks->receive(talks->ctx, talk, &outcome);
 }
@@ -318,12 +337,6 @@ static void learn_from_call(struct talks *talks, struct talk *talk, const struct
 		*calls = LONG_NEVER;
 	else if (*calls != LONG_NEVER && ++*calls == LONG_ENOUGH)
 		set_limit(talks, talk, chunk->direction, talks->head_log2);
-}
-
-static uint64_t harm(const struct conversation *conversation)
-{
-	return conversation->counts.torn + conversation->counts.unread +
-	       conversation->pair.counts.lost_requests + conversation->pair.counts.lost_responses;
 }
 
 /* That went in this direction; as long as nobody knows whose it is, none. */

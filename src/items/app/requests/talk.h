@@ -121,6 +121,7 @@ struct outcome {
 	bool is_peer_watched; /* the other end is one of our talks too */
 	bool is_whole; /* nothing of it was lost, and the pair is certain */
 	bool is_open; /* it goes on: what has come so far */
+	bool is_failure; /* the response says so, or none came and nothing was lost that may have been one */
 };
 
 typedef void (*talk_outcome)(void *ctx, struct talk *talk, struct outcome *outcome);

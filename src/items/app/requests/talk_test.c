@@ -349,6 +349,140 @@ static void refuses_events_that_contradict_themselves(void **state)
 	assert_int_equal(talks.counts.bad, 4);
 }
 
+/* ---- HTTP/2: streams that go on, names that become known, layers ---- */
+
+static void move(uint64_t cookie, enum talk_via via, unsigned direction, uint64_t position,
+		 uint64_t ns, const char *bytes, size_t len)
+{
+	const struct chunk chunk = {
+		.cookie = cookie,
+		.position = position,
+		.ns = ns,
+		.bytes = (const uint8_t *)bytes,
+		.moved = (uint32_t)len,
+		.first = (uint32_t)len,
+		.pid = 1,
+		.via = via,
+		.direction = (uint8_t)direction,
+	};
+
+	talks_chunk(&talks, &chunk, true);
+}
+#define MOVE(cookie, via, direction, position, ns, bytes)                                          \
+	move(cookie, via, direction, position, ns, bytes, sizeof(bytes) - 1)
+
+#define PREFACE  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define SETTINGS "\0\0\0\4\0\0\0\0\0"
+#define GET_ROOT "\0\0\3\1\5\0\0\0\1\x82\x86\x84" /* :method GET, :scheme http, :path / */
+#define OK_HEAD  "\0\0\1\1\4\0\0\0\1\x88" /* :status 200 */
+#define NO_DATA  "\0\0\0\0\1\0\0\0\1" /* the end of the stream */
+
+static void a_stream_is_seen_while_it_goes_on(void **state)
+{
+	open_at(7, true, 0, 0);
+	MOVE(7, VIA_SOCKET, REQUESTS_IN, 0, 10 * MS, PREFACE SETTINGS GET_ROOT);
+	MOVE(7, VIA_SOCKET, REQUESTS_OUT, 0, 20 * MS, SETTINGS OK_HEAD);
+	assert_int_equal(seen.n, 0);
+	talks_open(&talks, 10 * MS, keep, &seen);
+	assert_int_equal(seen.n, 0); /* it is not older than that */
+	talks_open(&talks, 11 * MS, keep, &seen);
+	assert_int_equal(seen.n, 1);
+	assert_true(seen.outcome[0].is_open);
+	assert_int_equal(seen.outcome[0].began_ns, 10 * MS);
+	assert_string_equal(seen.target[0], "/");
+	assert_string_equal(seen.status[0], "200");
+	MOVE(7, VIA_SOCKET, REQUESTS_OUT, sizeof(SETTINGS OK_HEAD) - 1, 50 * MS, NO_DATA);
+	assert_int_equal(seen.n, 2);
+	assert_false(seen.outcome[1].is_open);
+	assert_int_equal(seen.outcome[1].duration_ns, 40 * MS);
+	talks_open(&talks, 60 * MS, keep, &seen);
+	assert_int_equal(seen.n, 2);
+}
+
+static void a_library_hands_over_what_a_socket_encrypts(void **state)
+{
+	struct requests_closed closed = {.head = {REQUESTS_CLOSED, sizeof(closed), 0, 40 * MS},
+					 .cookie = 7};
+
+	open_at(7, true, 0, 0);
+	MOVE(7, VIA_LIBRARY, REQUESTS_IN, 0, 10 * MS, GET_A);
+	MOVE(7, VIA_SOCKET, REQUESTS_OUT, 0, 15 * MS, "\x17\3\3\0\4abcd");
+	MOVE(7, VIA_LIBRARY, REQUESTS_OUT, 0, 20 * MS, OK_5);
+	assert_int_equal(seen.n, 1);
+	assert_string_equal(seen.target[0], "/a");
+	assert_int_equal(seen.outcome[0].side, SIDE_SERVER);
+	assert_int_equal(phase(0, PHASE_PROCESS), 10 * MS);
+	assert_int_equal(find_layer(&talks, 7, VIA_LIBRARY)->local_port, 80);
+	MOVE(7, VIA_LIBRARY, REQUESTS_IN, LEN(GET_A), 30 * MS, GET_B);
+	talks_event(&talks, &closed.head, sizeof(closed)); /* both end with the socket */
+	assert_int_equal(seen.n, 2);
+	assert_true(seen.outcome[1].is_failure);
+	assert_int_equal(talks.by_cookie.len, 0);
+}
+
+static void an_answer_that_may_have_been_lost_is_no_failure(void **state)
+{
+	open_at(7, true, 0, 0);
+	tell((struct call){7, 0, 10 * MS, 0, REQUESTS_IN, GET_A});
+	tell((struct call){7, 0, 20 * MS, 0, REQUESTS_OUT, OK_5});
+	tell((struct call){7, LEN(GET_A), 30 * MS, 0, REQUESTS_IN, GET_B});
+	close_of(7, 40 * MS);
+	assert_int_equal(seen.n, 2);
+	assert_true(seen.outcome[1].is_failure); /* nothing was lost: there was no answer */
+	open_at(8, true, 0, 0);
+	tell((struct call){8, 0, 10 * MS, 0, REQUESTS_IN, GET_A});
+	tell((struct call){8, 0, 20 * MS, 0, REQUESTS_OUT, OK_5});
+	tell((struct call){8, LEN(GET_A), 30 * MS, 0, REQUESTS_IN, GET_B, .cut_before = 0});
+	tell((struct call){8, LEN(OK_5) + 50, 35 * MS, 0, REQUESTS_OUT, "rest", .lost_before = 50});
+	close_of(8, 40 * MS);
+	for (size_t i = 2; i < seen.n; i++)
+		assert_false(seen.outcome[i].is_failure);
+}
+
+struct names {
+	uint32_t opaque[4];
+	char text[4][32];
+	size_t n;
+};
+
+static void note_name(void *ctx, const struct talk *talk, uint32_t opaque, enum hpack_name what,
+		      struct span text)
+{
+	struct names *names = ctx;
+
+	assert_int_equal(talk->cookie, 7);
+	assert_true(names->n < 4);
+	names->opaque[names->n] = opaque;
+	snprintf(names->text[names->n++], 32, "%.*s", (int)text.len, (const char *)text.at);
+}
+
+/* Requests that refer to entries from before we came: two routes, told apart by number until a table is read. */
+static void a_table_that_is_read_names_routes(void **state)
+{
+#define ASK_OLD(id, index) "\0\0\3\1\5\0\0\0" id "\x82\x86" index
+#define ANSWER_TO(id)      "\0\0\1\1\5\0\0\0" id "\x88"
+	const struct hpack_seed table[] = {{span_of(":path"), span_of("/new")},
+					   {span_of(":path"), span_of("/old")}};
+	struct names names = {};
+
+	open_at(7, true, 5000, 5000);
+	MOVE(7, VIA_SOCKET, REQUESTS_IN, 5000, 10 * MS,
+	     ASK_OLD("\5", "\xbe") ASK_OLD("\7", "\xbf") ASK_OLD("\11", "\xbe"));
+	MOVE(7, VIA_SOCKET, REQUESTS_OUT, 5000, 20 * MS,
+	     ANSWER_TO("\5") ANSWER_TO("\7") ANSWER_TO("\11"));
+	assert_int_equal(seen.n, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(seen.target[i], "");
+	assert_int_equal(
+		talks_seed(&talks, 8, VIA_SOCKET, SIDE_CLIENT, table, 2, 0, 0, note_name, &names),
+		-ENOENT);
+	assert_true(talks_seed(&talks, 7, VIA_SOCKET, SIDE_CLIENT, table, 2, 0, 0, note_name,
+			       &names) > 0);
+	assert_int_equal(names.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(names.text[i], names.opaque[i] == 1 ? "/new" : "/old");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +498,12 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(wants_all_of_a_pipeline, begin, end),
 		cmocka_unit_test_setup_teardown(the_one_silent_for_longest_makes_room, begin, end),
+		cmocka_unit_test_setup_teardown(a_stream_is_seen_while_it_goes_on, begin, end),
+		cmocka_unit_test_setup_teardown(a_library_hands_over_what_a_socket_encrypts, begin,
+						end),
+		cmocka_unit_test_setup_teardown(an_answer_that_may_have_been_lost_is_no_failure,
+						begin, end),
+		cmocka_unit_test_setup_teardown(a_table_that_is_read_names_routes, begin, end),
 		cmocka_unit_test_setup_teardown(refuses_events_that_contradict_themselves, begin,
 						end),
 	};

@@ -424,6 +424,11 @@ static void put_connection(struct filling *filling, const struct talk *talk, enu
 	snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)talk->cookie);
 	if (!(talk->cookie & TLS_UNPROVEN)) /* else nobody knows its socket */
 		put_text(filling, REQ_CONNECTION, span_of(cookie));
+	if (talk->transport == REQUESTS_UNIX) { /* what stands for addresses there is nobody's business */
+		put_text(filling, REQ_TRANSPORT, span_of("unix"));
+		put_text(filling, REQ_REMOTE_NAME, span_of(talk->remote_name));
+		return;
+	}
 	put_address(filling, REQ_LOCAL_ADDR, talk->local_addr, talk->local_port);
 	if (is_peer_known)
 		put_address(filling, REQ_REMOTE_ADDR, talk->remote_addr, talk->remote_port);
@@ -448,6 +453,7 @@ static void put_times(struct filling *filling, const struct outcome *outcome)
 		put_u64(filling, REQ_DURATION, outcome->duration_ns);
 	put_true(filling, REQ_NETWORK_BOUND, outcome->is_network_bound);
 	put_true(filling, REQ_OPEN, outcome->is_open);
+	put_true(filling, REQ_ERROR, outcome->is_failure);
 	put_some(filling, REQ_REQUEST_BLOCKED, outcome->exchange->request.blocked_ns);
 	put_some(filling, REQ_RESPONSE_BLOCKED, outcome->exchange->response.blocked_ns);
 }
@@ -519,8 +525,6 @@ static void put_messages(struct filling *filling, const struct exchange *exchang
 		put_call(filling, exchange);
 	else if (exchange->has_response)
 		put_some(filling, REQ_ITEMS, response->items);
-	put_true(filling, REQ_ERROR,
-		 exchange->has_response ? response->is_error : exchange->is_given_up);
 }
 
 int tell_exchange(struct item *item, const struct talk *talk, const struct outcome *outcome,
