@@ -413,7 +413,7 @@ static void answer_by_order(struct pair *pair, const struct message *response,
 		take_from_hole(pair);
 		return;
 	}
-	if (!count && !pair->due && !pair->is_trusting && pair->early < PAIR_EARLY &&
+	if (!count && !pair->due && !pair->is_trusting && pair->early < PAIR_EARLY_IN_ORDER &&
 	    push_message(pair, STATE_EARLY, response, moment))
 		return;
 	/* Nobody's, or one of several's; and how many of those are still to be answered, nobody knows. */
@@ -441,7 +441,7 @@ static void answer_by_id(struct pair *pair, const struct message *response,
 		match(pair, found, response, moment, PROOF_ID);
 		return;
 	}
-	if (pair->early == PAIR_EARLY) {
+	if (pair->early >= PAIR_EARLY) {
 		let_go(pair, find(pair, pair->first, STATE_EARLY, STATE_EARLY));
 		pair->counts.lost_responses++;
 	}

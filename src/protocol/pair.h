@@ -26,7 +26,10 @@
 
 enum {
 	PAIR_ROOM = 512 * 1024, /* bytes for open requests of one connection; about 3000 of Redis */
-	PAIR_EARLY = 16, /* responses that wait for their request */
+	PAIR_EARLY = 16, /* responses that wait for their request, by id */
+	PAIR_EARLY_IN_ORDER =
+		1024, /* likewise in order: those to a pipeline whose one long write is told
+				     * of last */
 };
 
 /* When and where a message moved. Not looked at, but for pair_give_up(). */

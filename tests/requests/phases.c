@@ -6,6 +6,7 @@
  * phases serve NETNS ADDR PORT QUEUE_US PROCESS_US LOG	logs: id, read, written
  * phases ask NETNS ADDR PORT RATE COUNT CONNECTIONS DEPTH PREFIX LOG	logs: id, written, read
  */
+#include <errno.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -117,8 +118,8 @@ static void *hand_on(void *at)
 		pthread_mutex_unlock(&line->lock);
 		sleep_until(packet->due);
 		when = now();
-		if (write(line->to, packet->bytes, packet->len) < 0)
-			die("write to tun");
+		if (write(line->to, packet->bytes, packet->len) < 0 && errno != EIO)
+			die("write to tun"); /* EIO: the other end is not up yet */
 		log_ids(packet, line->name, when);
 		free(packet->bytes);
 		pthread_mutex_lock(&line->lock);

@@ -18,7 +18,7 @@ for ns in $a $b; do ip -n $ns link set sonde0 up; done
 "$WORK/phases" serve $b 10.99.0.2 8000 5000 10000 "$WORK/server" &
 at_end "kill $!"
 is_reached() { ip netns exec $a python3 -c 'import socket; socket.create_connection(("10.99.0.2", 8000), 2)'; }
-wait_for 5 is_reached || { echo "not ok network: no way through"; exit 1; }
+wait_for 30 is_reached || { echo "not ok network: no way through"; exit 1; }
 start_agent
 
 # rate count connections depth: 1, 100 and 1000 requests a second, the last two also with pipelines of four

@@ -4,6 +4,7 @@
 #include "items/app/requests/talk.c"
 
 #include <stdarg.h>
+#include <time.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 #define MS 1000000ull
 
 struct seen {
-	char target[16][64], status[16][16];
+	char target[16][64], status[16][16], reason[16][16];
 	struct outcome outcome[16];
 	size_t n;
 };
@@ -34,6 +35,9 @@ static void keep(void *ctx, struct talk *talk, struct outcome *outcome)
 	snprintf(to->status[to->n], 16, "%.*s",
 		 exchange->has_response ? (int)exchange->response.status.len : 0,
 		 (const char *)exchange->response.status.at);
+	snprintf(to->reason[to->n], 16, "%.*s",
+		 exchange->has_response ? (int)exchange->response.reason.len : 0,
+		 (const char *)exchange->response.reason.at);
 	to->outcome[to->n++] = *outcome;
 }
 
@@ -349,6 +353,49 @@ static void refuses_events_that_contradict_themselves(void **state)
 	assert_int_equal(talks.counts.bad, 4);
 }
 
+/* A client with a thread that writes and one that reads: a response may be told of before its request, on another CPU. */
+static void threads_may_tell_in_any_order(void **state)
+{
+	unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+	char asked[64 * 64], answered[64 * 96];
+	uint64_t out = 0, in = 0, ns = MS;
+
+	print_message("SEED=%u\n", seed);
+	srand(seed);
+	open_at(7, false, 0, 0);
+	for (int round = 0; round < 300; round++) {
+		int depth = 1 + rand() % 12, at = 0, back = 0;
+		bool is_swapped = round && rand() % 3 == 0;
+		struct call calls[2];
+
+		for (int i = 0; i < depth; i++) {
+			at += snprintf(asked + at, 64, "GET /%d HTTP/1.1\r\n\r\n", round * 16 + i);
+			back += snprintf(answered + back, 96,
+					 "HTTP/1.1 404 %d\r\nContent-Length: 0\r\n\r\n",
+					 round * 16 + i);
+		}
+		calls[0] = (struct call){7, out, ns, 0, REQUESTS_OUT, asked};
+		calls[1] =
+			(struct call){7, in, ns + (is_swapped ? -5 : 5), 0, REQUESTS_IN, answered};
+		seen.n = 0;
+		tell(calls[is_swapped]);
+		tell(calls[!is_swapped]);
+		assert_int_equal(seen.n, depth);
+		for (int i = 0; i < depth; i++) {
+			char want[16];
+
+			snprintf(want, sizeof(want), "/%d", round * 16 + i);
+			assert_string_equal(seen.target[i], want);
+			assert_string_equal(seen.reason[i], want + 1);
+			assert_true(seen.outcome[i].is_whole);
+		}
+		out += (uint64_t)at;
+		in += (uint64_t)back;
+		ns += 1000;
+	}
+	assert_int_equal(talks.oldest->conversation.pair.counts.lost_responses, 0);
+}
+
 /* ---- HTTP/2: streams that go on, names that become known, layers ---- */
 
 static void move(uint64_t cookie, enum talk_via via, unsigned direction, uint64_t position,
@@ -504,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_answer_that_may_have_been_lost_is_no_failure,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_table_that_is_read_names_routes, begin, end),
+		cmocka_unit_test_setup_teardown(threads_may_tell_in_any_order, begin, end),
 		cmocka_unit_test_setup_teardown(refuses_events_that_contradict_themselves, begin,
 						end),
 	};
