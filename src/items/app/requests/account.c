@@ -36,6 +36,18 @@ static struct span name_of_end(const struct resolver *resolver, const struct tal
 	return who.container.len ? who.container : who.process;
 }
 
+/* A server without a name is called by its address. Clients are not: they may come from everywhere. */
+static void note_nameless(struct talk *talk)
+{
+	bool is_wanted = !talk->remote_name[0] && talk->transport != REQUESTS_UNIX &&
+			 !talk->has_several_peers && !addr_is_none(talk->remote_addr) &&
+			 talk->conversation.infer.side_of[REQUESTS_OUT] == SIDE_CLIENT;
+
+	talk->remote_text[0] = 0;
+	if (is_wanted)
+		addr_print(talk->remote_addr, talk->remote_text);
+}
+
 /* Who holds the connection now, and what its other end is called. Asked again when another process uses it, and
  * now and then. */
 static uint32_t who_of_talk(struct requests *requests, struct talk *talk)
@@ -60,6 +72,7 @@ static uint32_t who_of_talk(struct requests *requests, struct talk *talk)
 		name = resolver->peer(resolver->ctx, talk->remote_addr, talk->remote_port);
 	snprintf(talk->remote_name, sizeof(talk->remote_name), "%.*s", (int)name.len,
 		 (const char *)name.at);
+	note_nameless(talk);
 	return talk->who - 1;
 }
 
@@ -132,6 +145,7 @@ static bool add_to_summary(struct requests *requests, const struct talk *talk,
 		.shape = exchange->request.shape,
 		.target = exchange->request.shape ? exchange->request.target : (struct span){},
 		.remote_name = span_of(talk->remote_name),
+		.remote_addr = span_of(talk->remote_text),
 		.remote_port = is_server ? 0 : talk->remote_port,
 		.local_port = is_server ? talk->local_port : 0,
 		.side = is_server ? REQUEST_SERVER : REQUEST_CLIENT,

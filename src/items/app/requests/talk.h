@@ -105,6 +105,7 @@ struct talk {
 	struct conversation conversation;
 	/* what the receiver of exchanges remembers of it */
 	char remote_name[64];
+	char remote_text[ADDR_TEXT]; /* of a client whose server has no name: its address */
 	uint32_t who; /* 1 + place; 0 = not asked yet */
 	uint32_t who_pid;
 	uint64_t who_ns;
