@@ -23,7 +23,7 @@
 
 ITEM("net", "off",
      "local TCP connections skip the TCP stack: application and sidecar, pod and pod");
-PARAM(__u64, limit, 4194304, "unread redirected bytes of a direction above which it goes by TCP");
+PARAM(__u64, limit, 6291456, "unread redirected bytes of a direction above which it goes by TCP");
 PARAM(__u64, keep_alive_ms, 15000,
       "how often at least a message goes by TCP, so that connection tracking does not forget");
 PARAM(__u64, patience_ms, 10000, "without an agent for so long, connections return to TCP");
@@ -75,11 +75,13 @@ struct side {
 	__u64 redirected_bytes, tcp_bytes;
 	__u64 since_empty; /* redirected since the peer's queue was seen empty */
 	__u64 tcp_ns; /* when a message last went by TCP */
+	__u64 full_ns; /* when it last was above the limit */
 	struct owner owner;
 	__u32 self, other; /* numbers of both identities */
 	__u32 redirected_messages, epoch;
 	__u16 port, peer_port;
-	__u8 is_redirecting, reason, is_across, pad;
+	__u32 send_buffer; /* what it was before we made it small; 0 = we did not */
+	__u8 is_redirecting, reason, is_across, is_full;
 	__u16 fallbacks[REASON_SLOTS];
 };
 
@@ -473,6 +475,20 @@ static __always_inline void refuse(struct side *side, const struct owner *owner,
 	add_refusal(owner, reason, 1);
 }
 
+struct sock___buffer {
+	int sk_sndbuf;
+	u8 sk_userlocks;
+} __attribute__((preserve_access_index));
+
+enum {
+	SOL_SOCKET = 1,
+	SO_SNDBUF = 7,
+	SOCK_SNDBUF_LOCK =
+		1, /* the application chose a size itself (include/uapi/linux/socket.h) */
+	SMALL_BUFFER = 4096,
+	FULL_FOR_NS = 1000000000,
+};
+
 static __always_inline long enter(struct bpf_sock_ops *ops, struct side *side)
 {
 	long error = bpf_sock_hash_update(ops, &socks, &side->cookie, BPF_ANY);
@@ -484,7 +500,10 @@ static __always_inline long enter(struct bpf_sock_ops *ops, struct side *side)
 	}
 	if (error)
 		count_add(COUNT_LOST_MAP);
-	return error;
+	if (error)
+		return error;
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
+	return 0;
 }
 
 /* 64 bits that nobody else has: ours, and the other's that the listener noted. */
@@ -507,10 +526,10 @@ static __always_inline void established_active(struct bpf_sock_ops *ops, struct 
 	found = seen_of(&note->passive.identity);
 	if (found)
 		__sync_fetch_and_add(&found->connections, 1);
-	if (!is->rules || !is->on)
-		goto drop;
 	note->self = number_of(&note->active.identity, note->active.owner.pid);
 	note->other = number_of(&note->passive.identity, note->passive.owner.pid);
+	if (!is->rules || !is->on)
+		goto drop;
 	note->is_across = note->active.netns != note->passive.netns;
 	verdict = judge(is, note->self, note->other, note->is_across, ops->local_port,
 			__builtin_bswap32(ops->remote_port));
@@ -575,6 +594,86 @@ static __always_inline void established_passive(struct bpf_sock_ops *ops, struct
 	map_set(&links, &note->cookie, &link, BPF_ANY);
 drop:
 	bpf_map_delete_elem(&notes, &isn);
+}
+
+/* ---- the way back ---- */
+
+struct wait_queue_head {
+	struct list_head head;
+} __attribute__((preserve_access_index));
+
+struct socket_wq {
+	struct wait_queue_head wait;
+} __attribute__((preserve_access_index));
+
+struct sock___wait {
+	struct socket_wq *sk_wq;
+} __attribute__((preserve_access_index));
+
+enum { O_NONBLOCK = 04000 };
+
+/*
+ * Somebody may be blocked in recv(): with the verdict program such a reader looks at the queue of redirected bytes only,
+ * and would be sent away with EAGAIN by what TCP delivers by itself (tcp_bpf_recvmsg_parser waits once).
+ */
+static __always_inline bool has_blocked_reader(struct sock *sk)
+{
+	struct socket_wq *wq = BPF_CORE_READ((struct sock___wait *)sk, sk_wq);
+	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
+	void *head = (void *)wq + bpf_core_field_offset(struct socket_wq, wait) +
+		     bpf_core_field_offset(struct wait_queue_head, head);
+
+	if (!wq || !file || BPF_CORE_READ(file, f_flags) & O_NONBLOCK)
+		return false;
+	return BPF_CORE_READ(wq, wait.head.next) != head;
+}
+
+/*
+ * The item is going off: an end leaves the sockhash when one of its own messages was acknowledged. That is the only moment
+ * at which the verdict program can be taken from a socket: its lock is held, so no bytes are on their way from
+ * TCP to that program, which the kernel would drop when it is gone (sk_psock_verdict_recv begins with SK_DROP).
+ */
+static __always_inline void leave(struct bpf_sock_ops *ops, const struct side *side)
+{
+	if (!has_blocked_reader(sock_of(ops)))
+		bpf_map_delete_elem(&socks, &side->cookie);
+}
+
+/* ---- writers that are too fast ---- */
+
+/*
+ * A direction above its limit goes by TCP, and comes back when what went there has arrived. A writer that is faster
+ * than its reader would keep 2.6 MB in its send buffer all the time, and never come back: so its buffer is small from
+ * the first acknowledgement on, it waits after each message until the reader has caught up; and as it was at the first
+ * acknowledgement a second after the direction was full last.
+ */
+static __always_inline void acknowledged(struct bpf_sock_ops *ops, const struct accel_settings *is)
+{
+	struct sock___buffer *buffer = (void *)sock_of(ops);
+	struct bpf_sock *sk = ops->sk;
+	struct side *side;
+	int bytes;
+
+	if (!sk)
+		return;
+	side = bpf_sk_storage_get(&sides, sk, 0, 0);
+	if (!side)
+		return;
+	if (!is->on && has_verdict)
+		leave(ops, side);
+	if (side->is_full && !side->send_buffer) {
+		if (BPF_CORE_READ_BITFIELD_PROBED(buffer, sk_userlocks) & SOCK_SNDBUF_LOCK)
+			return;
+		side->send_buffer = BPF_CORE_READ(buffer, sk_sndbuf);
+		bytes = SMALL_BUFFER;
+	} else if (!side->is_full && side->send_buffer &&
+		   now_coarse() - side->full_ns > FULL_FOR_NS) {
+		bytes = side->send_buffer / 2; /* the kernel doubles it (sock_setsockopt) */
+		side->send_buffer = 0;
+	} else {
+		return;
+	}
+	bpf_setsockopt(ops, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* ---- sockets that go ---- */
@@ -663,6 +762,7 @@ int sockets_come_and_go(struct bpf_sock_ops *ops)
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: established_active(ops, is); break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB: established_passive(ops, is); break;
+	case BPF_SOCK_OPS_RTT_CB: acknowledged(ops, is); break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
 		listener = (__u64)sock_of(ops);
 		read_current(&who, (struct sock *)listener);
@@ -693,15 +793,37 @@ static __always_inline void fall_back(struct side *side, enum accel_reason reaso
 	if (side->is_redirecting)
 		side->fallbacks[slot % REASON_SLOTS]++;
 	side->is_redirecting = 0;
+	/* (ACCEL_REASONS: still waiting to be in order) */
+	if (reason == ACCEL_FULL)
+		side->full_ns = now_coarse();
+	side->is_full = reason == ACCEL_FULL || (reason == ACCEL_REASONS && side->is_full);
 }
 
-/* Has the peer's application read everything that was sent by TCP? */
-static __always_inline bool tcp_is_read(const struct side *side)
+/*
+ * Would bytes that are redirected now be read after all that was sent by TCP?
+ *
+ * Without the verdict program the queue of redirected bytes is read first: so the peer's application must have read
+ * everything. With it, bytes that come by TCP are put into the same queue when they arrive, under the peer's lock; the
+ * acknowledgement that we saw was sent under that lock too, and a redirect has to take it (bpf_tcp_ingress). So everything
+ * acknowledged, and nothing of it left in the two queues before that one, is enough.
+ */
+static __always_inline bool is_in_order(const struct side *side)
 {
-	struct tcp_sock *own = (void *)side->sk, *peer = (void *)side->peer_sk;
+	struct tcp_sock *own = (void *)side->sk;
+	struct sock *peer = (void *)side->peer_sk;
 	__u32 written = BPF_CORE_READ(own, write_seq);
+	struct sk_psock *psock;
 
-	return written == BPF_CORE_READ(own, snd_una) && written == BPF_CORE_READ(peer, copied_seq);
+	if (written != BPF_CORE_READ(own, snd_una))
+		return false;
+	if (written == BPF_CORE_READ((struct tcp_sock *)peer, copied_seq))
+		return true;
+	if (!has_verdict)
+		return false;
+	psock = psock_of(peer);
+	return psock && written == BPF_CORE_READ((struct tcp_sock *)peer, rcv_nxt) &&
+	       !BPF_CORE_READ(peer, sk_receive_queue.qlen) &&
+	       !BPF_CORE_READ(psock, ingress_skb.qlen);
 }
 
 static __always_inline bool has_room(struct side *side, __u64 limit, __u32 size)
@@ -761,7 +883,7 @@ static __always_inline enum accel_reason why_by_tcp(struct side *side,
 	}
 	if (now > side->tcp_ns && now - side->tcp_ns > is->keep_alive_ns)
 		return ACCEL_KEEP_ALIVE;
-	if (!side->is_redirecting && !tcp_is_read(side))
+	if (!side->is_redirecting && !is_in_order(side))
 		return ACCEL_REASONS;
 	return has_room(side, is->limit, size) ? ACCEL_NONE : ACCEL_FULL;
 }
@@ -806,6 +928,7 @@ int redirect(struct sk_msg_md *message)
 		return by_tcp(side, ACCEL_GONE, size);
 	}
 	side->is_redirecting = 1;
+	side->is_full = 0;
 	side->since_empty += size;
 	side->redirected_bytes += size;
 	side->redirected_messages++;
@@ -851,37 +974,7 @@ int workload_table(struct bpf_iter__sockmap *iterator)
 	return 0;
 }
 
-struct wait_queue_head {
-	struct list_head head;
-} __attribute__((preserve_access_index));
-
-struct socket_wq {
-	struct wait_queue_head wait;
-} __attribute__((preserve_access_index));
-
-struct sock___wait {
-	struct socket_wq *sk_wq;
-} __attribute__((preserve_access_index));
-
-enum { O_NONBLOCK = 04000 };
-
-/*
- * Somebody may be blocked in recv(): with the verdict program such a reader looks at the queue of redirected bytes only,
- * and would be sent away with EAGAIN by what TCP delivers by itself (tcp_bpf_recvmsg_parser waits once).
- */
-static __always_inline bool has_blocked_reader(struct sock *sk)
-{
-	struct socket_wq *wq = BPF_CORE_READ((struct sock___wait *)sk, sk_wq);
-	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
-	void *head = (void *)wq + bpf_core_field_offset(struct socket_wq, wait) +
-		     bpf_core_field_offset(struct wait_queue_head, head);
-
-	if (!wq || !file || BPF_CORE_READ(file, f_flags) & O_NONBLOCK)
-		return false;
-	return BPF_CORE_READ(wq, wait.head.next) != head;
-}
-
-static __always_inline int write_end(struct bpf_iter__sockmap *iterator, bool is_first)
+static __always_inline int write_end(struct bpf_iter__sockmap *iterator)
 {
 	struct sock *sk = iterator->sk;
 	struct accel_end end = {};
@@ -893,8 +986,7 @@ static __always_inline int write_end(struct bpf_iter__sockmap *iterator, bool is
 		return 0;
 	end.cookie = *key;
 	psock = psock_of(sk);
-	end.waiting =
-		is_first && has_verdict ? has_blocked_reader(sk) : psock && !psock_is_empty(psock);
+	end.waiting = psock && !psock_is_empty(psock);
 	side = bpf_sk_storage_get(&sides, sk, 0, 0);
 	if (side) {
 		end.peer_cookie = side->peer_cookie;
@@ -914,13 +1006,13 @@ static __always_inline int write_end(struct bpf_iter__sockmap *iterator, bool is
 HOOK_MAP("iter/sockmap", ends, 1, socks)
 int ends_table(struct bpf_iter__sockmap *iterator)
 {
-	return write_end(iterator, true);
+	return write_end(iterator);
 }
 
 HOOK_MAP("iter/sockmap", ends_held, 1, held)
 int ends_held_table(struct bpf_iter__sockmap *iterator)
 {
-	return write_end(iterator, false);
+	return write_end(iterator);
 }
 
 HOOK("iter/task", processes, 1)

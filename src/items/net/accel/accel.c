@@ -302,6 +302,14 @@ static int follow_object(struct accel *accel, struct err *why)
 		       : 0;
 }
 
+/* Its maps are mapped anew when another version of the programs runs. */
+bool accel_is_mapped(struct accel *accel)
+{
+	struct err why;
+
+	return accel->object == item_object(accel->item) || !follow_object(accel, &why);
+}
+
 /* ---- the way back to TCP ---- */
 
 struct ends {
@@ -348,19 +356,21 @@ static void pause_ms(unsigned ms)
 }
 
 /*
- * First no program decides to redirect any more, and what one had decided has put its bytes. Then sockets leave; those
- * with unread bytes, and those in which somebody is blocked, stay in maps that nobody but they hold.
+ * First no program decides to redirect any more, and what one had decided has put its bytes. Then sockets leave. With
+ * the verdict program they leave `socks` by themselves, when something of theirs is acknowledged (accel.bpf.c, leave),
+ * and here only what keeps their queue. Who does not send just now, and who has unread bytes, stays in maps that
+ * nobody but such sockets hold, and on TCP.
  */
 static void drain(struct accel *accel)
 {
+	const char *table = accel_form->has_verdict ? "ends_held" : "ends";
+	const char *map = accel_form->has_verdict ? "held" : "socks";
+
 	accel->settings->on = 0;
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	for (int i = 0; i < DRAIN_ROUNDS; i++)
 		pause_ms(DRAIN_STEP_MS);
-	let_go(accel->object, "ends", "socks");
-	for (int i = 0; i < DRAIN_ROUNDS && accel_form->has_verdict &&
-			let_go(accel->object, "ends_held", "held");
-	     i++)
+	for (int i = 0; i < DRAIN_ROUNDS && let_go(accel->object, table, map); i++)
 		pause_ms(DRAIN_STEP_MS);
 	unpin(item_kernel(accel->item));
 }
@@ -371,7 +381,7 @@ static void stop(struct item *item, void *at)
 {
 	struct accel *accel = at;
 
-	if (accel->settings)
+	if (accel->settings && accel_is_mapped(accel))
 		drain(accel);
 	map_done(&accel->known);
 	map_done(&accel->verdicts);
@@ -412,9 +422,8 @@ static int start(struct item *item, void **ret_state, struct err *why)
 static void tick(struct item *item, void *at, uint64_t now_ns)
 {
 	struct accel *accel = at;
-	struct err why;
 
-	if (accel->object != item_object(item) && follow_object(accel, &why))
+	if (!accel_is_mapped(accel))
 		return;
 	push_settings(accel, now_ns);
 	walk_processes(accel, now_ns);
@@ -455,7 +464,7 @@ static void event(struct item *item, void *at, const struct event_head *head, si
 		publish(accel, head, size);
 		return;
 	}
-	if (head->kind != EVENT_STRANGER || size < sizeof(*stranger))
+	if (head->kind != EVENT_STRANGER || size < sizeof(*stranger) || !accel_is_mapped(accel))
 		return;
 	known = know(accel, &stranger->identity, stranger->pid);
 	if (known && judge_one(accel, &stranger->identity, known))
@@ -549,7 +558,7 @@ static int tell_ends(struct item *item, void *at, int argc, char **argv, struct 
 
 	for (int i = 1; i < argc; i++)
 		telling.as_json |= !strcmp(argv[i], "--json");
-	if (!accel)
+	if (!accel || !accel_is_mapped(accel))
 		return err_set(why, -EAGAIN, "item '%s' is off", item_name(item));
 	if (!telling.as_json)
 		buf_f(out, "%-12s %-12s %8s %5s %5s %14s %12s %10s  %s\n", "CONNECTION", "PEER",

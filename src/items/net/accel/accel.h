@@ -84,7 +84,7 @@ struct accel_end {
 	__u32 pid, is_redirecting;
 	__u16 local_port, remote_port;
 	__u32 reason;
-	__u64 waiting; /* 0: it may leave the map: its queue is empty, or (of `socks` with the verdict program) nobody is blocked in it */
+	__u64 waiting; /* 0: nothing lies in the queue of redirected bytes */
 };
 
 /* A process, as an iterator tells it. */

@@ -103,3 +103,5 @@ extern struct form accel_forms[2]; /* without and with the verdict program */
 extern const struct form *accel_form; /* the one that is used; NULL = not tried or none is right */
 
 void accel_evaluate(struct accel *accel);
+/* Are its maps those of the programs that run? (Maps them if another version runs.) */
+bool accel_is_mapped(struct accel *accel);

@@ -143,7 +143,7 @@ int verdicts_tell(struct item *item, void *state, int argc, char **argv, struct 
 
 	for (int i = 1; i < argc; i++)
 		as_json |= !strcmp(argv[i], "--json");
-	if (!accel)
+	if (!accel || !accel_is_mapped(accel))
 		return err_set(
 			why, -EAGAIN,
 			"item '%s' is off; preflight watches while it is on: sonde items on %s",
