@@ -194,8 +194,12 @@ static bool add_percpu(void *ctx, const void *key, const void *value)
 
 static void count_event(void *ctx, const struct event_head *event, size_t size)
 {
+	uint64_t again[2];
+
 	assert_int_equal(event->kind, 1);
-	assert_true(size >= 24);
+	assert_true(size >= 40);
+	memcpy(again, (const uint8_t *)event + 24, sizeof(again));
+	assert_true(event->ktime_ns && again[0] == event->ktime_ns && again[1] == event->ktime_ns);
 	((struct tally *)ctx)->events++;
 }
 
@@ -222,6 +226,27 @@ static void counts_what_happened_exactly(void **state)
 	assert_int_equal(counts[0], 1000); /* COUNT_EMITTED */
 	assert_true(object_read_table(object, "tasks", 8, count_rows, &tally) > 0);
 	assert_true(tally.saw_self);
+	ring_close(ring);
+	object_free(object);
+}
+
+/* The ring ends in the middle of an event, each time in another one. */
+static void events_that_wrap_are_whole(void **state)
+{
+	struct object *object = load_every();
+	struct tally tally = {};
+	struct err why = {};
+	struct ring *ring;
+
+	assert_int_equal(ring_open(object, "events", count_event, &tally, &ring, &why), 0);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 1000; i++)
+			syscall(SYS_getpid);
+		while (ring_drain(ring, 100))
+			;
+	}
+	assert_int_equal(tally.events, 20000);
+	assert_int_equal(ring_bad(ring), 0);
 	ring_close(ring);
 	object_free(object);
 }
@@ -436,7 +461,7 @@ __attribute__((noinline)) static long somewhere(long number)
 			 ".pushsection .note.stapsdt,\"\",\"note\"\n"                              \
 			 ".balign 4\n.4byte 992f-991f, 994f-993f, 3\n"                             \
 			 "991: .asciz \"stapsdt\"\n992: .balign 4\n"                               \
-			 "993: .8byte 990b, 0, 0\n.asciz \"test\", \"probed\", \"" PROBED "\"\n"    \
+			 "993: .8byte 990b, 0, 0\n.asciz \"test\", \"probed\", \"" PROBED "\"\n"   \
 			 "994: .balign 4\n.popsection" ::"r"(number),                              \
 			 "m"(in_memory))
 
@@ -460,9 +485,11 @@ static void functions_of_libraries_and_of_programs_are_hooks(void **state)
 	if (object_open(kernel, "places", places, places_size, &object, &why) ||
 	    object_set(object, "only_pid", &self, 4) || object_load(object, NULL, &why))
 		fail_msg("%s", why.text);
-	assert_non_null(strstr(choice_of(object, "nowhere")->reason, "no function 'no_such_function'"));
+	assert_non_null(
+		strstr(choice_of(object, "nowhere")->reason, "no function 'no_such_function'"));
 	if (kernel_can_probe_returns(kernel))
-		assert_string_equal(choice_of(object, "libc_return")->section, "uretprobe/libc.so.6:a64l");
+		assert_string_equal(choice_of(object, "libc_return")->section,
+				    "uretprobe/libc.so.6:a64l");
 	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
 	snprintf(text, sizeof(text), "%s:somewhere", exe);
 	if (place_find(kernel, (int)self, text, &place, &why))
@@ -476,7 +503,8 @@ static void functions_of_libraries_and_of_programs_are_hooks(void **state)
 		assert_non_null(l64a(i + 1));
 		assert_int_equal(a64l("1"), 3);
 	}
-	kernel_ready(kernel); /* the broker's own copy of the link is closed when it answers again */
+	kernel_ready(
+		kernel); /* the broker's own copy of the link is closed when it answers again */
 	close(link);
 	somewhere(1);
 	assert_string_equal(choice_of(object, "usdt")->reason, "");
@@ -516,6 +544,7 @@ int main(void)
 		cmocka_unit_test(only_programs_are_opened_and_only_inside_the_root),
 		cmocka_unit_test(a_forced_alternative_is_the_only_one_tried),
 		cmocka_unit_test(counts_what_happened_exactly),
+		cmocka_unit_test(events_that_wrap_are_whole),
 		cmocka_unit_test(a_full_ring_counts_what_it_lost),
 		cmocka_unit_test(a_mapped_filter_acts_at_once),
 		cmocka_unit_test(deletes_and_shares),

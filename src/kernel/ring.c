@@ -3,8 +3,9 @@
  * ring - reads a BPF ring buffer by its memory alone.
  *
  * The kernel lays a ring out as: one page with the consumer's position (ours to write), one page with
- * the producer's position, then the data, mapped twice in a row so that a record never wraps
- * (kernel/bpf/ringbuf.c, 457f44363a88). Each record begins with a 32-bit length whose top bits say "still being
+ * the producer's position, then the data (kernel/bpf/ringbuf.c, 457f44363a88), which can be mapped twice in a row so that
+ * a record never wraps. We map it once, and put the few records that wrap together: every page mapped counts as
+ * resident, and rings are most of what the agent maps. Each record begins with a 32-bit length whose top bits say "still being
  * written" (stop here) and "thrown away" (skip), padded to 8 bytes. No system call is needed to read.
  */
 #include "kernel/internal.h"
@@ -24,7 +25,9 @@ struct ring {
 	int fd; /* borrowed from the object */
 	size_t bytes, page;
 	unsigned long *consumer; /* owned mapping, one page */
-	uint8_t *producer; /* owned mapping: page + 2 * bytes */
+	uint8_t *producer; /* owned mapping: page + bytes */
+	uint8_t *whole; /* owned: a record that wraps, in one piece */
+	size_t whole_room;
 	ring_receiver receive;
 	bytes_receiver receive_bytes; /* instead, when events are not ours */
 	void *ctx;
@@ -59,8 +62,8 @@ int ring_open_bytes(struct object *object, const char *map, bytes_receiver recei
 	ring->receive_bytes = receive;
 	ring->ctx = ctx;
 	ring->consumer = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ring->producer = mmap(NULL, ring->page + 2 * ring->bytes, PROT_READ, MAP_SHARED, fd,
-			      (off_t)ring->page);
+	ring->producer =
+		mmap(NULL, ring->page + ring->bytes, PROT_READ, MAP_SHARED, fd, (off_t)ring->page);
 	if (ring->consumer == MAP_FAILED || ring->producer == MAP_FAILED) {
 		int error = -errno;
 
@@ -78,7 +81,8 @@ void ring_close(struct ring *ring)
 	if (ring->consumer && ring->consumer != MAP_FAILED)
 		munmap(ring->consumer, ring->page);
 	if (ring->producer && ring->producer != MAP_FAILED)
-		munmap(ring->producer, ring->page + 2 * ring->bytes);
+		munmap(ring->producer, ring->page + ring->bytes);
+	free(ring->whole);
 	free(ring);
 }
 
@@ -86,17 +90,42 @@ static void hand_on(struct ring *ring, const uint8_t *at, size_t size)
 {
 	const struct event_head *head = (const void *)at;
 
+	if (!at) {
+		ring->bad++;
+		return;
+	}
 	if (ring->receive_bytes) {
 		ring->read++;
 		ring->receive_bytes(ring->ctx, at, size);
 		return;
 	}
-	if (size < sizeof(*head) || head->size > size) {
+	if (!at || size < sizeof(*head) || head->size > size) {
 		ring->bad++;
 		return;
 	}
 	ring->read++;
 	ring->receive(ring->ctx, head, size);
+}
+
+/* The bytes of a record that begins at `from`, in one piece; NULL when memory is out. */
+static const uint8_t *in_one_piece(struct ring *ring, unsigned long from, size_t size)
+{
+	const uint8_t *data = ring->producer + ring->page;
+	size_t at = from & (ring->bytes - 1), before_the_end = ring->bytes - at;
+
+	if (size <= before_the_end)
+		return data + at;
+	if (size > ring->whole_room) {
+		uint8_t *grown = size <= ring->bytes ? realloc(ring->whole, size) : NULL;
+
+		if (!grown)
+			return NULL;
+		ring->whole = grown;
+		ring->whole_room = size;
+	}
+	memcpy(ring->whole, data + at, before_the_end);
+	memcpy(ring->whole + before_the_end, data, size - before_the_end);
+	return ring->whole;
 }
 
 size_t ring_drain(struct ring *ring, size_t at_most)
@@ -114,7 +143,7 @@ size_t ring_drain(struct ring *ring, size_t at_most)
 		if (length & BUSY)
 			break;
 		if (!(length & DISCARDED)) {
-			hand_on(ring, record + HEAD_BYTES, size);
+			hand_on(ring, in_one_piece(ring, from + HEAD_BYTES, size), size);
 			events++;
 		}
 		from += (HEAD_BYTES + size + 7) & ~7ul;
