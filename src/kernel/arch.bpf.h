@@ -32,6 +32,12 @@ struct pt_regs {
 #define ARCH_ARG5_FIELD r8
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
+/* Go's own calling convention, since 1.17 (src/cmd/compile/abi-internal.md): arguments and results, and the goroutine. */
+#define ARCH_GO_ARG1(regs) ((regs)->ax)
+#define ARCH_GO_ARG2(regs) ((regs)->bx)
+#define ARCH_GO_ARG3(regs) ((regs)->cx)
+#define ARCH_GO_G(regs)    ((regs)->r14)
+
 enum { ARCH_RETURN_POPS = 8 }; /* bytes by which the stack is shorter when a function has returned than when it was entered */
 
 enum {
@@ -91,6 +97,11 @@ struct pt_regs {
 #define ARCH_ARG5_FIELD regs[4]
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
+#define ARCH_GO_ARG1(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#define ARCH_GO_ARG2(regs) (((struct user_pt_regs *)(regs))->regs[1])
+#define ARCH_GO_ARG3(regs) (((struct user_pt_regs *)(regs))->regs[2])
+#define ARCH_GO_G(regs)    (((struct user_pt_regs *)(regs))->regs[28])
+
 enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
 
 enum {

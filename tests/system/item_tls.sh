@@ -6,7 +6,7 @@ COUNT=${TLS_COUNT:-20}
 # seen PROCESS SIDE PORT [MORE]: exchanges by uprobe in the stream so far, of a server's port.
 seen() {
 	process=$1 side=$2 port=$3 more=${4:-.}
-	grep '"kind":"request",' "$WORK/stream" | grep '"via":"uprobe"' | grep "\"process\":\"$process\"" | grep "\"side\":\"$side\"" |
+	grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep "\"process\":\"$process\"" | grep "\"side\":\"$side\"" |
 		grep "\"$([ "$side" = server ] && echo local || echo remote)_port\":$port[,}]" | grep -c -- "$more"
 }
 # sees NAME WANTED ...: within 20 seconds.
@@ -104,10 +104,10 @@ get_stream
 repeat mixed
 echo /plain-again >&4
 sees "haproxy: the same after the agent began anew" $((2 * COUNT)) haproxy client "$tls_port" '"target":"/tls"'
-wrong=$(grep '"kind":"request",' "$WORK/stream" | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"client"' |
+wrong=$(grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"client"' |
 	grep -vc "\"target\":\"/tls.*\"remote_port\":$tls_port[,}]\|\"remote_port\":$tls_port[,}].*\"target\":\"/tls")
 equal "haproxy: wrong ends" 0 "$wrong"
-wrong=$(grep '"kind":"request",' "$WORK/stream" | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"server"' | grep -vc "\"local_port\":$front_port[,}]")
+wrong=$(grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"server"' | grep -vc "\"local_port\":$front_port[,}]")
 equal "haproxy: wrong clients" 0 "$wrong"
 equal "nothing is told of the plain back end as TLS" 0 "$(seen nginx server "$plain_port")"
 
@@ -138,6 +138,22 @@ fi
 if command -v tstclnt >"$WORK/out"; then
 	ask_by nss tstclnt -h 127.0.0.1 -p "$tls_port" -o -D
 	sees "NSS: client" 1 tstclnt client "$tls_port" '"target":"/nss"'
+fi
+if [ -n "${TLS_GO:-}" ]; then # (building takes longer than all of the above)
+	go_port=$(free_port)
+	(cd "$WORK" && cp "$work/tls.go" tls.go && HOME=$WORK GO111MODULE=off go build -ldflags='-s -w' -o sonde_tls_go tls.go)
+	"$WORK/sonde_tls_go" serve "127.0.0.1:$go_port" "$WORK/cert.pem" "$WORK/key.pem" >"$WORK/out" 2>&1 &
+	at_end "kill $!"
+	wait_for 20 is_open "$go_port"
+	is_probed() { "$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/probe" 1 >"$WORK/out" && [ "$(metric sonde_tls_calls_total process=sonde_tls_go)" -gt 0 ]; }
+	wait_for 30 is_probed
+	"$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/go1" "$COUNT"
+	"$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/go2" "$COUNT" h2
+	for side in client server; do
+		sees "Go, stripped, HTTP/1.1: $side" "$COUNT" sonde_tls_go $side "$go_port" '"protocol":"http".*"target":"/go1"'
+		sees "Go, stripped, HTTP/2: $side" "$COUNT" sonde_tls_go $side "$go_port" '"protocol":"http2".*"target":"/go2"'
+	done
+	equal "Go: no connection went without its socket" 0 "$(metric sonde_tls_connections_untied_total process=sonde_tls_go)"
 fi
 check "the cost is told by process" test "$(metric sonde_tls_calls_total process=haproxy)" -gt 0
 equal "no connection went without its socket" 0 "$(metric sonde_tls_connections_untied_total process=haproxy)"

@@ -471,6 +471,18 @@ static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u3
 		tell_data(object, from, moved, position, direction, ns);
 }
 
+/*
+ * A record of a handshake that is no application data yet: the connection begins before our eyes. (Libraries shake hands inside
+ * reads and writes, too. Renegotiation would look alike, on a connection that nothing was seen of before.)
+ */
+static __always_inline void note_handshake(const struct tls_key *key)
+{
+	struct object *object = object_of(key);
+
+	if (object)
+		object->is_from_start = 2;
+}
+
 /* ---- functions of libraries ---- */
 
 static __always_inline struct call *call_of_thread(__u64 flags)
@@ -597,6 +609,8 @@ static __always_inline int on_free(struct pt_regs *ctx)
 	return 0;
 }
 
+#include "items/app/requests/tls_go.bpf.h"
+
 static __always_inline int on_entry(struct pt_regs *ctx)
 {
 	__u64 how = bpf_get_attach_cookie(ctx);
@@ -604,6 +618,8 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 	struct cost *cost;
 	struct call *call;
 
+	if ((how & 0xff) == TLS_GO || (how & 0xff) == TLS_GO_HANDSHAKE)
+		return on_go_entry(ctx, how);
 	if ((how & 0xff) == TLS_HANDSHAKE)
 		return on_handshake(ctx);
 	if ((how & 0xff) == TLS_FREE)
@@ -624,6 +640,19 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 		call->bytes_at = PT_REGS_PARM4(ctx);
 	call->direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
 	return 0;
+}
+
+/* Go returns where its RET instructions stand. */
+HOOK("uprobe.multi", go_return, 1)
+int tls_go_returned(struct pt_regs *ctx)
+{
+	return on_go_return(ctx);
+}
+
+HOOK("uprobe", go_return, 2)
+int tls_go_returned_one(struct pt_regs *ctx)
+{
+	return on_go_return(ctx);
 }
 
 /* 89ae89f53d20 ("bpf: Add multi uprobe link"), 6.6: all places of a file with one link. */
@@ -685,18 +714,6 @@ static __always_inline __u8 record_at(__u64 at)
 	    head[0] > 0x18 || head[1] != 3 || head[2] > 4)
 		return 0;
 	return head[0];
-}
-
-/*
- * A record of a handshake that is no application data yet: the connection begins before our eyes. (Libraries shake hands inside
- * reads and writes, too. Renegotiation would look alike, on a connection that nothing was seen of before.)
- */
-static __always_inline void note_handshake(const struct tls_key *key)
-{
-	struct object *object = object_of(key);
-
-	if (object)
-		object->is_from_start = 2;
 }
 
 static __always_inline int on_socket(struct sock *sk, int result, __u32 direction)

@@ -58,6 +58,7 @@ static void attach_kind(struct tls *tls, struct probes *probes, enum tls_program
 	static const char *const name[][2] = {
 		[TLS_ENTERED] = {"tls_entered", "tls_entered_one"},
 		[TLS_RETURNED] = {"tls_returned", "tls_returned_one"},
+		[TLS_GO_RETURNED] = {"tls_go_returned", "tls_go_returned_one"},
 	};
 	struct user_place where[TLS_PLACES];
 	uint32_t count = 0;

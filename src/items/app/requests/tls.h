@@ -14,6 +14,7 @@ enum tls_form {
 	TLS_NSPR, /* as TLS_C; the object is a descriptor that may be one without TLS */
 	TLS_HANDSHAKE, /* (object): moves no plaintext, but records */
 	TLS_FREE, /* (object): it is gone */
+	TLS_GO_HANDSHAKE, /* (receiver), likewise */
 	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */
 };
 

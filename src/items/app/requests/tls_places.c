@@ -7,6 +7,7 @@
  * library has none of them. BoringSSL and what links OpenSSL statically keep the names.
  */
 #include "items/app/requests/tls_places.h"
+#include "world/symbol/go.h"
 
 static const struct wanted {
 	const char *library, *name;
@@ -69,6 +70,32 @@ static int number_of(const char *name)
 	return -1;
 }
 
+/* Go has no return probes: its stacks move. Each RET instruction is probed. */
+static void add_go(struct tls_places *places, const struct go_function *function, uint64_t cookie)
+{
+	add(places, TLS_ENTERED, function->offset, cookie);
+	for (uint32_t i = 0; i < function->return_count; i++)
+		add(places, TLS_GO_RETURNED, function->returns[i], cookie);
+}
+
+static void find_go(const struct elf *elf, struct tls_places *places)
+{
+	static const char *const handshakes[] = {"crypto/tls.(*Conn).clientHandshake",
+						 "crypto/tls.(*Conn).serverHandshake"};
+	struct go_function read, write, handshake;
+	struct go_table table;
+
+	if (!go_open(elf, &table) || !go_find(elf, &table, "crypto/tls.(*Conn).Read", &read) ||
+	    !go_find(elf, &table, "crypto/tls.(*Conn).Write", &write))
+		return;
+	places->library = "go";
+	add_go(places, &read, TLS_GO);
+	add_go(places, &write, TLS_GO | TLS_SENDS);
+	for (int i = 0; i < 2; i++)
+		if (go_find(elf, &table, handshakes[i], &handshake))
+			add(places, TLS_ENTERED, handshake.offset, TLS_GO_HANDSHAKE);
+}
+
 void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
 {
 	uint64_t offset[WANTED];
@@ -84,8 +111,10 @@ void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
 		if (!(found & 1u << number) && elf_offset_of(elf, symbol.value, &offset[number]))
 			found |= 1u << number;
 	}
-	if (!has_both(found))
+	if (!has_both(found)) {
+		find_go(elf, ret_places);
 		return;
+	}
 	for (int i = 0; i < WANTED; i++) {
 		if (!(found & 1u << i))
 			continue;

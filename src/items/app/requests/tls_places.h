@@ -8,10 +8,11 @@
 enum tls_program {
 	TLS_ENTERED,
 	TLS_RETURNED,
+	TLS_GO_RETURNED,
 	TLS_PROGRAMS,
 };
 
-enum { TLS_PLACES = 16 };
+enum { TLS_PLACES = 128 };
 
 /* One probe: where, which program, and what its cookie says. */
 struct tls_place {
