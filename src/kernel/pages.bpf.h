@@ -17,7 +17,11 @@ struct address_space {
 
 struct page {
 	unsigned long compound_head; /* bit 0: it is a tail, the rest points to the head */
-	struct address_space *mapping;
+};
+
+/* Its name since 7.0; there the rest may also be a mask, with which the tail's address gives the head's. */
+struct page___info {
+	unsigned long compound_info;
 };
 
 struct folio {
@@ -47,6 +51,26 @@ static __always_inline bool folio_has_flag(struct folio *folio, __u32 number)
 	bpf_probe_read_kernel(&flags, sizeof(flags), folio); /* they are the first word */
 	return flags >> number & 1;
 }
+
+/* The folio that a page is a part of. */
+static __always_inline struct folio *folio_of(struct page *page)
+{
+	struct page___info *with_info = (void *)page;
+	__u64 head = 0;
+
+	if (bpf_core_field_exists(page->compound_head))
+		head = BPF_CORE_READ(page, compound_head);
+	else if (bpf_core_field_exists(with_info->compound_info))
+		head = BPF_CORE_READ(with_info, compound_info);
+	if (!(head & 1))
+		return (void *)page;
+	head &= ~1ull;
+	/* no page descriptor lies in the topmost 4 GiB of addresses */
+	return (void *)(head >> 32 == 0xffffffff ? (__u64)page & head : head);
+}
+
+/* Whose contents it has: bits 0 and 1 say that it is not a file's. */
+enum { MAPPING_NO_FILE = 3 };
 
 static __always_inline __u64 folio_pages(struct folio *folio)
 {

@@ -425,8 +425,11 @@ struct sk_buff {
 	unsigned char *head, *data;
 };
 
+struct gendisk;
+
 struct block_device {
 	u32 bd_dev;
+	struct gendisk *bd_disk;
 };
 
 struct gendisk {
@@ -437,9 +440,33 @@ struct gendisk {
 
 struct request_queue;
 
+struct page;
+
+struct bio_vec {
+	struct page *bv_page;
+	unsigned int bv_len;
+	unsigned int bv_offset;
+};
+
+struct bvec_iter {
+	unsigned int bi_size; /* bytes */
+	unsigned int bi_idx;
+};
+
+struct blkcg {
+	struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+	struct blkcg *blkcg;
+};
+
 struct bio {
 	struct block_device *bi_bdev;
 	unsigned int bi_opf;
+	struct bvec_iter bi_iter;
+	struct blkcg_gq *bi_blkg;
+	struct bio_vec *bi_io_vec;
 };
 
 struct request {
