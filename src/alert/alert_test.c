@@ -269,6 +269,7 @@ static void what_fires_fires_on_after_a_restart(void **state)
 	scene.value = 20;
 	wait_until(&scene, has_changed, "Later firing");
 	wait_until(&scene, has_changed, "Clings firing");
+	free(ask(&scene, "vector(1)")); /* notes are questions too: they are through */
 	stop(&scene);
 	before = scene.changes;
 	start(&scene, rules_text);
@@ -282,6 +283,7 @@ static void what_fires_fires_on_after_a_restart(void **state)
 	scene.value = 20;
 	scene.changes = 0;
 	wait_until(&scene, has_changed, "Later firing");
+	free(ask(&scene, "vector(1)"));
 	stop(&scene);
 	scene.value = 1;
 	scene.changes = 0;

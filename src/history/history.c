@@ -20,7 +20,13 @@
 
 #include "base/clock.h"
 
-enum { LOOK_MS = 1000, TABLES = LANES_MAX + STORE_TIERS + 16, IDLE_MS = 1000, PARCELS_A_TICK = 16 };
+enum {
+	LOOK_MS = 1000,
+	TABLES = LANES_MAX + STORE_TIERS + 16,
+	IDLE_MS = 1000,
+	PARCELS_A_TICK = 16,
+	HAND_OVER_MS = 400, /* a record waits in the loop at most so long, and a tick more */
+};
 
 /* What the writer saw when it last looked. */
 struct look {
@@ -142,6 +148,11 @@ static struct parcel *next_parcel(struct history *history, int wait_ms)
 	return parcel;
 }
 
+static bool may_run(const struct history *history, const struct question *question)
+{
+	return history->look.state == HISTORY_OPEN && history->delivered_to >= question->after;
+}
+
 static void account(struct history *history, const struct parcel *parcel, struct shelver *shelver,
 		    struct scraper *scraper)
 {
@@ -154,7 +165,9 @@ static void account(struct history *history, const struct parcel *parcel, struct
 	history->samples.delivered += scraper->delivered;
 	history->samples.expired += scraper->expired;
 	shelver->delivered = shelver->expired = scraper->delivered = scraper->expired = 0;
-	pthread_cond_broadcast(&history->progress);
+	/* else the reader sleeps on */
+	if (history->question && may_run(history, history->question))
+		pthread_cond_broadcast(&history->progress);
 }
 
 static void write_on(struct history *history, struct store *store)
@@ -282,11 +295,6 @@ static void answered(struct history *history, struct question *question)
 	history->waiting--;
 	if (write(history->answers_fd, &one, sizeof(one)) != sizeof(one))
 		return; /* it counts far: it is readable already */
-}
-
-static bool may_run(const struct history *history, const struct question *question)
-{
-	return history->look.state == HISTORY_OPEN && history->delivered_to >= question->after;
 }
 
 static struct question *next_question(struct history *history)
@@ -419,6 +427,14 @@ static void queue_up(struct history *history, struct parcel *parcel)
 	history->samples.queued += parcel->samples;
 	pthread_cond_signal(&history->work);
 	pthread_mutex_unlock(&history->lock);
+}
+
+void history_tick(struct history *history)
+{
+	const struct parcel *parcel = history->packer.open;
+
+	if (parcel && clock_monotonic_ns() - parcel->opened_ns >= HAND_OVER_MS * 1000000ull)
+		history_hand_over(history);
 }
 
 void history_hand_over(struct history *history)

@@ -3,7 +3,7 @@
  * history - the way of records and samples into the store, and of questions out of it, beside the loop.
  *
  *	loop:    history_take(history, record) ... history_sample(history, families, n, now)
- *	         history_hand_over(history)		ten times a second
+ *	         history_tick(history)			ten times a second
  *	writer:  opens the store, puts what was handed over into it, ticks it
  *	reader:  answers questions one after the other; done() is called in the loop again
  *
@@ -42,7 +42,9 @@ void history_take(struct history *history, const struct record *record);
 /* All that these families show now. */
 void history_sample(struct history *history, struct family *const *families, size_t count,
 		    uint64_t wall_ns);
-/* What was taken since the last time goes to the writer. */
+/* What was taken goes to the writer, half a second later at the latest: each parcel wakes it. Ten times a second. */
+void history_tick(struct history *history);
+/* What was taken since the last time goes to the writer, now. */
 void history_hand_over(struct history *history);
 
 /*

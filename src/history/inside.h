@@ -47,6 +47,7 @@ struct packed_sample {
 struct parcel {
 	struct parcel *next;
 	struct buf buf; /* owned */
+	uint64_t opened_ns; /* CLOCK_MONOTONIC */
 	uint64_t records, samples;
 };
 

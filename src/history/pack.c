@@ -40,8 +40,10 @@ static struct parcel *parcel_new(size_t cap)
 {
 	struct parcel *parcel = calloc(1, sizeof(*parcel));
 
-	if (parcel)
-		buf_init(&parcel->buf, cap);
+	if (!parcel)
+		return NULL;
+	buf_init(&parcel->buf, cap);
+	parcel->opened_ns = clock_monotonic_ns();
 	return parcel;
 }
 

@@ -25,7 +25,7 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	world_drain(agent->world);
 	registry_drain(agent->registry);
 	if (agent->history)
-		history_hand_over(agent->history);
+		history_tick(agent->history);
 }
 
 static void sample_costs(struct agent *agent, uint64_t now_ns)
