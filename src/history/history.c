@@ -26,6 +26,7 @@ enum {
 	IDLE_MS = 1000,
 	PARCELS_A_TICK = 16,
 	HAND_OVER_MS = 400, /* a record waits in the loop at most so long, and a tick more */
+	LOCK_PATIENCE_MS = 5000
 };
 
 /* What the writer saw when it last looked. */
@@ -243,6 +244,41 @@ static struct store *open_store(struct history *history, struct err *why)
 	return store_open(&options, &store, why) ? NULL : store;
 }
 
+/* A tenth of a second, or until the agent ends. False: it ends. */
+static bool wait_a_moment(struct history *history)
+{
+	struct timespec until;
+	bool goes_on;
+
+	clock_gettime(CLOCK_MONOTONIC, &until); /* as the condition does */
+	until.tv_nsec += 100000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&history->lock);
+	if (!history->stop)
+		pthread_cond_timedwait(&history->work, &history->lock, &until);
+	goes_on = !history->stop;
+	pthread_mutex_unlock(&history->lock);
+	return goes_on;
+}
+
+/*
+ * An agent that was killed may still be dying when the next one starts: its lock goes with the last of its processes. Without
+ * patience the new one would keep no history for as long as it lives.
+ */
+static struct store *open_when_free(struct history *history, struct err *why)
+{
+	uint64_t until_ns = clock_monotonic_ns() + LOCK_PATIENCE_MS * 1000000ull;
+	struct store *store = open_store(history, why);
+
+	while (!store && why->code == -EBUSY && clock_monotonic_ns() < until_ns &&
+	       wait_a_moment(history)) {
+		*why = (struct err){};
+		store = open_store(history, why);
+	}
+	return store;
+}
+
 static void close_off(struct history *history, const struct err *why)
 {
 	struct parcel *parcel;
@@ -269,7 +305,7 @@ static void *run_writer(void *ctx)
 {
 	struct history *history = ctx;
 	struct err why = {};
-	struct store *store = open_store(history, &why);
+	struct store *store = open_when_free(history, &why);
 
 	if (!store) {
 		close_off(history, &why);

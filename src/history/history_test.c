@@ -292,6 +292,29 @@ static void a_store_that_cant_be_opened_is_said(void **state)
 	end(&scene);
 }
 
+/* Its lock goes a moment after the next one has started. */
+static void a_dying_agent_is_waited_for(void **state)
+{
+	struct reading reading;
+	struct scene scene;
+	struct history *first;
+
+	begin(&scene);
+	publish(&scene, "alpha", 1, "before");
+	read_records(&scene, &reading, &everything);
+	reading_done(&reading);
+	first = scene.history;
+	scene.history = open_history(&scene, 64 << 20);
+	publish(&scene, "alpha", 2, "after");
+	history_free(first);
+	read_records(&scene, &reading, &everything);
+	assert_int_equal(reading.error, 0);
+	assert_int_equal(reading.answer.records, 2);
+	assert_non_null(strstr(buf_text(&reading.text), "after"));
+	reading_done(&reading);
+	end(&scene);
+}
+
 static void records_outlive_the_process(void **state)
 {
 	struct reading reading;
@@ -392,6 +415,7 @@ int main(void)
 		cmocka_unit_test(pages_are_the_whole),
 		cmocka_unit_test(what_is_not_taken_is_counted),
 		cmocka_unit_test(a_store_that_cant_be_opened_is_said),
+		cmocka_unit_test(a_dying_agent_is_waited_for),
 		cmocka_unit_test(records_outlive_the_process),
 		cmocka_unit_test(a_series_that_goes_is_marked),
 	};

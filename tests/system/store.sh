@@ -135,7 +135,7 @@ second_pid=$!
 is_second() { grep -q '^ready' "$WORK/second"; }
 check "a second agent starts" wait_for 20 is_second
 told() { grep -q "another process uses the store" "$WORK/second"; }
-check "and says that there is no history" wait_for 5 told
+check "and says that there is no history" wait_for 30 told
 mark 3 twice
 twice() { [ "$(curl -s --unix-socket "$second" "http://localhost/v1/records/exec?source=recent&filter=$(url 'process = twice and kind = exec')" | jq '.records | length')" = 3 ]; }
 check "it keeps the last records in memory" wait_for 10 twice
