@@ -99,9 +99,9 @@ const struct command commands[] = {
 	 "sonde items upgrade NAME FILE    replace it while it runs; counters continue\n"
 	 "sonde items remove NAME          take it out",
 	 json_options, items_command},
-	{"top", "top [processes|containers|connections|devices|items] [-i 1s] [--json]",
+	{"top", "top [processes|containers|connections|devices|items|services|requests] [-i 1s] [--json]",
 	 "the machine in a terminal",
-	 "Keys: 1-5 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. "
+	 "Keys: 1-7 views, < > sort, / search, Enter all of a process, p pause, ? help, q quit. "
 	 "When the output is no\n"
 	 "terminal, the view named (processes) is printed at every interval; -d 10s ends it, "
 	 "--sort COLUMN, -n ROWS.",

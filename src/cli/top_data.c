@@ -121,7 +121,7 @@ static const struct source {
 };
 
 /* Columns of rows that are no process's. */
-static const char *const others[] = {"interface", "mount", "busy_ns", "opened"};
+static const char *const others[] = {"interface", "mount", "busy_ns", "opened", "operation"};
 
 static bool is_known(const char *column)
 {
@@ -293,8 +293,10 @@ int top_data_refresh(struct top_data *data)
 
 static uint64_t row_hash(const struct json_node *row, const char *column)
 {
-	static const char *const names[] = {"kind",  "pid",   "device",    "mount", "interface",
-					    "netns", "state", "direction", "op"};
+	static const char *const names[] = {"kind",      "pid",      "device",    "mount",
+					    "interface", "netns",    "state",     "direction",
+					    "op",        "process",  "container", "service",
+					    "side",      "protocol", "operation", "resource"};
 	uint64_t hash = hash_bytes(column, strlen(column), 1);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

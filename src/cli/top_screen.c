@@ -139,7 +139,7 @@ static void draw_grid(struct top_screen *screen)
 static void draw_help(void)
 {
 	static const char *const lines[] = {
-		"1-5, Tab      view",
+		"1-7, Tab      view",
 		"Up Down PgUp PgDn Home End   row",
 		"< >           sort by another column",
 		"r             reverse",

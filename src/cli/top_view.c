@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "cli/top.h"
+#include "cli/top_grid.h"
 
 enum { GRID_ROWS = 20000 };
 
@@ -20,8 +20,8 @@ void top_grid_done(struct top_grid *grid)
 	*grid = (struct top_grid){};
 }
 
-static void columns(struct top_grid *grid, const char *const *names, size_t count, size_t texts,
-		    size_t sort)
+void top_columns(struct top_grid *grid, const char *const *names, size_t count, size_t texts,
+		 size_t sort)
 {
 	grid->columns = count;
 	grid->first_sort = sort;
@@ -30,8 +30,7 @@ static void columns(struct top_grid *grid, const char *const *names, size_t coun
 			(struct top_column){names[i], i >= texts || !strcmp(names[i], "PID")};
 }
 
-/* A row of empty cells; NULL when there are too many. */
-static struct top_cell *add_row(struct top_grid *grid)
+struct top_cell *top_add_row(struct top_grid *grid)
 {
 	struct top_cell *row;
 
@@ -51,13 +50,13 @@ static struct top_cell *add_row(struct top_grid *grid)
 	return row;
 }
 
-static void text_cell(struct top_cell *cell, const char *text)
+void top_cell_text(struct top_cell *cell, const char *text)
 {
 	snprintf(cell->text, sizeof(cell->text), "%s", text ? text : "");
 }
 
-static void cell_of(struct top_cell *cell, double number,
-		    void (*print)(struct buf *out, double number), const char *after)
+void top_cell_number(struct top_cell *cell, double number,
+		     void (*print)(struct buf *out, double number), const char *after)
 {
 	struct buf text;
 
@@ -90,12 +89,12 @@ static void fill_numbers(const struct top_data *data, const struct top_process *
 			 struct top_cell *row)
 {
 	percent_cell(&row[0], rate_of(data, process, TOP_CPU_NS) / 1e9);
-	cell_of(&row[1], process->now[TOP_MEMORY], print_bytes, "");
-	cell_of(&row[2], process->now[TOP_THREADS], print_number, "");
-	cell_of(&row[3], rate_of(data, process, TOP_READ_BYTES), print_bytes, "/s");
-	cell_of(&row[4], rate_of(data, process, TOP_WRITE_BYTES), print_bytes, "/s");
-	cell_of(&row[5], process->now[TOP_FILES], print_number, "");
-	cell_of(&row[6], process->now[TOP_CONNECTIONS], print_number, "");
+	top_cell_number(&row[1], process->now[TOP_MEMORY], print_bytes, "");
+	top_cell_number(&row[2], process->now[TOP_THREADS], print_number, "");
+	top_cell_number(&row[3], rate_of(data, process, TOP_READ_BYTES), print_bytes, "/s");
+	top_cell_number(&row[4], rate_of(data, process, TOP_WRITE_BYTES), print_bytes, "/s");
+	top_cell_number(&row[5], process->now[TOP_FILES], print_number, "");
+	top_cell_number(&row[6], process->now[TOP_CONNECTIONS], print_number, "");
 }
 
 #define NUMBERS "CPU%", "MEMORY", "THREADS", "READ", "WRITE", "FILES", "SOCKETS"
@@ -112,17 +111,17 @@ static void fill_processes(struct top_data *data, struct top_grid *grid)
 	void *value;
 	size_t at = 0;
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 3, 3);
+	top_columns(grid, names, sizeof(names) / sizeof(*names), 3, 3);
 	while (map_next(&data->process, &at, &key, &value)) {
 		const struct top_process *process = value;
-		struct top_cell *row = process->round == data->round ? add_row(grid) : NULL;
+		struct top_cell *row = process->round == data->round ? top_add_row(grid) : NULL;
 
 		if (!row)
 			continue;
 		row[0].number = process->pid;
 		snprintf(row[0].text, sizeof(row[0].text), "%u", process->pid);
-		text_cell(&row[1], process->name);
-		text_cell(&row[2], owner_of(process));
+		top_cell_text(&row[1], process->name);
+		top_cell_text(&row[2], owner_of(process));
 		fill_numbers(data, process, &row[3]);
 	}
 }
@@ -136,7 +135,7 @@ static void fill_owners(struct top_data *data, struct top_grid *grid)
 	void *value;
 	size_t at = 0;
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 1, 2);
+	top_columns(grid, names, sizeof(names) / sizeof(*names), 1, 2);
 	map_init(&sums, TOP_TEXT, sizeof(struct top_process), TOP_PROCESSES);
 	while (map_next(&data->process, &at, &key, &value)) {
 		const struct top_process *process = value;
@@ -158,12 +157,12 @@ static void fill_owners(struct top_data *data, struct top_grid *grid)
 	}
 	at = 0;
 	while (map_next(&sums, &at, &key, &value)) {
-		struct top_cell *row = add_row(grid);
+		struct top_cell *row = top_add_row(grid);
 
 		if (!row)
 			break;
-		text_cell(&row[0], key);
-		cell_of(&row[1], ((struct top_process *)value)->pid, print_number, "");
+		top_cell_text(&row[0], key);
+		top_cell_number(&row[1], ((struct top_process *)value)->pid, print_number, "");
 		fill_numbers(data, value, &row[2]);
 	}
 	map_done(&sums);
@@ -171,9 +170,8 @@ static void fill_owners(struct top_data *data, struct top_grid *grid)
 
 /* ---- connections, devices, items ---- */
 
-/* Walks the rows of all items. */
-static const struct json_node *next_row(const struct top_data *data, size_t *item,
-					const struct json_node *row)
+const struct json_node *top_next_row(const struct top_data *data, size_t *item,
+				     const struct json_node *row)
 {
 	row = row ? row->next : NULL;
 	while (!row && *item < data->items) {
@@ -184,10 +182,10 @@ static const struct json_node *next_row(const struct top_data *data, size_t *ite
 	return row;
 }
 
-static const struct json_node *first_row(const struct top_data *data, size_t *ret_item)
+const struct json_node *top_first_row(const struct top_data *data, size_t *ret_item)
 {
 	*ret_item = 0;
-	return next_row(data, ret_item, NULL);
+	return top_next_row(data, ret_item, NULL);
 }
 
 static void fill_connections(struct top_data *data, struct top_grid *grid)
@@ -196,26 +194,26 @@ static void fill_connections(struct top_data *data, struct top_grid *grid)
 					    "CONNECTIONS", "OPENED",  "CLOSED", "RESETS"};
 	size_t item;
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 4, 4);
-	for (const struct json_node *node = first_row(data, &item); node;
-	     node = next_row(data, &item, node)) {
+	top_columns(grid, names, sizeof(names) / sizeof(*names), 4, 4);
+	for (const struct json_node *node = top_first_row(data, &item); node;
+	     node = top_next_row(data, &item, node)) {
 		double opened = top_rate(data, node, "opened"),
 		       closed = top_rate(data, node, "closed");
 		bool is_count = json_get(node, "connections") != NULL;
-		struct top_cell *row = is_count || opened || closed ? add_row(grid) : NULL;
+		struct top_cell *row = is_count || opened || closed ? top_add_row(grid) : NULL;
 
 		if (!row)
 			continue;
 		row[0].number = top_number(node, "pid");
 		if (row[0].number)
 			snprintf(row[0].text, sizeof(row[0].text), "%.0f", row[0].number);
-		text_cell(&row[1], json_get_text(node, "process"));
-		text_cell(&row[2], json_get_text(node, "state"));
-		text_cell(&row[3], json_get_text(node, "direction"));
-		cell_of(&row[4], top_number(node, "connections"), print_number, "");
-		cell_of(&row[5], opened, print_number, "/s");
-		cell_of(&row[6], closed, print_number, "/s");
-		cell_of(&row[7], top_rate(data, node, "resets"), print_number, "/s");
+		top_cell_text(&row[1], json_get_text(node, "process"));
+		top_cell_text(&row[2], json_get_text(node, "state"));
+		top_cell_text(&row[3], json_get_text(node, "direction"));
+		top_cell_number(&row[4], top_number(node, "connections"), print_number, "");
+		top_cell_number(&row[5], opened, print_number, "/s");
+		top_cell_number(&row[6], closed, print_number, "/s");
+		top_cell_number(&row[7], top_rate(data, node, "resets"), print_number, "/s");
 	}
 }
 
@@ -223,15 +221,15 @@ static void device_row(struct top_data *data, struct top_grid *grid, const struc
 		       const char *name, const char *kind, const char *const column[4],
 		       const char *busy)
 {
-	struct top_cell *row = add_row(grid);
+	struct top_cell *row = top_add_row(grid);
 
 	if (!row)
 		return;
-	text_cell(&row[0], json_get_text(node, name));
-	text_cell(&row[1], kind);
+	top_cell_text(&row[0], json_get_text(node, name));
+	top_cell_text(&row[1], kind);
 	for (int i = 0; i < 4; i++)
-		cell_of(&row[2 + i], top_rate(data, node, column[i]),
-			i < 2 ? print_bytes : print_number, "/s");
+		top_cell_number(&row[2 + i], top_rate(data, node, column[i]),
+				i < 2 ? print_bytes : print_number, "/s");
 	if (busy)
 		percent_cell(&row[6], top_rate(data, node, busy) / 1e9);
 }
@@ -240,15 +238,15 @@ static void filesystem_row(struct top_grid *grid, const struct json_node *node)
 {
 	double size = top_number(node, "size_bytes"),
 	       available = top_number(node, "available_bytes");
-	struct top_cell *row = add_row(grid);
+	struct top_cell *row = top_add_row(grid);
 
 	if (!row)
 		return;
-	text_cell(&row[0], json_get_text(node, "mount"));
-	text_cell(&row[1], json_get_text(node, "fstype"));
+	top_cell_text(&row[0], json_get_text(node, "mount"));
+	top_cell_text(&row[1], json_get_text(node, "fstype"));
 	if (size > 0)
 		percent_cell(&row[6], 1 - available / size);
-	cell_of(&row[7], available, print_bytes, "");
+	top_cell_number(&row[7], available, print_bytes, "");
 }
 
 static void fill_devices(struct top_data *data, struct top_grid *grid)
@@ -261,9 +259,9 @@ static void fill_devices(struct top_data *data, struct top_grid *grid)
 
 	size_t item;
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 2, 3);
-	for (const struct json_node *node = first_row(data, &item); node;
-	     node = next_row(data, &item, node)) {
+	top_columns(grid, names, sizeof(names) / sizeof(*names), 2, 3);
+	for (const struct json_node *node = top_first_row(data, &item); node;
+	     node = top_next_row(data, &item, node)) {
 		if (json_get(node, "busy_ns"))
 			device_row(data, grid, node, "device", "disk", of_disk, "busy_ns");
 		else if (json_get(node, "mount"))
@@ -278,31 +276,29 @@ static void fill_items(struct top_data *data, struct top_grid *grid)
 	static const char *const names[] = {"ITEM", "WING",   "STATE", "EVENTS",
 					    "LOST", "SERIES", "NS/RUN"};
 
-	columns(grid, names, sizeof(names) / sizeof(*names), 3, 3);
+	top_columns(grid, names, sizeof(names) / sizeof(*names), 3, 3);
 	for (const struct json_node *node = data->list ? data->list->child : NULL; node;
 	     node = node->next) {
 		const struct json_node *events = json_get(node, "events");
-		struct top_cell *row = add_row(grid);
+		struct top_cell *row = top_add_row(grid);
 
 		if (!row)
 			return;
-		text_cell(&row[0], json_get_text(node, "name"));
-		text_cell(&row[1], json_get_text(node, "wing"));
-		text_cell(&row[2], json_get_text(node, "state"));
-		cell_of(&row[3], top_number(events, "emitted"), print_number, "");
-		cell_of(&row[4], top_number(events, "lost"), print_number, "");
-		cell_of(&row[5], top_number(node, "series"), print_number, "");
-		cell_of(&row[6], top_number(node, "ns_per_run"), print_number, "");
+		top_cell_text(&row[0], json_get_text(node, "name"));
+		top_cell_text(&row[1], json_get_text(node, "wing"));
+		top_cell_text(&row[2], json_get_text(node, "state"));
+		top_cell_number(&row[3], top_number(events, "emitted"), print_number, "");
+		top_cell_number(&row[4], top_number(events, "lost"), print_number, "");
+		top_cell_number(&row[5], top_number(node, "series"), print_number, "");
+		top_cell_number(&row[6], top_number(node, "ns_per_run"), print_number, "");
 	}
 }
 
 const struct top_view top_views[] = {
-	{"processes", fill_processes},
-	{"containers", fill_owners},
-	{"connections", fill_connections},
-	{"devices", fill_devices},
-	{"items", fill_items, .whole = true},
-	{},
+	{"processes", fill_processes},        {"containers", fill_owners},
+	{"connections", fill_connections},    {"devices", fill_devices},
+	{"items", fill_items, .whole = true}, {"services", top_fill_services},
+	{"requests", top_fill_requests},      {},
 };
 
 /* ---- order ---- */

@@ -17,6 +17,20 @@ equal "its name" topspinner "$(jq -rs "[.[] | select(.pid == $spinner).process] 
 equal "all items are listed" "$("$SONDE" items --json | wc -l)" "$(awk '/^ITEM/{ on = 1; next } on && NF' "$WORK/out" | wc -l)"
 "$SONDE" top devices -d 1 -i 1 >"$WORK/out"
 check "the root file system" grep -qE '^/ ' "$WORK/out"
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+cp "$(command -v nginx)" "$WORK/topserver"
+cat >"$WORK/nginx.conf" <<END
+pid $WORK/nginx.pid; error_log $WORK/nginx.log; worker_processes 1;
+events { worker_connections 64; }
+http { access_log off; server { listen 127.0.0.1:$port; location / { return 200 "hello\n"; } } }
+END
+"$WORK/topserver" -c "$WORK/nginx.conf" && at_end "kill \$(cat $WORK/nginx.pid)"
+( while [ ! -e "$WORK/enough" ]; do curl -s "http://127.0.0.1:$port/a" >/dev/null; sleep 0.05; done ) &
+"$SONDE" top services -d 6 -i 2 --json -n 5000 >"$WORK/rows"
+check "a service's rate" jq -se 'any(.service == "topserver" and .side == "server" and .protocol == "http" and .rate > 0)' "$WORK/rows"
+"$SONDE" top requests -d 6 -i 2 -n 5000 >"$WORK/out"
+check "and its operations" grep -qE '^topserver +server +http +GET +/a ' "$WORK/out"
+touch "$WORK/enough"
 "$SONDE" top nothing -d 1 >/dev/null 2>"$WORK/err"; equal "an unknown view is wrong usage" 2 $?
 
 # on a terminal
@@ -32,6 +46,10 @@ check "Enter shows all of it" wait_for 5 shows 'exe .*topspinner'
 key Enter; key Escape
 key 4
 check "view 4 is devices" wait_for 5 shows 'DEVICE .*KIND'
+key 6
+check "view 6 is services" wait_for 5 shows 'SERVICE .*SIDE .*PROTOCOL'
+key 7
+check "view 7 is requests" wait_for 5 shows 'OPERATION .*RESOURCE'
 key '?'
 check "the help" wait_for 5 shows 'sort by another column'
 key '?'; key 1; key '>'
