@@ -53,14 +53,16 @@ static void choose_labels(struct item *item, uint32_t map_index)
 	static const uint8_t of_process[] = {WHO_PROCESS, WHO_CONTAINER, WHO_POD, WHO_NAMESPACE,
 					     WHO_SERVICE};
 	struct source *source = &item->source[map_index];
-	bool who = false;
+	bool who = false, has_group = false;
 
 	source->labels = 0;
 	for (uint32_t i = 0; i < map->key.count; i++) {
 		const struct column *column = &map->key.column[i];
 		int at = layout_find(&map->layout, span_of(column->name));
 
-		if (column->type == COLUMN_PID || column->type == COLUMN_CGROUP_ID) {
+		if (column->type == COLUMN_PID ||
+		    (column->type == COLUMN_CGROUP_ID && !has_group)) {
+			has_group |= column->type == COLUMN_CGROUP_ID;
 			who = true;
 			continue;
 		}

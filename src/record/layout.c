@@ -50,6 +50,7 @@ static enum unit unit_of(enum column_type type)
 	case COLUMN_SIGNAL:
 	case COLUMN_KERNEL_ADDR:
 	case COLUMN_USER_ADDR:
+	case COLUMN_CGROUP_ID:
 	case COLUMN_DEV:
 	case COLUMN_IFINDEX:
 	case COLUMN_INODE_PATH:

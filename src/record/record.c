@@ -190,6 +190,18 @@ static int set_symbol(const struct fill *fill, uint32_t to, uint32_t pid, uint64
 	return set_number_text(fill, to, addr, true);
 }
 
+/* A control group that is not the subject's: what people call it, or its path. */
+static int set_group(const struct fill *fill, uint32_t to, uint64_t id)
+{
+	struct who who = {};
+	struct span name;
+
+	if (!id || !fill->resolver->cgroup || !fill->resolver->cgroup(fill->resolver->ctx, id, &who))
+		return 0;
+	name = who.container.len ? who.container : who.service.len ? who.service : who.cgroup;
+	return record_set_text(fill->record, to, name, fill->arena);
+}
+
 static int set_device(const struct fill *fill, uint32_t to, uint32_t dev)
 {
 	struct span name = {};
@@ -314,6 +326,7 @@ static int fill_column(const struct fill *fill, const struct column *column, uin
 		return (int32_t)number < 0 ? 0 : set_name(fill, to, column->type, number);
 	case COLUMN_KERNEL_ADDR: return set_symbol(fill, to, 0, number);
 	case COLUMN_USER_ADDR: return set_symbol(fill, to, fill->pid, number);
+	case COLUMN_CGROUP_ID: return set_group(fill, to, number);
 	case COLUMN_DEV: return set_device(fill, to, (uint32_t)number);
 	case COLUMN_IFINDEX: return set_interface(fill, to, (uint32_t)number);
 	case COLUMN_ENUM: /* the labels live as long as the schema */

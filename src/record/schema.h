@@ -20,7 +20,8 @@ struct metric;
 /* The closed list of column types. In tags they are written in lower case (COL("cgroup_id")). */
 enum column_type {
 	COLUMN_NONE,
-	COLUMN_CGROUP_ID, /* u64 -> container, container_id, image, pod, namespace, service, cgroup */
+	COLUMN_CGROUP_ID, /* u64 -> container, container_id, image, pod, namespace, service, cgroup. Further ones: the name of
+				container or service, else the path */
 	COLUMN_PID, /* u32, thread group -> pid, process, exe, uid + those of its cgroup. The first of a
 				schema; further ones are printed like PPID */
 	COLUMN_TID, /* u32 */

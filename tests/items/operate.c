@@ -143,11 +143,23 @@ static void moves(void)
 	leave();
 }
 
-/* Two that want the same CPU: the one in the group waits whenever the other runs. */
+static long put_off(void)
+{
+	struct rusage usage;
+
+	must(getrusage(RUSAGE_SELF, &usage), "getrusage");
+	return usage.ru_nivcsw;
+}
+
+/*
+ * For N milliseconds one of two that want the same CPU, the other of which is elsewhere. Says how often it was put off, as
+ * the kernel counts it.
+ */
 static void crowd(void)
 {
 	struct timespec now, begin;
 	cpu_set_t one;
+	long before;
 	int other;
 
 	CPU_ZERO(&one);
@@ -158,11 +170,13 @@ static void crowd(void)
 		for (;;)
 			;
 	enter();
+	before = put_off();
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <
 	       count);
+	printf("%ld\n", put_off() - before);
 	leave();
 	kill(other, SIGKILL);
 	wait(NULL);
