@@ -20,7 +20,9 @@ enum { URL_BYTES = 128 * 1024, LINE_BYTES = 16 << 20, RECORDS_USUAL = 100 };
 const struct option_help query_options[] = {
 	{"--from TIME", "from then on: now-1h, 2026-11-21T12:00:00Z, seconds since 1970"},
 	{"--to TIME", "up to then (default: now)"},
-	{"--step TIME", "PromQL at every such step from --from to --to"},
+	{"--step TIME", "PromQL, or records summed up: at every such step from --from to --to"},
+	{"--by a,b,c", "records summed up by these columns: counts, sums, percentiles; the "
+		       "greatest counts first"},
 	{"--order asc|desc", "records: oldest first, or newest first (default)"},
 	{"-n, --rows N", "records at most (default 100)"},
 	{"--columns a,b,c", "records: these columns"},
@@ -243,6 +245,83 @@ static int print_records(struct client *client, const struct options *options, s
 	return status;
 }
 
+/* ---- records summed up ---- */
+
+/* Every key that any of the groups has, each a column. */
+static void print_groups(const struct json_node *groups)
+{
+	const struct json_node *column[TABLE_COLUMNS];
+	size_t columns = 0;
+	struct table table;
+
+	table_init(&table);
+	for (const struct json_node *group = groups->child; group; group = group->next)
+		for (const struct json_node *node = group->child; node; node = node->next) {
+			size_t k = 0;
+
+			while (k < columns && !span_same(column[k]->key, node->key))
+				k++;
+			if (k == columns && columns < TABLE_COLUMNS)
+				column[columns++] = node;
+		}
+	for (size_t k = 0; k < columns; k++) {
+		table.right[k] = column[k]->type == JSON_NUMBER;
+		table_head(&table, (const char *)column[k]->key.at);
+	}
+	for (const struct json_node *group = groups->child; group; group = group->next)
+		for (size_t k = 0; k < columns; k++) {
+			const char *name = (const char *)column[k]->key.at;
+			struct buf text;
+
+			buf_init(&text, URL_BYTES);
+			print_value(&text, name, json_get(group, name));
+			table_cell(&table, buf_as_span(&text));
+			buf_done(&text);
+		}
+	table_print(&table, terminal_width());
+	table_done(&table);
+}
+
+static int ask_groups(struct client *client, const struct options *options)
+{
+	const struct json_node *answer, *groups;
+	char limit[24];
+	struct buf path;
+	int status = EXIT_DONE;
+
+	buf_init(&path, URL_BYTES);
+	buf_str(&path, "/v1/groups/");
+	url_encode(&path, options->word[0]);
+	snprintf(limit, sizeof(limit), "%ld", options->rows ? options->rows : (long)RECORDS_USUAL);
+	add_param(&path, "by", options->by);
+	add_param(&path, "limit", limit);
+	add_param(&path, "from", param(options, "from"));
+	add_param(&path, "to", param(options, "to"));
+	add_param(&path, "step", param(options, "step"));
+	add_param(&path, "filter", options->filter.len ? buf_text(&options->filter) : NULL);
+	answer = client_get(client, buf_text(&path), &status);
+	groups = answer ? json_get(answer, "groups") : NULL;
+	if (groups && options->json)
+		for (const struct json_node *group = groups->child; group; group = group->next)
+			print_json(group);
+	else if (groups)
+		print_groups(groups);
+	if (answer && json_get_text(answer, "partial"))
+		log_warn("not everything could be looked at: %s", json_get_text(answer, "partial"));
+	buf_done(&path);
+	return status;
+}
+
+/* The filter that was written, beside what --pid and the like made. */
+static void join_filter(struct options *options)
+{
+	if (options->words < 2)
+		return;
+	if (options->filter.len)
+		buf_str(&options->filter, " and ");
+	buf_f(&options->filter, "(%s)", options->word[1]);
+}
+
 static int ask_records(struct client *client, struct options *options)
 {
 	struct rows *rows = calloc(1, sizeof(*rows));
@@ -250,11 +329,6 @@ static int ask_records(struct client *client, struct options *options)
 
 	if (!rows)
 		return status;
-	if (options->words > 1) { /* beside what --pid and the like made */
-		if (options->filter.len)
-			buf_str(&options->filter, " and ");
-		buf_f(&options->filter, "(%s)", options->word[1]);
-	}
 	rows_init(rows);
 	status = learn_columns(client, options, rows);
 	if (status == EXIT_DONE)
@@ -280,8 +354,9 @@ int query_command(int argc, char **argv)
 	if (status == EXIT_DONE) {
 		status = client_open(&client, options.socket, NULL, NULL);
 		if (status == EXIT_DONE)
-			status = options.words > 1 || options.filter.len
-					 ? ask_records(&client, &options)
+			status = options.by ? (join_filter(&options), ask_groups(&client, &options))
+				 : options.words > 1 || options.filter.len
+					 ? (join_filter(&options), ask_records(&client, &options))
 					 : ask_promql(&client, &options);
 		client_close(&client);
 	}

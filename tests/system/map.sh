@@ -26,3 +26,4 @@ check "a filter leaves out others" sh -c "curl -s --unix-socket $SONDE_SOCKET 'h
 check "a range of time before has nothing" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?from=now-2h&to=now-1h' | jq -e '.edges == []'"
 check "by host there is one node" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?group=host' | jq -e '[.nodes[] | select(.kind == \"node\")] | length == 1'"
 equal "a group that is none is refused" 400 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$SONDE_SOCKET" 'http://localhost/v1/map?group=shoe')"
+check "the command sums up, too" sh -c "$SONDE query requests 'process = mapserver and side = server' --by operation --json | jq -se 'map(.count) == [100]'"
