@@ -71,22 +71,36 @@ static const struct spec *find(const char *name, size_t len, char letter)
 	return NULL;
 }
 
-static void add_filter(struct options *options, const char *pattern, const char *value)
+static void add_to(struct buf *filter, const char *pattern, const char *value)
 {
-	if (options->filter.len)
-		buf_str(&options->filter, " and ");
+	if (filter->len)
+		buf_str(filter, " and ");
 	for (; *pattern; pattern++) {
 		if (pattern[0] != '%' || pattern[1] != 's') {
-			buf_char(&options->filter, *pattern);
+			buf_char(filter, *pattern);
 			continue;
 		}
 		for (const char *at = value; *at; at++) {
 			if (*at == '"' && strchr(pattern, '"'))
-				buf_char(&options->filter, '\\');
-			buf_char(&options->filter, *at);
+				buf_char(filter, '\\');
+			buf_char(filter, *at);
 		}
 		pattern++;
 	}
+}
+
+/* pid, uid and port: numbers that programs compare for themselves where an item narrows. */
+static bool is_of_numbers(const char *pattern)
+{
+	return !strncmp(pattern, "pid =", 5) || !strncmp(pattern, "uid =", 5) ||
+	       !strncmp(pattern, "port =", 6);
+}
+
+static void add_filter(struct options *options, const char *pattern, const char *value)
+{
+	add_to(&options->filter, pattern, value);
+	if (!is_of_numbers(pattern))
+		add_to(&options->rest, pattern, value);
 }
 
 static int bad(const char *name, const char *value, const char *wanted)
@@ -241,6 +255,7 @@ int options_parse(struct options *options, int argc, char **argv, bool item,
 
 	*options = (struct options){.interval_s = 1};
 	buf_init(&options->filter, 64 * 1024);
+	buf_init(&options->rest, 64 * 1024);
 	buf_init(&options->text, 64 * 1024);
 	for (int at = 1; at < argc && status == EXIT_DONE; at++)
 		status = parse_one(options, argc, argv, &at, item, own);
@@ -262,5 +277,6 @@ int options_words(const struct options *options, const char *command, size_t at_
 void options_done(struct options *options)
 {
 	buf_done(&options->filter);
+	buf_done(&options->rest);
 	buf_done(&options->text);
 }

@@ -18,6 +18,7 @@ struct options {
 	long rows; /* 0 = as the command thinks */
 	const char *sort, *columns, *by;
 	struct buf filter; /* EXPR made of all filters */
+	struct buf rest; /* the same without --pid, --uid and --port */
 	const char *param[OPTION_SETS]; /* name=value, in the item's spelling (min_us=5) */
 	size_t params;
 	const char *word[OPTION_WORDS]; /* what is no option */

@@ -38,6 +38,7 @@ struct watch {
 	int signals; /* Ctrl-C and the like arrive here */
 	uint64_t end_ns;
 	bool has_events, is_on;
+	bool narrows; /* the item's programs look at --pid and the like, in an agent of our own; rows needn't say them */
 	struct buf sets_text;
 	const char *sets[OPTION_SETS + 2];
 };
@@ -124,6 +125,7 @@ static int follow(struct watch *watch)
 
 static int ask_rows(struct watch *watch)
 {
+	const struct buf *filter;
 	struct buf path;
 	const struct json_node *answer;
 	int status = EXIT_DONE;
@@ -134,9 +136,11 @@ static int ask_rows(struct watch *watch)
 		buf_str(&path, "&by=");
 		url_encode(&path, watch->options.by);
 	}
-	if (watch->options.filter.len) {
+	filter = watch->narrows && watch->client.private_agent ? &watch->options.rest
+								: &watch->options.filter;
+	if (filter->len) {
 		buf_str(&path, "&filter=");
-		url_encode(&path, buf_text(&watch->options.filter));
+		url_encode(&path, buf_text(filter));
 	}
 	answer = client_get(&watch->client, buf_text(&path), &status);
 	if (answer)
@@ -277,6 +281,16 @@ static bool is_verb(const struct item_ops *ops, const char *word)
 	return false;
 }
 
+/* What is asked for is what an agent of our own need look at. */
+static void add_where(struct watch *watch)
+{
+	struct json json = {.out = &watch->sets_text};
+
+	buf_f(&watch->sets_text, "items.%s.where=", watch->item);
+	json_span(&json, buf_as_span(&watch->options.filter));
+	buf_char(&watch->sets_text, 0);
+}
+
 static int open_agent(struct watch *watch)
 {
 	const char *socket = watch->options.socket;
@@ -285,10 +299,12 @@ static int open_agent(struct watch *watch)
 	buf_init(&watch->sets_text, 64 * 1024);
 	for (size_t i = 0; i < watch->options.params; i++)
 		buf_f(&watch->sets_text, "items.%s.%s%c", watch->item, watch->options.param[i], 0);
+	if (watch->narrows && watch->options.filter.len)
+		add_where(watch);
 	for (size_t at = 0; at < watch->sets_text.len; at += strlen(watch->sets_text.at + at) + 1)
 		watch->sets[sets++] = watch->sets_text.at + at;
 	watch->sets[sets] = NULL;
-	if (sets && !socket) /* never a running agent's: its item keeps its settings */
+	if (watch->options.params && !socket) /* never a running agent's: its item keeps its settings */
 		return client_open_private(&watch->client, watch->item, watch->sets);
 	return client_open(&watch->client, socket, watch->item, watch->sets);
 }
@@ -307,6 +323,7 @@ int watch_item(int argc, char **argv)
 		return status;
 	}
 	rows_init(&watch.rows);
+	watch.narrows = ops && ops->narrows;
 	if (status == EXIT_DONE) {
 		watch.signals = block_signals();
 		status = open_agent(&watch);

@@ -69,6 +69,7 @@ struct item_ops {
 	int (*set)(const char *key, const struct json_node *value, bool try, struct err *why);
 	/* Before each loading: constants, hooks that are not wanted, maps that are there already. */
 	int (*configure)(struct item *item, struct object *object, struct err *why);
+	bool narrows; /* what `where` demands makes it cheaper: `sonde NAME --pid ...` tells its own agent so */
 	bool rows_first; /* `sonde NAME` shows rows, and single records with --follow only */
 	const struct item_option *options; /* may be NULL */
 	int (*rows)(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
@@ -108,8 +109,10 @@ void item_count(struct item *item, const char *stage, const char *reason, uint64
 /* What collect() added under these labels will be added under others from now on. */
 void item_forget_series(struct item *item, size_t metric, const struct label *labels, size_t count);
 void item_publish(struct item *item, const struct record *record);
-/* Must everything that `where` lets through have exactly this value there? Then the programs can sort out the rest. */
-bool item_where_requires(const struct item *item, const char *column, struct span *ret_value);
+/* Must everything that `where` lets through have exactly this value in one of these columns (ends with NULL)? Then the
+ * programs can sort out the rest. */
+bool item_where_requires(const struct item *item, const char *const *columns,
+			 struct span *ret_value);
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
  * Returns an fd or -errno. Paths: under /proc or /sys only. */
 int item_open(struct item *item, const char *path);

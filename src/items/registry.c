@@ -551,9 +551,10 @@ void item_count(struct item *item, const char *stage, const char *reason, uint64
 		*count += amount;
 }
 
-bool item_where_requires(const struct item *item, const char *column, struct span *ret_value)
+bool item_where_requires(const struct item *item, const char *const *columns,
+			 struct span *ret_value)
 {
-	return filter_requires(item->where, column, ret_value);
+	return filter_requires_any(item->where, columns, ret_value);
 }
 
 void item_publish(struct item *item, const struct record *record)

@@ -41,7 +41,11 @@ static __always_inline struct filter_settings *filter_get(void)
 	return bpf_map_lookup_elem(&filter, &zero);
 }
 
-/* (Not inlined: verifiers follow it once, and not behind each way that leads here.) */
+/*
+ * Items whose user half pushes several control groups say FILTER_MANY_CGROUPS before they include this; the others
+ * need not carry it along. (Not inlined: verifiers follow it once, and not behind each way that leads here.)
+ */
+#ifdef FILTER_MANY_CGROUPS
 __attribute__((noinline)) int filter_has_cgroup(__u64 cgroup)
 {
 	struct filter_settings *want = filter_get();
@@ -51,6 +55,14 @@ __attribute__((noinline)) int filter_has_cgroup(__u64 cgroup)
 			return 1;
 	return 0;
 }
+#else
+static __always_inline int filter_has_cgroup(__u64 cgroup)
+{
+	struct filter_settings *want = filter_get();
+
+	return want && want->cgroup[0] == cgroup;
+}
+#endif
 
 static __always_inline bool filter_wants(__u32 tgid, __u32 uid, __u64 cgroup)
 {

@@ -31,6 +31,9 @@ bool filter_match(const struct filter *filter, const struct record *record);
 /* Does everything that matches have exactly this value there ("pid = 17 and ...")? Then the kernel or an
  * index can sort out the rest before. The text is borrowed from the filter. */
 bool filter_requires(const struct filter *filter, const char *column, struct span *ret_value);
+/* The same of several columns (ends with NULL): one of them must have the value. */
+bool filter_requires_any(const struct filter *filter, const char *const *columns,
+			 struct span *ret_value);
 
 /* A comparison that holds for everything that matches: an index can sort out the rest before. */
 struct requirement {

@@ -220,20 +220,46 @@ uint64_t filter_gave_up(const struct filter *filter)
 	return filter ? *filter->gave_up : 0;
 }
 
-static bool requires(const struct filter_node *node, const char *column, struct span *ret_value)
+static bool is_among(const char *column, const char *const *columns)
 {
+	while (*columns && strcmp(column, *columns) != 0)
+		columns++;
+	return *columns;
+}
+
+static bool requires(const struct filter_node *node, const char *const *columns,
+		     struct span *ret_value)
+{
+	struct span left, right;
+
 	if (node->op == FILTER_AND)
-	return requires(node->left, column, ret_value) || requires(node->right, column, ret_value);
+		return requires(node->left, columns, ret_value) ||
+		       requires(node->right, columns, ret_value);
+	if (node->op == FILTER_OR) {
+		if (!requires(node->left, columns, &left) || !requires(node->right, columns, &right) ||
+		    !span_same(left, right))
+			return false;
+		*ret_value = left;
+		return true;
+	}
 	if (node->op != FILTER_EQUALS || node->negated || node->literal->next ||
-	    node->literal->wild || strcmp(node->column, column) != 0)
+	    node->literal->wild || node->literal->is_network || !is_among(node->column, columns))
 		return false;
 	*ret_value = node->literal->text;
 	return true;
 }
 
+bool filter_requires_any(const struct filter *filter, const char *const *columns,
+			 struct span *ret_value)
+{
+	return filter && requires(filter->root, columns, ret_value);
+}
+
 bool filter_requires(const struct filter *filter, const char *column, struct span *ret_value)
 {
-	return filter && requires(filter->root, column, ret_value);
+	const char *const columns[] = {column, NULL};
+
+	return filter_requires_any(filter, columns, ret_value);
 }
 
 static size_t add_requirements(const struct filter_node *node, struct requirement *ret, size_t max)

@@ -39,7 +39,6 @@ done
 ok "agent is ready"
 get /v1/items >items.json
 for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files requests; do
-	[ "$item $KERNEL" = "requests 5.10" ] && continue # its programs may not use socket storage there
 	grep -q "\"name\":\"$item\"" items.json || continue
 	if grep -oE "\"name\":\"$item\",\"wing\":\"[a-z]*\",\"state\":\"on\"" items.json >/dev/null; then
 		ok "$item runs"
@@ -131,7 +130,6 @@ equal "tcp_life: bytes of each, to the byte" 5 "$(grep -o '"process":"kclient"[^
 equal "tcp_state: connections opened by kclient" 5 "$(metric sonde_tcp_opened_total process=kclient direction=outbound)"
 within "tcp_state: listening sockets of socat" "$(metric sonde_tcp_connections state=listen process=socat)" 1 1
 for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files requests; do
-	[ "$item $KERNEL" = "requests 5.10" ] && continue # its programs may not use socket storage there
 	# what the kernel itself skipped it tells (7.2 does, when a program is preempted): that is no fault of the item
 	equal "$item: nothing lost" 0 "$(calc "$(metric sonde_item_events_total item=$item stage=lost) - $(metric sonde_item_events_total item=$item stage=lost reason=recursion)")"
 done
@@ -153,3 +151,32 @@ losetup -d "$device" 2>/dev/null
 kill -TERM $agent
 wait $agent
 equal "the agent ends with 0" 0 $?
+
+# requests: each way to see calls that this kernel has, forced: the requests of a server and of a client, told and timed
+if [ -s nginx.conf ]; then
+	case $KERNEL in
+	5.10) ways="inet_sent_old kretprobe/inet_sendmsg raw_tp/sys_exit" ;;
+	6.1) ways="fexit/inet_sendmsg inet_sent_old kretprobe/inet_sendmsg raw_tp/sys_exit" ;;
+	*) ways="tp_btf/sock_send_length fexit/inet_sendmsg inet_sent_old kretprobe/inet_sendmsg raw_tp/sys_exit" ;;
+	esac
+	others=$(sed 's/"name":"/\n/g' items.json | sed -n 's/^\([a-z0-9_]*\)","wing".*/\1/p' | grep -v '^requests$')
+	off=$(for item in $others; do echo "--set items.$item.on=false"; done)
+	nginx -c "$W/nginx.conf" -p "$W" 2>/dev/null
+	for way in $ways; do
+		# shellcheck disable=SC2086
+		"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store.way" $off --set "items.requests.hook.send=$way" 2>way.log & agent=$!
+		n=0; until grep -q '^ready' way.log || ! kill -0 $agent 2>/dev/null || [ $n -gt 600 ]; do n=$((n + 1)); sleep 0.1; done
+		for i in 1 2 3 4 5 6 7 8; do curl -s "http://127.0.0.1:28080/users/$i" "http://127.0.0.1:28080/users/1$i" -g "http://[::1]:28081/missing" >/dev/null; done
+		sleep 2
+		get /metrics >metrics
+		equal "requests by $way: of the server" 24 "$(metric sonde_request_duration_seconds_count process=nginx side=server)"
+		equal "requests by $way: of the client" 24 "$(metric sonde_request_duration_seconds_count process=curl side=client)"
+		equal "requests by $way: errors" 8 "$(metric sonde_request_errors_total process=nginx side=server status=404)"
+		equal "requests by $way: time in the queue is known" 24 "$(metric sonde_request_phase_seconds_count process=nginx side=server phase=queue)"
+		equal "requests by $way: nothing lost" 0 "$(calc "$(metric sonde_item_events_total item=requests stage=lost) - $(metric sonde_item_events_total item=requests stage=lost reason=recursion)")"
+		"$SONDE" self --json | jq -r --arg kernel "$KERNEL" --slurpfile loaded /dev/null '.items[] | select(.name == "requests") | .programs[] | "# way \(.name) \(.instructions // 0)"' 2>/dev/null
+		kill -TERM $agent
+		wait $agent
+	done
+	kill "$(cat nginx.pid)"
+fi

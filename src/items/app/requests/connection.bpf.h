@@ -128,7 +128,7 @@ static __always_inline struct connection *add_connection(bool typed, struct sock
 			count_add(COUNT_LOST_MEMORY);
 		return connection;
 	}
-	if (map_set(&by_address, &address, &empty, BPF_NOEXIST))
+	if (map_set(&by_address, &address, &empty, BPF_ANY))
 		return 0;
 	return bpf_map_lookup_elem(&by_address, &address);
 }

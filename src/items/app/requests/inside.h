@@ -54,6 +54,9 @@ typedef bool (*edge_each)(void *ctx, const struct edge_total *edge);
 void edges_each(struct requests *requests, edge_each each, void *ctx);
 uint64_t edges_overflowed(struct requests *requests);
 
+/* narrow.c: what `where` demands is told to the kernel half. At the start and once a second. */
+void narrow(struct requests *requests);
+
 /* figures.c: metrics. */
 enum { REQUEST_METRICS = 8 };
 extern const struct metric request_metrics[REQUEST_METRICS];

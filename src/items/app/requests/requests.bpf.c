@@ -19,6 +19,7 @@
  *	4	kprobe and kretprobe of inet_sendmsg ...	likewise: where fexit can't be had
  *	5	the end of system calls				where neither can; costs all calls a little, io_uring is a hole
  */
+#define FILTER_MANY_CGROUPS
 #include "kernel/emit.bpf.h"
 #include "kernel/filter.bpf.h"
 #include "kernel/tcp_states.bpf.h"

@@ -3,7 +3,6 @@
 #include "items/app/requests/inside.h"
 
 #include "base/clock.h"
-#include "record/filter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,35 +37,6 @@ static void note_route(struct requests *requests)
 	}
 }
 
-static uint32_t required_number(const struct item *item, const char *column, bool *ret_is_there)
-{
-	struct span text;
-	double number;
-	bool is_there = item_where_requires(item, column, &text) && parse_quantity(text, &number) &&
-			number >= 0 && number <= UINT32_MAX;
-
-	*ret_is_there |= is_there;
-	return is_there ? (uint32_t)number : 0;
-}
-
-/* What `where` demands of every record is looked at before anything is copied. It may change at any time. */
-static void push_filter(struct requests *requests)
-{
-	struct filter_settings *filter = object_mapped(requests->object, "filter"), wanted = {};
-	bool is_active = false, has_uid = false;
-
-	if (!filter)
-		return;
-	wanted.pid = required_number(requests->item, "pid", &is_active);
-	wanted.uid = required_number(requests->item, "uid", &has_uid);
-	wanted.uid_set = has_uid;
-	wanted.port = (uint16_t)required_number(requests->item, "port", &is_active);
-	wanted.sample = (uint32_t)item_param(requests->item, "sample");
-	wanted.active = is_active || has_uid || wanted.sample > 1;
-	if (memcmp(filter, &wanted, sizeof(wanted)) != 0)
-		*filter = wanted;
-}
-
 /* At the start, and when another version of the programs runs: its maps are new. */
 static void follow_object(struct requests *requests)
 {
@@ -78,7 +48,7 @@ static void follow_object(struct requests *requests)
 	requests->talks.passes = object_mapped(requests->object, "passes");
 	requests->talks.head_log2 = head_bytes > 1 ? 63 - (unsigned)__builtin_clzll(head_bytes) : 0;
 	note_route(requests);
-	push_filter(requests);
+	narrow(requests);
 }
 
 static void stop(struct item *item, void *state)
@@ -124,7 +94,7 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 
 	if (requests->object != item_object(item))
 		follow_object(requests);
-	push_filter(requests);
+	narrow(requests);
 	talks_tick(&requests->talks, now_ns);
 	account_open(requests, now_ns);
 	if (++requests->ticks % INTERVAL_SECONDS == 0)
@@ -224,6 +194,7 @@ const struct item_ops requests_item = {
 	.layouts = layouts,
 	.events = events,
 	.summaries = summaries,
+	.narrows = true,
 	.rows_first = true,
 	.options = options,
 	.rows = rows,

@@ -164,6 +164,7 @@ static __always_inline bool is_filtered(bool typed, const struct connection *con
 {
 	struct filter_settings *want = filter_get();
 	struct sock_addrs addrs = {};
+	__u16 remote_port;
 
 	if (!want || !want->active)
 		return false;
@@ -171,8 +172,11 @@ static __always_inline bool is_filtered(bool typed, const struct connection *con
 		return true;
 	if (READ_FIELD(typed, sk, __sk_common.skc_family) == AF_UNIX)
 		return want->port || want->addr_set;
+	remote_port = READ_FIELD(typed, sk, __sk_common.skc_dport);
+	if (!remote_port) /* of datagrams: their other end is not the socket's */
+		return false;
 	if (!filter_ports(READ_FIELD(typed, sk, __sk_common.skc_num),
-			  __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport))))
+			  __builtin_bswap16(remote_port)))
 		return true;
 	if (!want->addr_set)
 		return false;
@@ -306,7 +310,8 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 	struct call call = {};
 	__u32 want;
 
-	if (!connection && moved)
+	/* (what is read after the end is nobody's: there is no second end to forget it at) */
+	if (!connection && moved && READ_FIELD(typed, sk, __sk_common.skc_state) != TCP_CLOSE)
 		connection = join_connection(typed, sk, tcp, moved, direction);
 	if (!connection)
 		return;
