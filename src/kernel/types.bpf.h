@@ -314,12 +314,17 @@ struct sock_common {
 
 struct socket;
 
+typedef struct {
+	int owned; /* a process is in a call that holds the socket */
+} socket_lock_t;
+
 struct sk_buff_head {
 	u32 qlen;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct sk_buff_head sk_receive_queue;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;

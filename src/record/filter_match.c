@@ -243,7 +243,7 @@ static bool requires(const struct filter_node *node, const char *const *columns,
 		return true;
 	}
 	if (node->op != FILTER_EQUALS || node->negated || node->literal->next ||
-	    node->literal->wild || node->literal->is_network || !is_among(node->column, columns))
+	    node->literal->wild || !is_among(node->column, columns))
 		return false;
 	*ret_value = node->literal->text;
 	return true;

@@ -1,6 +1,7 @@
 /* every_call - an HTTP exchange whose body moves by one call after the other, each way to send with each to receive.
  *
- * every_call PORT: listens there, asks itself, and prints for each exchange: path, bytes of the request, bytes of the response.
+ * every_call PORT [SEND RECEIVE]: listens there, asks itself, and prints for each exchange: path, bytes of the request, bytes of
+ * the response; on stderr for each connection: bytes that TCP sent and received (tcp_info).
  * Path: /SEND/RECEIVE. The client sends its body by SEND, the server receives by RECEIVE, and the other way round for the
  * response. Heads go by write() where the call could not carry them (sendfile, splice ...). */
 #include <arpa/inet.h>
@@ -442,6 +443,17 @@ static void *serve(void *at)
 	}
 }
 
+static void print_tcp(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
+		die("TCP_INFO");
+	fprintf(stderr, "%llu %llu\n", (unsigned long long)(info.tcpi_bytes_sent - info.tcpi_bytes_retrans),
+		(unsigned long long)info.tcpi_bytes_received);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1]))};
@@ -463,9 +475,12 @@ int main(int argc, char **argv)
 	for (int s = 0; s < SENDERS; s++)
 		for (int r = 0; r < RECEIVERS; r++) {
 			char line[128], head[4096];
-			int fd = socket(AF_INET, SOCK_STREAM, 0);
+			int fd;
 			size_t sent, got = 0;
 
+			if (argc > 3 && (strcmp(argv[2], senders[s].name) || strcmp(argv[3], receivers[r].name)))
+				continue;
+			fd = socket(AF_INET, SOCK_STREAM, 0);
 			if (connect(fd, (void *)&at, sizeof(at)))
 				die("connect");
 			for (int twice = 0; twice < 2; twice++) {
@@ -475,6 +490,7 @@ int main(int argc, char **argv)
 				receive_all(&receivers[r], fd, NULL, BODY);
 			}
 			printf("/%s/%s %zu %zu\n", senders[s].name, receivers[r].name, sent, got);
+			print_tcp(fd);
 			close(fd);
 		}
 	fflush(stdout);

@@ -8,7 +8,7 @@ start_nginx
 start_agent
 
 record_to "$WORK/calls" 'host = every'
-"$WORK/every_call" "$(free_port)" >"$WORK/truth"
+"$WORK/every_call" "$(free_port)" >"$WORK/truth" 2>"$WORK/tcp"
 end_recording
 equal "refused by the stream" 0 "$refused"
 "$work/match_calls.py" "$WORK/truth" "$WORK/calls" >"$WORK/verdict"

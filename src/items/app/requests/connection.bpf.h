@@ -26,6 +26,7 @@ enum {
 	UNDECIDED_WAKEUP = 128, /* the reader is woken after so many */
 	RCV_SHUTDOWN = 1,
 	SEND_SHUTDOWN = 2,
+	BOTH_SHUTDOWN = 3,
 	CONNECTIONS = 32768, /* in the hash, where there is no storage */
 };
 
@@ -51,7 +52,7 @@ struct connection {
 	__u8 learnt; /* enum requests_port, when it began */
 	bool has_used_uring;
 	__u8 uring_slot[2];
-	__u8 pad;
+	bool is_ending; /* closed, but a call that holds the socket is still to be told */
 	__u32 first_mark, end_mark; /* counted without end */
 	struct mark mark[MARKS];
 };
@@ -141,7 +142,7 @@ static __always_inline struct tcp_sock *tcp_of(bool typed, struct sock *sk)
 	return BPF_CORE_READ(sk, sk_protocol) == PROTO_TCP ? (struct tcp_sock *)sk : 0;
 }
 
-/* Where the kernel gives a socket its cookie only when somebody else asks, connections get numbers of ours: odd in bit 62. */
+/* Where the kernel gives a socket its cookie only when somebody else asks, connections get numbers of ours: bit 61 is set. */
 static __always_inline __u64 cookie_of(bool typed, struct sock *sk)
 {
 	__u64 cookie = read_sock_cookie(typed, sk), *number;
@@ -150,7 +151,7 @@ static __always_inline __u64 cookie_of(bool typed, struct sock *sk)
 	if (cookie)
 		return cookie;
 	number = bpf_map_lookup_elem(&numbered, &zero);
-	return 1ull << 62 | (number ? ++*number : 0) << 8 | (bpf_get_smp_processor_id() & 0xff);
+	return 1ull << 61 | (number ? ++*number : 0) << 8 | (bpf_get_smp_processor_id() & 0xff);
 }
 
 /* ---- positions ---- */

@@ -38,8 +38,8 @@ static __always_inline void fill_datagram(bool typed, struct requests_datagram *
 	event->cookie = read_sock_cookie(typed, sk);
 	if (!event->cookie)
 		event->cookie =
-			1ull << 62 |
-			(__u64)BPF_CORE_READ(sk, sk_socket, sk) * 0x9e3779b97f4a7c15ull >> 2;
+			1ull << 61 |
+			(__u64)BPF_CORE_READ(sk, sk_socket, sk) * 0x9e3779b97f4a7c15ull >> 3;
 	event->cgroup = cgroup_of_current();
 	event->arrived_ns = 0;
 	event->pid = id >> 32;
@@ -86,7 +86,7 @@ static __always_inline void tell_datagram(bool typed, struct room *room, struct 
 	emit_output(event, REQUESTS_DATAGRAM, sizeof(*event) + bytes);
 }
 
-static __always_inline void on_datagram(bool typed, struct sock *sk, __u32 moved, __u32 direction,
+static __always_inline void on_datagram(bool typed, struct sock *sk, int moved, __u32 direction,
 					const struct call *given)
 {
 	struct call call = {};

@@ -120,8 +120,8 @@ static bool find_addr(const struct item *item, uint8_t ret_addr[ADDR_BYTES])
 static void read_where(struct item *item, struct filter_settings *ret)
 {
 	static const char *const pid[] = {"pid", NULL}, *const uid[] = {"uid", NULL},
-			  *const port[] = {"port", "local_port", "remote_port", NULL},
-			  *const protocol[] = {"protocol", NULL};
+				 *const port[] = {"port", "local_port", "remote_port", NULL},
+				 *const protocol[] = {"protocol", NULL};
 	uint32_t number;
 	struct span name;
 

@@ -40,20 +40,26 @@ EVENTS(4 * 1024 * 1024);
 
 #include "items/app/requests/datagram.bpf.h"
 
+static __always_inline bool is_closed(bool typed, struct sock *sk)
+{
+	return READ_FIELD(typed, sk, __sk_common.skc_state) == TCP_CLOSE;
+}
+
 static __always_inline void on_call(bool typed, struct sock *sk, int result, __u32 direction,
 				    __u32 flags, const struct call *given)
 {
 	__u16 family = READ_FIELD(typed, sk, __sk_common.skc_family), protocol;
 
-	if (result < 0)
-		return;
 	if (family == AF_INET || family == AF_INET6) {
 		protocol = READ_FIELD(typed, sk, sk_protocol);
-		if (protocol == PROTO_TCP)
+		if (protocol == PROTO_TCP && result >= 0)
 			on_stream(typed, sk, result, direction, flags, given);
 		else if (protocol == PROTO_UDP)
 			on_datagram(typed, sk, result, direction, given);
-	} else if (unix && typed && family == AF_UNIX && sk->sk_type == SOCK_STREAM) {
+		if (protocol == PROTO_TCP && is_closed(typed, sk))
+			on_ended(typed, sk);
+	} else if (unix && typed && family == AF_UNIX && sk->sk_type == SOCK_STREAM &&
+		   result >= 0) {
 		on_stream(typed, sk, result, direction, flags, given);
 	}
 }
@@ -77,13 +83,13 @@ static __always_inline int on_received(bool typed, struct sock *sk, int result, 
 HOOK_PROTO("tp_btf/sock_send_length", send, 1, "struct sock *,int,int")
 int BPF_PROG(send_length, struct sock *sk, int result, int flags)
 {
-	return result < 0 ? 0 : on_sent(true, sk, result);
+	return result < 0 && !is_closed(true, sk) ? 0 : on_sent(true, sk, result);
 }
 
 HOOK_AS("tp_btf/sock_recv_length", receive, 1, send, 1)
 int BPF_PROG(recv_length, struct sock *sk, int result, int flags)
 {
-	return result < 0 ? 0 : on_received(true, sk, result, flags);
+	return result < 0 && !is_closed(true, sk) ? 0 : on_received(true, sk, result, flags);
 }
 
 /* ---- 2: 6e6eda44b939 ("sock: add tracepoint for send recv length"), 6.3: before, these see the same calls ---- */

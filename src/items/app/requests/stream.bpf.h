@@ -346,11 +346,34 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 	tell_data(typed, sk, connection, tcp, &call, position, want, moved, direction, id);
 }
 
+static __always_inline void end_connection(bool typed, struct connection *connection,
+					   struct sock *sk, struct tcp_sock *tcp)
+{
+	__u64 address = (__u64)sk;
+
+	catch_up_all(typed, connection, sk, tcp);
+	if (connection->has_used_uring)
+		uring_close(sk, connection);
+	tell_closed(connection);
+	connection->is_ending = false;
+	if (!typed)
+		bpf_map_delete_elem(&by_address, &address);
+}
+
+/*
+ * A reset that comes while a process sends is looked at when it lets go of the socket, before we are told what was sent: then the
+ * end has to wait for that. (Of close() the socket is shut down for both directions when its state changes.)
+ */
+static __always_inline bool is_call_under_way(bool typed, struct sock *sk)
+{
+	return READ_FIELD(typed, sk, sk_lock.owned) &&
+	       (READ_FIELD(typed, sk, sk_shutdown) & BOTH_SHUTDOWN) != BOTH_SHUTDOWN;
+}
+
 static __always_inline int on_state(bool typed, struct sock *sk, int new_state)
 {
 	struct connection *connection;
 	struct tcp_sock *tcp;
-	__u64 address = (__u64)sk;
 
 	if (new_state != TCP_ESTABLISHED && new_state != TCP_CLOSE)
 		return 0;
@@ -364,11 +387,20 @@ static __always_inline int on_state(bool typed, struct sock *sk, int new_state)
 	connection = find_connection(typed, sk);
 	if (!connection)
 		return 0;
-	catch_up_all(typed, connection, sk, tcp);
-	if (connection->has_used_uring)
-		uring_close(sk, connection);
-	tell_closed(connection);
-	if (!typed)
-		bpf_map_delete_elem(&by_address, &address);
+	/* (by address there would be nothing to forget it at, where no such call follows: setsockopt) */
+	if (typed && connection->is_told && is_call_under_way(typed, sk))
+		connection->is_ending = true;
+	else
+		end_connection(typed, connection, sk, tcp);
 	return 0;
+}
+
+/* Behind each call of a TCP socket that is closed. */
+static __always_inline void on_ended(bool typed, struct sock *sk)
+{
+	struct connection *connection = find_connection(typed, sk);
+	struct tcp_sock *tcp = tcp_of(typed, sk);
+
+	if (connection && tcp && connection->is_ending)
+		end_connection(typed, connection, sk, tcp);
 }

@@ -726,6 +726,8 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 		take_exchanges(talks, talk);
 		if (talk->conversation.is_datagram && talk->heard_ns + datagrams_idle_ns < now_ns)
 			forget(talks, talk);
+		else if (talk->transport == REQUESTS_UNIX && talk->heard_ns + datagrams_idle_ns < now_ns)
+			evict(talks, talk); /* nobody tells when it is closed; it is announced again when it speaks */
 	}
 }
 

@@ -81,7 +81,7 @@ struct talk {
 	uint32_t srtt_us;
 	uint8_t local_addr[ADDR_BYTES], remote_addr[ADDR_BYTES];
 	uint16_t local_port, remote_port;
-	uint8_t transport; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t transport; /* IPPROTO_TCP, IPPROTO_UDP, REQUESTS_UNIX */
 	uint8_t limit_log2[2]; /* bytes of a call copied, by direction; 0 = as for new ones */
 	uint8_t long_calls[2]; /* long calls with one message in each; LONG_NEVER: with more */
 	bool is_accepted;
