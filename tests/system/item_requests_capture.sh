@@ -68,10 +68,10 @@ turns_away "protocol" "protocol = mysql and port = $nginx_port" protocol
 set_where "port = $nginx_port"
 wait_for 30 goes_through
 "$SONDE" items on requests sample=4 >"$WORK/out"
-sleep 2
+wait_for 60 goes_through
 before=$(served)
 for i in 1 2 3 4 5 6 7 8; do load 50 50 "sample-$i"; done
-sleep 0.5
+wait_for 30 has_served $((before + 60))
 within "sample: of 400 connections about each fourth" $(($(served) - before)) 60 140
 "$SONDE" items on requests sample=1 >"$WORK/out"
 

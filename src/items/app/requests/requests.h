@@ -46,8 +46,7 @@ enum {
 	REQUESTS_DATAGRAM_MAX = 1024, /* bytes of a datagram */
 	REQUESTS_VERDICTS = 65536, /* places; a power of two */
 	REQUESTS_PORTS = 65536,
-	REQUESTS_UNIX =
-		1, /* transport: a stream between two processes of this machine, else an IPPROTO */
+	REQUESTS_UNIX = 1, /* transport: a stream between two processes; else an IPPROTO */
 };
 
 struct requests_open {
@@ -58,10 +57,8 @@ struct requests_open {
 	requests_u32 pid, netns;
 	requests_u8 local_addr[16], remote_addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 	requests_u16 local_port, remote_port; /* host order */
-	requests_u8
-		transport; /* IPPROTO_TCP or REQUESTS_UNIX, whose addresses are numbers that both ends know */
-	requests_u8
-		is_accepted; /* 1: came in; 0: went out, or came to who listens without a backlog */
+	requests_u8 transport; /* IPPROTO_TCP, or REQUESTS_UNIX: addresses are numbers of the ends */
+	requests_u8 is_accepted; /* 1: came in; 0: went out, or came to who listens without a backlog */
 	requests_u8 pad[2];
 };
 _Static_assert(sizeof(struct requests_open) == 96, "kernel and user half must agree");
