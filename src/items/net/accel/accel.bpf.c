@@ -506,12 +506,22 @@ static __always_inline long enter(struct bpf_sock_ops *ops, struct side *side)
 	return 0;
 }
 
+static __always_inline void count_neighbour(const struct who *who)
+{
+	struct accel_seen *found = seen_of(&who->identity);
+
+	if (!found)
+		return;
+	__sync_fetch_and_add(&found->connections, 1);
+	if (who->owner.pid)
+		found->pid = who->owner.pid;
+}
+
 /* 64 bits that nobody else has: ours, and the other's that the listener noted. */
 static __always_inline void established_active(struct bpf_sock_ops *ops, struct accel_settings *is)
 {
 	__u32 isn = ops->snd_nxt - 1, calls;
 	struct note *note = bpf_map_lookup_elem(&notes, &isn);
-	struct accel_seen *found;
 	struct bpf_sock *sk = ops->sk;
 	struct side *side;
 	int verdict;
@@ -520,12 +530,8 @@ static __always_inline void established_active(struct bpf_sock_ops *ops, struct 
 		return;
 	if (!note->is_answered || note->server_isn != ops->rcv_nxt - 1)
 		goto drop; /* the peer is on another machine */
-	found = seen_of(&note->active.identity);
-	if (found)
-		__sync_fetch_and_add(&found->connections, 1);
-	found = seen_of(&note->passive.identity);
-	if (found)
-		__sync_fetch_and_add(&found->connections, 1);
+	count_neighbour(&note->active);
+	count_neighbour(&note->passive);
 	note->self = number_of(&note->active.identity, note->active.owner.pid);
 	note->other = number_of(&note->passive.identity, note->passive.owner.pid);
 	if (!is->rules || !is->on)
@@ -940,6 +946,133 @@ HOOK_MAP("sk_skb/stream_verdict", verdict, 1, socks)
 int pass_on(struct __sk_buff *skb)
 {
 	return SK_PASS;
+}
+
+/* ---- calls that the kernel cannot do on redirected sockets ---- */
+
+/* The kernel counts redirected bytes for FIONREAD (the self-test's finding). */
+const volatile bool counts_redirected = false;
+
+enum {
+	MSG_OOB = 1,
+	MSG_TRUNC = 0x20,
+	MSG_WAITALL = 0x100,
+	SO_RCVLOWAT = 18,
+	SO_ZEROCOPY = 60,
+	SOL_TCP = 6,
+	TCP_ULP = 31,
+	TCP_INQ = 36,
+	FIONREAD = 0x541b,
+	S_IFMT = 0170000,
+	S_IFSOCK = 0140000,
+};
+
+/* The executable is known by it from now on; the connection goes by TCP, in both directions. */
+static __always_inline void used(struct sock *sk, __u32 call)
+{
+	struct accel_settings *is = settings_get();
+	struct accel_identity identity;
+	__u32 reason = ACCEL_CALL;
+	struct accel_seen *found;
+	__u64 cookie;
+
+	if (!is || BPF_CORE_READ(sk, sk_protocol) != PROTO_TCP)
+		return;
+	read_identity((struct task_struct *)bpf_get_current_task(), &identity);
+	found = seen_of(&identity);
+	if (found && !(found->calls & call)) {
+		__sync_fetch_and_or(&found->calls, call);
+		found->marked_ns = bpf_ktime_get_ns();
+	}
+	/* a socket that was never accelerated has no cookie, or nobody looks it up */
+	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	if (!cookie || (call == CALL_FIONREAD && counts_redirected))
+		return;
+	if (!bpf_map_lookup_elem(&banned, &cookie) && !map_set(&banned, &cookie, &reason, BPF_ANY))
+		__sync_fetch_and_add(&is->bans, 1);
+}
+
+static __always_inline struct sock *sock_of_fd(__u64 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0, **files = BPF_CORE_READ(table, fd);
+	struct socket *socket;
+
+	if (fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file ||
+	    (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline void used_fd(__u64 fd, __u32 call)
+{
+	struct sock *sk = call ? sock_of_fd(fd) : 0;
+
+	if (sk)
+		used(sk, call);
+}
+
+static __always_inline __u32 calls_of_flags(__u64 flags)
+{
+	return (flags & MSG_WAITALL ? CALL_WAITALL : 0) | (flags & MSG_TRUNC ? CALL_TRUNC : 0) |
+	       (flags & MSG_OOB ? CALL_OOB : 0);
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_recvfrom", receive, 1)
+int received(struct trace_event_raw_sys_enter *call)
+{
+	used_fd(call->args[0], calls_of_flags(call->args[3]));
+	return 0;
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_recvmsg", receive_message, 1)
+int received_message(struct trace_event_raw_sys_enter *call)
+{
+	used_fd(call->args[0], calls_of_flags(call->args[2]));
+	return 0;
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_sendto", send, 1)
+int sending(struct trace_event_raw_sys_enter *call)
+{
+	used_fd(call->args[0], call->args[3] & MSG_OOB ? CALL_OOB : 0);
+	return 0;
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_splice", splice, 1)
+int spliced(struct trace_event_raw_sys_enter *call)
+{
+	used_fd(call->args[0], CALL_SPLICE);
+	return 0;
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_ioctl", ioctl, 1)
+int counted(struct trace_event_raw_sys_enter *call)
+{
+	used_fd(call->args[0], (__u32)call->args[1] == FIONREAD ? CALL_FIONREAD : 0);
+	return 0;
+}
+
+HOOK_OPTIONAL("tp/syscalls/sys_enter_setsockopt", option, 1)
+int option_set(struct trace_event_raw_sys_enter *call)
+{
+	__u32 level = call->args[1], name = call->args[2], kind = 0;
+	int value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)call->args[3]);
+	if (level == SOL_SOCKET && name == SO_RCVLOWAT && value > 1)
+		kind = CALL_RCVLOWAT;
+	else if (level == SOL_SOCKET && name == SO_ZEROCOPY && value)
+		kind = CALL_ZEROCOPY;
+	else if (level == SOL_TCP && name == TCP_INQ && value)
+		kind = CALL_INQ;
+	else if (level == SOL_TCP && name == TCP_ULP)
+		kind = CALL_ULP;
+	used_fd(call->args[0], kind);
+	return 0;
 }
 
 /* ---- for the user half ---- */

@@ -110,7 +110,7 @@ static int adopt(struct kernel *kernel, struct object *object)
 
 static int configure(struct item *item, struct object *object, struct err *why)
 {
-	bool verdict;
+	bool verdict, counts;
 	int error = 0;
 
 	if (!accel_form)
@@ -121,7 +121,9 @@ static int configure(struct item *item, struct object *object, struct err *why)
 			       "verdict program: %s; with it: %s",
 			       item_name(item), accel_forms[0].reason, accel_forms[1].reason);
 	verdict = accel_form->has_verdict;
-	if (object_set(object, "has_verdict", &verdict, sizeof(verdict)))
+	counts = accel_form->passed[FORM_REDIRECTED];
+	if (object_set(object, "has_verdict", &verdict, sizeof(verdict)) ||
+	    object_set(object, "counts_redirected", &counts, sizeof(counts)))
 		return err_set(why, -ENOENT, "cannot set up '%s'", item_name(item));
 	if (!verdict)
 		error = object_skip(object, "verdict", "the self-test is better without it");

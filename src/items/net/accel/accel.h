@@ -75,6 +75,7 @@ struct accel_seen {
 	__u64 calls; /* CALL_* */
 	__u64 connections; /* ends with a neighbour that it had */
 	__u64 marked_ns; /* first use of one of these calls; 0 = none */
+	__u64 pid; /* a process that runs it; 0 = not known */
 };
 
 /* An end of a connection that is in the sockhash, as an iterator tells it to the user half. */

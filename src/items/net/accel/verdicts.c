@@ -52,25 +52,21 @@ static bool take_seen(void *ctx, const void *key, const void *value)
 	return true;
 }
 
-/* The path of an executable, of whoever runs it. */
+/* The path of an executable, of whoever ran it last. */
 static void name_executables(struct accel *accel)
 {
-	const void *identity;
+	const void *exe;
 	void *value;
 	size_t at = 0;
 
-	while (map_next(&accel->known, &at, &identity, &value)) {
-		struct accel_identity exe = *(const struct accel_identity *)identity;
-		const struct known *known = value;
+	while (map_next(&accel->verdicts, &at, &exe, &value)) {
+		struct verdict *verdict = value;
 		const struct process *process;
-		struct verdict *verdict;
 		struct span path;
 
-		exe.cgroup = 0;
-		verdict = map_get(&accel->verdicts, &exe);
-		if (!verdict || verdict->path[0])
+		if (verdict->path[0] || !verdict->seen.pid)
 			continue;
-		process = world_process(item_world(accel->item), known->pid, 0);
+		process = world_process(item_world(accel->item), (uint32_t)verdict->seen.pid, 0);
 		path = process ? process_path(process) : (struct span){};
 		if (path.len && path.len < sizeof(verdict->path))
 			memcpy(verdict->path, path.at, path.len);
