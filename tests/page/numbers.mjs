@@ -102,9 +102,11 @@ async function killAndRestart() {
 
 export async function numbersAgree(world) {
   const traffic = await makeTraffic();
-  const wanted = traffic.wrk.count;
-  const seen = async () => (await api(`v1/groups/requests?${new URLSearchParams({ from: new Date(traffic.begin - 500).toISOString(), filter: `kind = request_summary and process = wrk and remote_port = ${process.env.NGINX_PORT}` })}`)).groups[0]?.count ?? 0;
-  check("all of wrk's requests come into the history", await until(async () => await seen() >= wanted * 0.98, 60), `${await seen()} of ${wanted}`);
+  const ports = { wrk: process.env.NGINX_PORT, ab: process.env.NGINX_PORT, pgbench: process.env.PG_PORT, "redis-benchmark": process.env.REDIS_PORT };
+  const seen = async (name) => (await api(`v1/groups/requests?${new URLSearchParams({ from: new Date(traffic.begin - 500).toISOString(), filter: `kind = request_summary and process = ${name} and remote_port = ${ports[name]}` })}`)).groups[0]?.count ?? 0;
+  for (const name of Object.keys(ports)) {
+    check(`all requests of ${name} come into the history`, await until(async () => await seen(name) >= traffic[name].count * 0.98, 60), `${await seen(name)} of ${traffic[name].count}`);
+  }
   const from = traffic.begin - 500, to = Date.now();
   await compare(world, traffic, from, to, "at once");
   await killAndRestart();
