@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """calm_after_storm - one connection that pipelines: as fast as it can, then, after a pause, slowly.
 
-calm_after_storm.py PORT ROUNDS: the ids are storm-N and calm-N.
+calm_after_storm.py PORT ROUNDS FILE: the ids are storm-N and calm-N; it is calm when FILE is there.
 """
+import os
 import socket
 import sys
 import time
@@ -21,9 +22,19 @@ def ask(name, first, count):
         answers.read(length)
 
 
+slowest = 0
 for n in range(int(sys.argv[2])):
+    began = time.monotonic()
     ask(b'storm', n * 32, 32)
-time.sleep(3)
-for n in range(10):
-    ask(b'calm', n * 8, 8)
+    slowest = max(slowest, time.monotonic() - began)
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.05)
+# A rest is 16 times as long as the slowest answer. Of the last answers of the storm nobody may have told: those are noticed with
+# the next ones, and the rest behind them counts.
+for n in range(2):
+    time.sleep(max(1, 20 * slowest))
+    if not n:
+        ask(b'rest', 0, 4)
+for n in range(20):
+    ask(b'calm', n * 4, 4)
     time.sleep(0.15)  # a ring of 16 KiB is read ten times a second
