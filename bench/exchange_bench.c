@@ -42,6 +42,11 @@ const struct resolver *item_resolver(struct item *item)
 	return &resolver;
 }
 
+bool item_where_requires(const struct item *item, const char *column, struct span *ret_value)
+{
+	return false;
+}
+
 void item_count(struct item *item, const char *stage, const char *reason, uint64_t amount)
 {
 	fprintf(stderr, "%s %s: %llu\n", stage, reason, (unsigned long long)amount);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "record/filter.h"
 #include "record/stream.h"
 #include "world/world.h"
 
@@ -20,6 +21,34 @@ static const uint64_t second_ns = 1000000000, ask_again_ns = 5ull * 1000000000;
 _Static_assert((int)PHASE_SEND == REQUEST_SEND && (int)PHASE_NETWORK == REQUEST_NETWORK &&
 		       (int)PHASES == REQUEST_PHASES,
 	       "phases are numbered alike");
+
+/* ---- what is asked for ---- */
+
+static uint32_t demanded(const struct requests *requests, const char *column)
+{
+	struct span text;
+	double number;
+	bool is_there = item_where_requires(requests->item, column, &text) &&
+			parse_quantity(text, &number) && number > 0 && number <= UINT32_MAX;
+
+	return is_there ? (uint32_t)number : 0;
+}
+
+void account_note_demands(struct requests *requests)
+{
+	requests->only_pid = demanded(requests, "pid");
+	requests->only_port = demanded(requests, "port");
+}
+
+bool account_wants(void *ctx, const struct talk *talk)
+{
+	const struct requests *requests = ctx;
+
+	if (requests->only_pid && talk->pid && talk->pid != requests->only_pid)
+		return false;
+	return !requests->only_port || talk->local_port == requests->only_port ||
+	       talk->remote_port == requests->only_port;
+}
 
 /* ---- who ---- */
 

@@ -33,10 +33,14 @@ struct requests {
 	struct buf json; /* of one example */
 	char via[48]; /* the hook that tells of sends */
 	uint32_t ticks;
+	uint32_t only_pid, only_port; /* that `where` demands of every record; 0: it does not */
 };
 
 /* account.c: what becomes of an exchange. `ctx` is struct requests. */
 void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome);
+/* What `where` demands, for what the kernel half did not filter. */
+void account_note_demands(struct requests *requests);
+bool account_wants(void *ctx, const struct talk *talk);
 /* The summaries of the interval that ends now are published. */
 void account_interval(struct requests *requests, uint64_t interval_ns);
 void account_whose(void *ctx, uint64_t who, struct who *ret_who);

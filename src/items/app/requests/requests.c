@@ -77,6 +77,8 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	map_init(&requests->edges, sizeof(uint64_t), sizeof(struct edge_total), EDGES);
 	talks_init(&requests->talks, (size_t)item_param(item, "connections"), account_exchange,
 		   requests);
+	requests->talks.is_wanted = account_wants;
+	account_note_demands(requests);
 	requests->aggregate = aggregate_new(NULL, account_whose, requests);
 	if (!requests->aggregate || totals_init(&requests->totals, clock_monotonic_ns()) ||
 	    !shapes_init(&requests->shapes, SHAPES)) {
@@ -96,6 +98,7 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 		follow_object(requests);
 	narrow(requests);
 	talks_tick(&requests->talks, now_ns);
+	account_note_demands(requests);
 	account_open(requests, now_ns);
 	if (++requests->ticks % INTERVAL_SECONDS == 0)
 		account_interval(requests, INTERVAL_SECONDS * 1000000000ull);
@@ -162,26 +165,33 @@ static const struct item_option options[] = {
 };
 
 static const char more[] =
-	"One line for each operation of each service: how often (count since the line before, rate a\n"
-	"second), how many failed, how long they took, and where an exchange's time went. `side` says\n"
+	"One line for each operation of each service: how often (count since the line before, rate "
+	"a\n"
+	"second), how many failed, how long they took, and where an exchange's time went. `side` "
+	"says\n"
 	"which end the process is; with both ends on this machine there is a line for each.\n"
 	"\n"
 	"  server:  queue (unread in the socket)  process (read to answered)  send\n"
 	"  client:  send  wait = network + the server's queue and process  queue  download\n"
 	"\n"
-	"A long queue: the server does not come round to reading (too few workers, a busy loop). A long\n"
-	"process: its own work, or what it waits for; look at its lines as a client. A wait far above the\n"
+	"A long queue: the server does not come round to reading (too few workers, a busy loop). A "
+	"long\n"
+	"process: its own work, or what it waits for; look at its lines as a client. A wait far "
+	"above the\n"
 	"server's times: the network, or a proxy between. The second table says who calls whom.\n"
 	"\n"
 	"examples:\n"
 	"  sonde requests                                   everything, anew each second\n"
 	"  sonde requests --sort duration_ns_p99 -n 10      the ten slowest operations\n"
 	"  sonde requests --errors --by container           what fails, by container\n"
-	"  sonde requests --follow --slow 100ms             each exchange that takes 100 ms or more\n"
-	"  sonde requests --follow --path '/api/*' -p 4711  each request of one process to these paths\n"
+	"  sonde requests --follow --slow 100ms             each exchange that takes 100 ms or "
+	"more\n"
+	"  sonde requests --follow --path '/api/*' -p 4711  each request of one process to these "
+	"paths\n"
 	"  sonde requests --follow --where 'protocol = postgresql and operation = UPDATE'\n"
 	"  sonde requests --edges                           who calls whom\n"
-	"  sonde requests --follow --json -n 1              one exchange with all that is known of it";
+	"  sonde requests --follow --json -n 1              one exchange with all that is known of "
+	"it";
 
 const struct item_ops requests_item = {
 	.more = more,

@@ -20,7 +20,8 @@ enum {
 	PASS_BYTES = 32 * 1024, /* fewer are not worth a word */
 };
 
-#define TUPLE_INSIDE (1u << 31) /* of a tuple's netns: layers find each other, not the connections below */
+#define TUPLE_INSIDE                                                                               \
+	(1u << 31) /* of a tuple's netns: layers find each other, not the connections below */
 #define LIBRARY_LAYER (1ull << 63) /* of a key: the kernel counts cookies up from 1 */
 
 _Static_assert(1 << HEAD_MAX_LOG2 == REQUESTS_HEAD_MAX, "one limit");
@@ -551,6 +552,8 @@ void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepte
 		talk = add_inside(talks, chunk, is_accepted);
 	else if (!talk)
 		talks->counts.orphans++;
+	if (talk && talks->is_wanted && !talks->is_wanted(talks->ctx, talk))
+		return;
 	if (talk)
 		take_chunk(talks, talk, chunk);
 	else if (chunk->via == VIA_SOCKET)

@@ -145,6 +145,9 @@ struct talks {
 	struct requests_pass *passes; /* mapped: REQUESTS_VERDICTS of them; likewise */
 	uint32_t head_log2; /* bytes that do of the beginning of a long message */
 	talk_outcome receive;
+	/* What a library hands over no kernel half has filtered, nor what came before its filter was set. NULL: everything is
+	 * wanted. */
+	bool (*is_wanted)(void *ctx, const struct talk *talk);
 	void *ctx;
 	struct {
 		uint64_t orphans; /* events of connections that are not known (any more) */
