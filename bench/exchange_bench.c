@@ -42,7 +42,8 @@ const struct resolver *item_resolver(struct item *item)
 	return &resolver;
 }
 
-bool item_where_requires(const struct item *item, const char *column, struct span *ret_value)
+bool item_where_requires(const struct item *item, const char *const *columns,
+			 struct span *ret_value)
 {
 	return false;
 }

@@ -26,9 +26,10 @@ _Static_assert((int)PHASE_SEND == REQUEST_SEND && (int)PHASE_NETWORK == REQUEST_
 
 static uint32_t demanded(const struct requests *requests, const char *column)
 {
+	const char *const columns[] = {column, NULL};
 	struct span text;
 	double number;
-	bool is_there = item_where_requires(requests->item, column, &text) &&
+	bool is_there = item_where_requires(requests->item, columns, &text) &&
 			parse_quantity(text, &number) && number > 0 && number <= UINT32_MAX;
 
 	return is_there ? (uint32_t)number : 0;
