@@ -6,7 +6,7 @@ COUNT=${TLS_COUNT:-20}
 # seen PROCESS SIDE PORT [MORE]: exchanges by uprobe in the stream so far, of a server's port.
 seen() {
 	process=$1 side=$2 port=$3 more=${4:-.}
-	grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep "\"process\":\"$process\"" | grep "\"side\":\"$side\"" |
+	cat "$WORK/streams" "$WORK/stream" 2>"$WORK/out" | grep '"kind":"request",' | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep "\"process\":\"$process\"" | grep "\"side\":\"$side\"" |
 		grep "\"$([ "$side" = server ] && echo local || echo remote)_port\":$port[,}]" | grep -c -- "$more"
 }
 # sees NAME WANTED ...: within 20 seconds.
@@ -75,7 +75,15 @@ echo /before >&4
 wait_for 20 grep -q done "$WORK/asked"
 
 start_agent
-get_stream() { curl -sN --unix-socket "$SONDE_SOCKET" "http://localhost/v1/stream?item=requests" >>"$WORK/stream" & stream=$!; at_end "kill $stream"; }
+# The stream has begun when something that was asked after that is in it.
+is_streamed() { probes=$((probes + 1)); curl -sk "https://127.0.0.1:$tls_port/probe$probes" -o "$WORK/out"; sleep 0.2; grep '"kind":"request",' "$WORK/stream" | grep -q "/probe"; }
+get_stream() {
+	cat "$WORK/stream" >>"$WORK/streams" 2>"$WORK/out"; : >"$WORK/stream"
+	curl -sN --unix-socket "$SONDE_SOCKET" "http://localhost/v1/stream?item=requests" >"$WORK/stream" &
+	at_end "kill $!"
+	probes=0
+	wait_for 30 is_streamed
+}
 get_stream
 echo /plain-after >&4
 echo /plain-after >&4
@@ -104,10 +112,10 @@ get_stream
 repeat mixed
 echo /plain-again >&4
 sees "haproxy: the same after the agent began anew" $((2 * COUNT)) haproxy client "$tls_port" '"target":"/tls"'
-wrong=$(grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"client"' |
+wrong=$(cat "$WORK/streams" "$WORK/stream" | grep '"kind":"request",' | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"client"' |
 	grep -vc "\"target\":\"/tls.*\"remote_port\":$tls_port[,}]\|\"remote_port\":$tls_port[,}].*\"target\":\"/tls")
 equal "haproxy: wrong ends" 0 "$wrong"
-wrong=$(grep '"kind":"request",' "$WORK/stream" | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"server"' | grep -vc "\"local_port\":$front_port[,}]")
+wrong=$(cat "$WORK/streams" "$WORK/stream" | grep '"kind":"request",' | grep -v '"kind":"request_' | grep '"via":"uprobe"' | grep '"process":"haproxy"' | grep '"side":"server"' | grep -vc "\"local_port\":$front_port[,}]")
 equal "haproxy: wrong clients" 0 "$wrong"
 equal "nothing is told of the plain back end as TLS" 0 "$(seen nginx server "$plain_port")"
 

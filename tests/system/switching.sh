@@ -9,7 +9,8 @@ echo "# seed $seed, $switches operations"
 
 awk '/^```c$/{on=1; next} /^```$/{on=0} on' "$top/docs/writing-items.md" >"$WORK/opens.bpf.c"
 (cd "$WORK" && sh -c "$(grep '^clang ' "$top/docs/writing-items.md" | sed "s|-I src|-I $top/src|; s|x86_64-linux-gnu|$(gcc -print-multiarch)|")")
-start_agent --set items.syscalls.on=false
+# tls holds descriptors for what others begin to run meanwhile
+start_agent --set items.syscalls.on=false --set items.tls.on=false
 "$SONDE" items add "$WORK/opens.bpf.o" && "$SONDE" items on opens
 cp /bin/dash "$WORK/opener"
 cp "$WORK/opens.bpf.o" "$WORK/steady.bpf.o"

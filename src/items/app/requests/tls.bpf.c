@@ -550,11 +550,31 @@ static __always_inline void forget_arrival(const struct tls_key *key)
 		take_arrival(object, REQUESTS_IN);
 }
 
+/* Nothing of it was missed, also where its bytes never meet a socket before our eyes. */
+static __always_inline int on_new(__u64 address)
+{
+	struct tls_key key = {.object = address, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct object *object = address ? object_of(&key) : 0;
+
+	if (!object)
+		return 0;
+	if (object->cookie & TLS_UNPROVEN) { /* another one lay there */
+		tell_closed(object);
+		object->cookie = 0;
+	}
+	object->is_from_start = 2;
+	return 0;
+}
+
 static __always_inline int on_return(struct pt_regs *ctx)
 {
-	struct call *call = call_of_thread(0);
+	struct call *call;
 	struct tls_key key = {};
 	__u32 moved;
+
+	if ((bpf_get_attach_cookie(ctx) & 0xff) == TLS_NEW)
+		return on_new(PT_REGS_RC(ctx));
+	call = call_of_thread(0);
 
 	if (!call || !call->is_inside || PT_REGS_SP(ctx) != call->stack + ARCH_RETURN_POPS)
 		return 0;

@@ -31,7 +31,7 @@ struct tls {
 	bool is_multi; /* the kernel attaches all places of a file in one step */
 };
 
-enum { TRY_TICKS = 60 };
+enum { TRY_TICKS = 60, DEAD_AT_ONCE = 256 };
 
 /* Where distributions keep them: probed before anybody runs them, for programs that live shorter than a tick. */
 static const char *const usual[] = {
@@ -129,6 +129,38 @@ static void try_usual(struct tls *tls, uint64_t now_ns)
 		code_try(tls->code, usual[i], now_ns);
 }
 
+/* ---- objects of the dead ---- */
+
+struct dead {
+	struct tls *tls;
+	struct tls_key key[DEAD_AT_ONCE];
+	uint32_t count;
+};
+
+static bool note_dead(void *ctx, const void *key, const void *value)
+{
+	struct dead *dead = ctx;
+	struct tls_key found;
+	const struct process *process;
+
+	memcpy(&found, key, sizeof(found));
+	process = world_process(item_world(dead->tls->item), found.pid, 0);
+	if (!process || process->exit_ns)
+		dead->key[dead->count++] = found;
+	return dead->count < DEAD_AT_ONCE;
+}
+
+/* One without a socket is not missed when its process is killed. */
+static void forget_dead(struct tls *tls)
+{
+	struct dead dead = {.tls = tls};
+
+	if (object_read(tls->object, "objects", note_dead, &dead) < 0)
+		item_count(tls->item, "lost", "walk", 1);
+	if (dead.count)
+		object_delete(tls->object, "objects", dead.key, dead.count);
+}
+
 /* ---- what the registry calls ---- */
 
 static bool is_multi(const struct object *object)
@@ -209,8 +241,10 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 
 	if (tls->object != item_object(item) && follow_object(tls, now_ns))
 		return;
-	if (++tls->ticks % TRY_TICKS == 0)
+	if (++tls->ticks % TRY_TICKS == 0) {
 		try_usual(tls, now_ns);
+		forget_dead(tls);
+	}
 	code_tick(tls->code, now_ns);
 }
 

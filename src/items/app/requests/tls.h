@@ -13,6 +13,7 @@ enum tls_form {
 	TLS_C_EX, /* (object, buffer, length, size_t *bytes) -> 1 */
 	TLS_NSPR, /* as TLS_C; the object is a descriptor that may be one without TLS */
 	TLS_HANDSHAKE, /* (object): moves no plaintext, but records */
+	TLS_NEW, /* (...) -> object: it is new; the return is probed, not the entry */
 	TLS_FREE, /* (object): it is gone */
 	TLS_GO_HANDSHAKE, /* (receiver), likewise */
 	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */

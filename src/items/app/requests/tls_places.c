@@ -19,6 +19,7 @@ static const struct wanted {
 	{"openssl", "SSL_write_ex", TLS_C_EX | TLS_SENDS},
 	{"openssl", "SSL_do_handshake", TLS_HANDSHAKE},
 	{"openssl", "SSL_free", TLS_FREE},
+	{"openssl", "SSL_new", TLS_NEW},
 	{"gnutls", "gnutls_record_recv", TLS_C},
 	{"gnutls", "gnutls_record_send", TLS_C | TLS_SENDS},
 	{"gnutls", "gnutls_handshake", TLS_HANDSHAKE},
@@ -58,8 +59,8 @@ static void add(struct tls_places *places, enum tls_program program, uint64_t of
 /* Reading or writing alone is no library: a program may have a function of that name of its own. */
 static bool has_both(uint32_t found)
 {
-	return (found & 3) == 3 || (found & 3 << 6) == 3 << 6 || (found & 5 << 10) == 5 << 10 ||
-	       found == 1 << 14;
+	return (found & 3) == 3 || (found & 3 << 7) == 3 << 7 || (found & 5 << 11) == 5 << 11 ||
+	       found == 1 << 15;
 }
 
 static int number_of(const char *name)
@@ -122,7 +123,8 @@ void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
 			ret_places->library = wanted[i].library;
 		if (ret_places->library != wanted[i].library)
 			continue;
-		add(ret_places, TLS_ENTERED, offset[i], wanted[i].cookie);
+		if ((wanted[i].cookie & 0xff) != TLS_NEW)
+			add(ret_places, TLS_ENTERED, offset[i], wanted[i].cookie);
 		if ((wanted[i].cookie & 0xff) != TLS_FREE)
 			add(ret_places, TLS_RETURNED, offset[i], wanted[i].cookie);
 	}
