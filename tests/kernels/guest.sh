@@ -27,7 +27,7 @@ mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 folder=$W table=$TESTS/items/catalogue.txt hierarchy=/sys/fs/cgroup operate=$OPERATE failures=0
 . "$TESTS/items/catalogue.sh"
 # shellcheck disable=SC2046
-"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store" --set items.syscalls.on=true $(catalogue_settings) 2>agent.log &
+"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$W/store" --set items.syscalls.on=true ${CATALOGUE:+$(catalogue_settings)} 2>agent.log &
 agent=$!
 n=0
 until grep -q '^ready' agent.log; do
@@ -133,14 +133,21 @@ for item in tcp_state tcp_life exec runqlat syscalls cpu mem disk nic files requ
 	# what the kernel itself skipped it tells (7.2 does, when a program is preempted): that is no fault of the item
 	equal "$item: nothing lost" 0 "$(calc "$(metric sonde_item_events_total item=$item stage=lost) - $(metric sonde_item_events_total item=$item stage=lost reason=recursion)")"
 done
-# the catalogue, on a file system of its own (what the guest has else is no disk's)
-truncate -s 32M files.image
-mkfs.ext4 -q files.image 2>/dev/null
-mkdir -p files && modprobe ext4 2>/dev/null
-mount -o loop files.image files || not_ok "catalogue: no file system to work on"
-case $KERNEL in *) skipped= ;; esac
-OPERATE_IN=$W/files test_catalogue
-umount files 2>/dev/null
+# the catalogue, on a file system of its own (what the guest has else is no disk's): by hand, it takes ten minutes
+if [ -n "${CATALOGUE:-}" ]; then
+	truncate -s 32M files.image
+	mkfs.ext4 -q files.image 2>/dev/null
+	mkdir -p files && modprobe ext4 2>/dev/null
+	mount -o loop files.image files || not_ok "catalogue: no file system to work on"
+	# what older kernels can't tell (5.10: errors of sockets, reasons of drops)
+	skipped=
+	if [ "$KERNEL" = 5.10 ]; then
+		skipped=tcp_health
+		grep -v 'drop_reason' "$table" >table && table=$W/table
+	fi
+	OPERATE_IN=$W/files test_catalogue
+	umount files 2>/dev/null
+fi
 # what each program costs: instructions that the verifier followed (5.16 and later tell), and how long it is
 "$SONDE" self --json >self.json
 bpftool -j prog show >programs.json 2>/dev/null

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh KERNEL... - the items under other kernels: each cell is a number against an independent count.
 # Kernels are Debian's, fetched once into $VM_KERNELS (default /var/tmp/vm-kernels). What each program costs is compared with
-# instructions.txt: a tenth more fails. UPDATE=1 writes the new figures of these kernels there.
+# instructions.txt: a tenth more fails. CATALOGUE=1: all items of tests/items/catalogue.txt, too (ten minutes a kernel). UPDATE=1 writes the new figures of these kernels there.
 set -u
 cd "$(dirname "$0")" || exit 1
 top=$(cd ../.. && pwd)
@@ -27,7 +27,7 @@ for kernel in "$@"; do
 	if [ ! -s "$VM_KERNELS/$kernel/vm/initrd.cpio" ]; then
 		vm/fetch-kernels.sh "$kernel" || { echo "not ok $kernel: its package could not be fetched"; failed=1; continue; }
 	fi
-	vm/run-in-vm.sh -t "${VM_SECONDS:-900}" "$kernel" "KERNEL=$kernel SONDE=${SONDE:-$top/build/sonde} WORK=$scratch/work OPERATE=$scratch/operate TESTS=$top/tests sh $top/tests/kernels/guest.sh" \
+	vm/run-in-vm.sh -t "${VM_SECONDS:-900}" "$kernel" "KERNEL=$kernel CATALOGUE=${CATALOGUE:-} SONDE=${SONDE:-$top/build/sonde} WORK=$scratch/work OPERATE=$scratch/operate TESTS=$top/tests sh $top/tests/kernels/guest.sh" \
 		>"$scratch/out" 2>"/tmp/sonde-kernel-$kernel.err" || {
 		failed=1
 		tail -n 20 "/tmp/sonde-kernel-$kernel.err"
