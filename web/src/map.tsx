@@ -202,7 +202,7 @@ function Drawing({ graph, layout, open }: { graph: Graph; layout: Layout; open: 
           const says = node.rate ? `${count(node.rate)}/s${node.errors / node.rate >= 0.001 ? `, ${percent(node.errors / node.rate)} errors` : ""}` : `asks ${count(node.asks)}/s`;
           const name = shown(node.id), short = name.length > 20 ? `${name.slice(0, 19)}…` : name;
           return at && <g key={node.id} class={`node ${node.kind} ${level}${open === node.id ? " chosen" : ""}${pale(node.id)}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${short} ${says}`} onClick={() => choose(node.id)} onKeyDown={onKey(node.id)} onPointerEnter={() => { hover.value = node.id; }} onPointerLeave={() => { hover.value = ""; }}>
-            <title>{`${name.slice(0, 400)}: ${says}`}</title><rect width={WIDTH} height={HEIGHT} rx="4" />
+            <rect width={WIDTH} height={HEIGHT} rx="4" />
             <text class="name" x="12" y="19">{short}</text><text class="sub" x="12" y="36">{says}</text></g>;
         })}
       </g>
