@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
 #include "base/units.h"
 #include "items/scripted/scripted.h"
 
@@ -162,11 +164,26 @@ static void remember_counts(struct item *item, bool shared)
 		memcpy(item->tally.kernel, kernel, sizeof(kernel));
 }
 
+/* Another object's maps may mean something else, and so may those of another way of counting. */
+static uint64_t identity(const struct item *item)
+{
+	return hash_bytes(item->object_bytes.at, item->object_bytes.len, item->now.by + 1);
+}
+
+/* What can't be kept serves all the same; that it will not outlive the agent is said. */
+static void keep(struct item *item, struct object *object)
+{
+	struct err why;
+
+	if (item->pin && object_keep(object, identity(item), &why))
+		log_warn("%s", why.text);
+}
+
 /* Opens and loads a version in place of `old` (NULL = there is none), with its maps. */
 static int load_version(struct item *item, struct object *old, const struct item_desc *old_desc,
 			struct object **ret_object, struct err *why)
 {
-	struct object *object;
+	struct object *object, *left;
 	int error = object_open(item->registry->options.kernel, item->name, item->object_bytes.at,
 				item->object_bytes.len, &object, why);
 
@@ -177,12 +194,15 @@ static int load_version(struct item *item, struct object *old, const struct item
 		share_maps(item, old_desc, object, old);
 	if (!error && item->ops && item->ops->configure)
 		error = item->ops->configure(item, object, why);
+	left = !error && !old && item->pin ? object_take_up(object, identity(item)) : NULL;
 	if (!error)
-		error = object_load(object, old, why);
+		error = object_load(object, left ? left : old, why);
+	object_free(left);
 	if (error) {
 		object_free(object);
 		return error;
 	}
+	keep(item, object);
 	item_reserve_overflow(item, object);
 	*ret_object = object;
 	return 0;
@@ -219,7 +239,9 @@ static void stop(struct item *item)
 {
 	if (!item->started)
 		return;
-	if (item->object)
+	if (item->pin && !item->registry->ends)
+		object_forget_kept(item->registry->options.kernel, item->name);
+	if (item->object && !(item->pin && item->registry->ends))
 		object_silence(
 			item->object); /* else what is sent after the ring was read is neither read nor lost */
 	close_ring(item);
@@ -271,6 +293,9 @@ void item_give_up(struct item *item, const char *reason)
 
 int item_switch(struct item *item, bool on, struct err *why)
 {
+	if (!item->has_looked && item->desc && (!on || !item->pin))
+		object_forget_kept(item->registry->options.kernel, item->name);
+	item->has_looked = true;
 	item->wanted = on;
 	if (!on && item->state == ITEM_SKIPPED)
 		item->state = ITEM_OFF;
@@ -420,6 +445,23 @@ static int set_by(struct item *item, struct span value, struct err *why)
 		       item->name, (int)value.len, (const char *)value.at);
 }
 
+static int set_pin(struct item *item, struct span value, struct err *why)
+{
+	bool pin = span_is(value, "true");
+
+	if (!pin && !span_is(value, "false"))
+		return err_set(why, -EINVAL, "'pin' of item '%s' is true or false, not '%.*s'", item->name, (int)value.len,
+			       (const char *)value.at);
+	if (pin == item->pin)
+		return 0;
+	item->pin = pin;
+	if (item->object && pin)
+		keep(item, item->object);
+	else if (item->object)
+		object_forget_kept(item->registry->options.kernel, item->name);
+	return 0;
+}
+
 static int set_ring(struct item *item, struct span value, struct err *why)
 {
 	double bytes;
@@ -539,6 +581,8 @@ int item_set(struct item *item, struct span key, struct span value, struct err *
 		return set_by(item, value, why);
 	if (span_is(key, "ring"))
 		return set_ring(item, value, why);
+	if (span_is(key, "pin") && item->desc)
+		return set_pin(item, value, why);
 	if (span_is(key, "where"))
 		return set_where(item, value, why);
 	if (span_starts(key, "hook."))

@@ -72,6 +72,8 @@ struct item {
 	struct choice now; /* as set */
 	struct choice good; /* as loaded: what a failed change goes back to */
 	bool changed; /* `now` waits for item_apply */
+	bool pin; /* programs and maps outlive the agent */
+	bool has_looked; /* for what an agent before us kept and nobody wants any more */
 	uint32_t cap; /* series a metric */
 	struct filter *where; /* owned */
 	char *where_text; /* owned */
@@ -101,6 +103,7 @@ struct registry {
 	struct registry_options options;
 	struct item *item[REGISTRY_ITEMS]; /* owned, by name */
 	uint32_t items;
+	bool ends; /* the agent stops: what is pinned stays */
 	struct family *self[8]; /* owned */
 	uint64_t tasks; /* see registry_tick(): changes whenever a task begins or ends */
 	uint64_t tasks_changed_ns;

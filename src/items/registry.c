@@ -199,6 +199,7 @@ void registry_free(struct registry *registry)
 {
 	if (!registry)
 		return;
+	registry->ends = true;
 	for (uint32_t i = 0; i < registry->items; i++)
 		free_item(registry->item[i]);
 	for (int i = 0; i < SELF_METRICS; i++)

@@ -107,8 +107,31 @@ static int perf_open(struct perf_event_attr *attr, int pid, int cpu)
 }
 
 /* Lets `program` run on a perf event. With a cookie a link is needed (5.15, 82e6b1eee6a8). */
+/* A link outlives its maker when it is pinned; where the kernel has none (before 5.15) the event itself carries the program. */
+static bool run_by_link(struct place *place, int event, int program, int *ret_result)
+{
+	union bpf_attr attr = {};
+	long link;
+
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.target_fd = (uint32_t)event;
+	attr.link_create.attach_type = BPF_PERF_EVENT;
+	link = sys_bpf(BPF_LINK_CREATE, &attr);
+	if (link < 0)
+		return false;
+	*ret_result = ioctl(event, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
+	close(event);
+	if (*ret_result)
+		close((int)link);
+	else
+		*ret_result = keep(place, (int)link);
+	return true;
+}
+
 static int perf_run(struct place *place, int event, int program, uint64_t cookie)
 {
+	int result;
+
 	union bpf_attr attr = {};
 	long link;
 
@@ -130,6 +153,8 @@ static int perf_run(struct place *place, int event, int program, uint64_t cookie
 		close(event);
 		return keep(place, (int)link);
 	}
+	if (run_by_link(place, event, program, &result))
+		return result;
 	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, program) ||
 	    ioctl(event, PERF_EVENT_IOC_ENABLE, 0)) {
 		int error = -errno;

@@ -66,6 +66,14 @@ void object_give_back(struct object *object, struct object *to);
 /* No event runs its programs any more when this returns. Maps and tables can still be read: what they hold now is all
  * there will be. */
 void object_silence(struct object *object);
+/*
+ * Programs and maps that outlive the agent. `what` says what the object is: another one does not take it up. After
+ * loading: pins it. Before loading: what an agent before us left, as the object that object_load takes over from, with its
+ * maps shared; NULL when there is none. Forgetting unpins.
+ */
+int object_keep(struct object *object, uint64_t what, struct err *why);
+struct object *object_take_up(struct object *object, uint64_t what);
+void object_forget_kept(struct kernel *kernel, const char *item);
 /* Detaches the programs whose section ends with `ending`: they have done what they were for. */
 void object_detach(struct object *object, const char *ending);
 void object_free(struct object *object); /* detaches, closes everything; NULL is fine */

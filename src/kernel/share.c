@@ -106,7 +106,7 @@ void object_take_state(struct object *object, const struct object *from)
 	{
 		const char *name = bpf_map__name(map);
 
-		if (!is_state(map) || is_set_already(object, name))
+		if (!from->bpf || !is_state(map) || is_set_already(object, name))
 			continue;
 		old = bpf_object__find_map_by_name(from->bpf, name);
 		if (old && bpf_map__fd(old) >= 0 && same_layout(object->bpf, map, from->bpf, old))

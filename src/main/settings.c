@@ -50,7 +50,7 @@ static int apply_setting(struct item *item, const char *key, const struct settin
 
 	if (error != -ENOENT)
 		return error;
-	if (!strcmp(key, "on") || !strcmp(key, "pin") || !strcmp(key, "cap"))
+	if (!strcmp(key, "on") || !strcmp(key, "cap"))
 		return 0; /* on: agent_configure_items; the others are no settings of a program */
 	if (!strcmp(key, "by"))
 		value = level_of(value);
