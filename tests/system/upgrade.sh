@@ -76,9 +76,9 @@ counted_exactly "another layout of the counter's map" "$WORK/other.bpf.o" "$WORK
 # runqlat: several hooks, and another layout of the map where waits begin. What was counted and what was dropped with a
 # version is what happened: /proc/PID/schedstat says how often a thread waited.
 mkdir -p "$WORK/second/kernel"
-sed 's/__type(value, __u64);/__type(value, struct since);/; s/__u64 \*since, wait_ns;/struct since *since;\n\t__u64 wait_ns;/; s/__u64 \*since;/struct since *since, first = {.at = now};/; s/\*since = now/since->at = now/; s/!\*since/!since->at/; s/- \*since/- since->at/; s/\*since = 0/since->at = 0/; s/map_set(&waiting, &tid, &now, BPF_ANY)/map_set(\&waiting, \&tid, \&first, BPF_ANY)/; s/^enum { TASK_DEAD/struct since { __u64 at, more; };\n&/' \
+sed 's/PER_THREAD(waiting, __u64,/PER_THREAD(waiting, struct since,/; s/__u64 \*since, wait_ns;/struct since *since;\n\t__u64 wait_ns;/; s/__u64 \*since;/struct since *since, first = {.at = now};/; s/\*since = now/since->at = now/; s/!\*since/!since->at/; s/- \*since/- since->at/; s/\*since = 0/since->at = 0/; s/map_set(&waiting, &tid, &now, BPF_ANY)/map_set(\&waiting, \&tid, \&first, BPF_ANY)/; s/^enum { TASK_DEAD/struct since { __u64 at, more; };\n&/' \
 	"$top/src/kernel/waits.bpf.h" >"$WORK/second/kernel/waits.bpf.h"
-grep -q 'struct since);' "$WORK/second/kernel/waits.bpf.h" || { not_ok "waits.bpf.h has another form: adapt this test"; exit 1; }
+grep -q 'waiting, struct since,' "$WORK/second/kernel/waits.bpf.h" || { not_ok "waits.bpf.h has another form: adapt this test"; exit 1; }
 compile -c "$top/src/items/cpu/runqlat.bpf.c" -o "$WORK/runqlat1.bpf.o" || exit 1
 clang -target bpf -O2 -g -Wall -D__TARGET_ARCH_x86 -I "$WORK/second" -I "$top/src" -I "/usr/include/$(gcc -print-multiarch)" -c "$top/src/items/cpu/runqlat.bpf.c" -o "$WORK/runqlat2.bpf.o" || exit 1
 "$SONDE" items on runqlat
