@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 compile() { # FILE ARCHITECTURE OUTPUT
 	clang -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
-		-D__TARGET_ARCH_"$2" -I "$top/src" -I "/usr/include/$(gcc -print-multiarch)" -c "$1" -o "$3"
+		-D__TARGET_ARCH_"$2" -DTESTER='"/bin/true"' -I "$top/src" -I "/usr/include/$(gcc -print-multiarch)" -c "$1" -o "$3"
 }
 # what an object offers: its programs and maps
 symbols() { readelf -sW "$1" | awk '($4 == "FUNC" || $4 == "OBJECT") && $5 == "GLOBAL" { print $8 }' | sort; }
