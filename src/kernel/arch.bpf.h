@@ -97,10 +97,10 @@ struct pt_regs {
 #define ARCH_ARG5_FIELD regs[4]
 
 enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
-#define ARCH_GO_ARG1(regs) (((struct user_pt_regs *)(regs))->regs[0])
-#define ARCH_GO_ARG2(regs) (((struct user_pt_regs *)(regs))->regs[1])
-#define ARCH_GO_ARG3(regs) (((struct user_pt_regs *)(regs))->regs[2])
-#define ARCH_GO_G(regs)    (((struct user_pt_regs *)(regs))->regs[28])
+#define ARCH_GO_ARG1(context) (((struct user_pt_regs *)(context))->regs[0])
+#define ARCH_GO_ARG2(context) (((struct user_pt_regs *)(context))->regs[1])
+#define ARCH_GO_ARG3(context) (((struct user_pt_regs *)(context))->regs[2])
+#define ARCH_GO_G(context)    (((struct user_pt_regs *)(context))->regs[28])
 
 enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
 
