@@ -35,12 +35,17 @@ bool registry_reserved(struct span name)
 	return false;
 }
 
+static void let_go(struct item *item)
+{
+	item->holds = 0;
+	item_switch(item, false, NULL);
+}
+
 static void free_item(struct item *item)
 {
 	if (!item)
 		return;
-	item->holds = 0;
-	item_switch(item, false, NULL);
+	let_go(item);
 	item_drop_families(item);
 	item_desc_free(item->desc);
 	filter_free(item->where);
@@ -200,6 +205,9 @@ void registry_free(struct registry *registry)
 	if (!registry)
 		return;
 	registry->ends = true;
+	/* all end before the first one is freed: one may ask for another (item_state_of) */
+	for (uint32_t i = 0; i < registry->items; i++)
+		let_go(registry->item[i]);
 	for (uint32_t i = 0; i < registry->items; i++)
 		free_item(registry->item[i]);
 	for (int i = 0; i < SELF_METRICS; i++)

@@ -48,12 +48,23 @@ static bool is_one_of(struct span text, const char *const *words)
 	return false;
 }
 
+/* requirepass, dbpass, userpass: but nothing that goes around or shows the way. */
+static bool ends_in_pass(struct span word)
+{
+	static const char *const harmless[] = {"bypass", "compass", NULL};
+
+	return word.len > 4 && find_word(span_from(word, word.len - 4), "pass") == 0 &&
+	       !is_one_of(word, harmless);
+}
+
 bool is_secret_name(struct span name)
 {
-	static const char *const whole[] = {"pass",      "pwd",           "pw",     "auth",
-					    "sig",       "authorization", "cookie", "set-cookie",
-					    "sessionid", "session_id",    NULL};
+	static const char *const whole[] = {"pass",       "pwd",           "pw",     "auth",
+					    "sig",        "authorization", "cookie", "set-cookie",
+					    "session_id", "masterauth",    NULL};
 	static const char *const within[] = {"password",
+					     "sessionid", /* jsessionid, aspsessionid... */
+					     "sessid",
 					     "passwd",
 					     "passphrase",
 					     "secret",
@@ -93,6 +104,8 @@ bool is_secret_name(struct span name)
 		return true;
 	if (is_one_of(last, about))
 		return false;
+	if (ends_in_pass(last))
+		return true;
 	for (size_t i = 0; within[i]; i++)
 		if (find_word(name, within[i]) >= 0)
 			return true;

@@ -12,6 +12,8 @@
 static const struct {
 	const char *argv, *line;
 } lines[] = {
+	{"redis-server|--requirepass|S3cret|--port|6379",
+	 "redis-server --requirepass *** --port 6379"},
 	{"ls|-l|/tmp", "ls -l /tmp"},
 	{"echo|two words|it's|", "echo 'two words' 'it'\\''s'"},
 	{"sh||x", "sh '' x"},
@@ -89,6 +91,8 @@ static const struct {
 	{"registry/secret:latest", "registry/secret:latest"},
 	{"{'api_key':'abc','x':1}", "{'api_key':'***','x':1}"},
 	{"X-Amz-Signature=abc&b=c", "X-Amz-Signature=***&b=c"},
+	{"GET /a;jsessionid=abc&x=1", "GET /a;jsessionid=***&x=1"},
+	{"requirepass=abc bypass=1", "requirepass=*** bypass=1"},
 	{"password=", "password="},
 	{"", ""},
 };

@@ -31,7 +31,7 @@ void handle_ready(struct request *request)
 
 /* ---- metrics ---- */
 
-enum { METRICS_WINDOW_MS = 1000, METRICS_SHARE_MS = 100 };
+enum { METRICS_WINDOW_MS = 1000, METRICS_SHARE_MS = 400 };
 
 void metrics_forget(struct serve *serve, uint64_t now_ns)
 {
@@ -61,9 +61,9 @@ static struct text *gather(struct request *request, bool openmetrics, struct err
 }
 
 /*
- * Each answer is fresh as long as making them takes less than a tenth of the time: METRICS_SHARE_MS in a
- * window of METRICS_WINDOW_MS. A crowd that asks for more shares the last one of the window, so that it neither keeps a scrape
- * waiting nor the agent from reading its rings.
+ * Each answer is fresh as long as making them takes less than METRICS_SHARE_MS in a window of METRICS_WINDOW_MS: whoever
+ * asks one time after the other hardly gets there. A crowd that asks for more shares the last one of the window, so that it
+ * neither keeps a scrape waiting nor the agent from reading its rings. What changes the agent begins a new one.
  */
 static struct text *fresh_or_shared(struct request *request, bool openmetrics, struct err *why)
 {

@@ -384,6 +384,9 @@ static void run(struct request *request, const struct span word[2])
 	}
 	if (check_params(request))
 		request->route->handle(request);
+	/* what was changed must be seen by whoever asks next */
+	if (request->route->changes)
+		metrics_forget(request->serve, UINT64_MAX);
 	if (!request->is_answered)
 		answer_error(request, 500, "the agent has no answer",
 			     "this is a mistake in sonde; please report it");
