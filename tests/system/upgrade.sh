@@ -133,8 +133,9 @@ dropped=$(metric sonde_item_events_total item=runqlat stage=dropped reason=upgra
 is_counted() { counted=$(metric sonde_runqlat_seconds_count process=upburn); }
 is_counted
 echo "# runqlat: $(wc -l <"$WORK/codes") swaps, $truth waits, $counted counted, $dropped of all processes dropped"
-# the first thread's own few waits are counted too; it waits for the others
-within "runqlat: what is missing was dropped with a version" "$counted" $((truth - ${dropped%.*})) $((truth + 60))
+# The first thread's own few waits are counted too; it waits for the others. Of each thread one wait a swap may be in
+# neither number when the layout changes (docs/upgrade.md, "Known").
+within "runqlat: what is missing was dropped with a version" "$counted" $((truth - ${dropped%.*} - 7 * $(wc -l <"$WORK/codes"))) $((truth + 60))
 
 # tcp_state: gauges right after every swap, and connections that were open before are still whose they were
 python3 - "$WORK" <<'PY' &
