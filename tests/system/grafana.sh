@@ -48,4 +48,5 @@ python3 "$here/grafana_panels.py" "http://127.0.0.1:$prometheus" "http://127.0.0
 status=$?
 cat "$WORK/panels"
 equal "all panels were asked" 0 "$status"
-failures=$((failures + $(grep -c '^not ok' "$WORK/panels")))
+failures=$((failures + $(grep -c '^not ok' "$WORK/panels" || true))) # grep fails where there is none
+:
