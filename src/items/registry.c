@@ -665,16 +665,20 @@ void registry_tick(struct registry *registry, uint64_t now_ns)
 	}
 }
 
-void item_drain(struct item *item)
+size_t item_drain(struct item *item)
 {
-	if (item->ring)
-		ring_drain(item->ring, ITEM_EVENTS_A_ROUND);
+	size_t events = item->ring ? ring_drain(item->ring, ITEM_EVENTS_A_ROUND) : 0;
+
 	if (item->started && item->ops && item->ops->drain)
 		item->ops->drain(item, item->state_of_ops);
+	return events;
 }
 
-void registry_drain(struct registry *registry)
+size_t registry_drain(struct registry *registry)
 {
+	size_t events = 0;
+
 	for (uint32_t i = 0; i < registry->items; i++)
-		item_drain(registry->item[i]);
+		events += item_drain(registry->item[i]);
+	return events;
 }

@@ -147,8 +147,8 @@ struct family *const *registry_families(struct registry *registry, uint64_t now_
 /* item -> capabilities its programs need: derived from the kinds of its hooks (docs/broker.md). */
 void item_capabilities(const struct item *item, struct buf *out);
 
-/* Hands on what waits in the item's ring. */
-void item_drain(struct item *item);
+/* Hands on what waits in the item's ring. Returns how many events that was. */
+size_t item_drain(struct item *item);
 
-/* Ten times a second: fetches events that wait in rings for fewer than would wake the reader. */
-void registry_drain(struct registry *registry);
+/* Some times a second: fetches events that wait in rings for fewer than would wake the reader. Returns how many. */
+size_t registry_drain(struct registry *registry);

@@ -13,19 +13,34 @@
 #include "base/log.h"
 
 enum {
-	DRAIN_MS = 100,	     /* how long an event may lie in a ring that is nearly empty */
-	STATS_EVERY_S = 60,  /* bpf run statistics are on for one second of so many: they cost ~40 ns a run */
+	DRAIN_MS = 100, /* how long an event may lie in a ring that is nearly empty */
+	DRAIN_IDLE_MS =
+		300, /* the same while nothing came for a second: each look costs more than it finds */
+	DRAIN_QUIET = 10, /* looks that found nothing until then */
+	STATS_EVERY_S =
+		60, /* bpf run statistics are on for one second of so many: they cost ~40 ns a run */
 	DRAIN_PATIENCE_MS = 2000,
 };
+
+static void drain_every(struct agent *agent, unsigned ms)
+{
+	const struct timeval period = {ms / 1000, ms % 1000 * 1000};
+
+	if (agent->drain_ms != ms)
+		event_add(agent->drain, &period);
+	agent->drain_ms = ms;
+}
 
 static void on_drain(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *agent = ctx;
+	size_t events = world_drain(agent->world);
 
-	world_drain(agent->world);
-	registry_drain(agent->registry);
+	events += registry_drain(agent->registry);
 	if (agent->history)
 		history_tick(agent->history);
+	agent->quiet_drains = events ? 0 : agent->quiet_drains + 1;
+	drain_every(agent, agent->quiet_drains < DRAIN_QUIET ? DRAIN_MS : DRAIN_IDLE_MS);
 }
 
 static void sample_costs(struct agent *agent, uint64_t now_ns)
@@ -223,7 +238,8 @@ int agent_run(const struct agent_options *options, struct err *why)
 
 	buf_init(&problems, 64 * 1024);
 	agent.loop = new_loop();
-	error = agent.loop ? start_rooms(&agent, why) : err_set(why, -ENOMEM, "cannot start: out of memory");
+	error = agent.loop ? start_rooms(&agent, why)
+			   : err_set(why, -ENOMEM, "cannot start: out of memory");
 	if (!error)
 		error = keep_start(&agent, why);
 	if (!error)
@@ -245,6 +261,7 @@ int agent_run(const struct agent_options *options, struct err *why)
 	}
 	if (!error) {
 		agent.drain = add_timer(&agent, DRAIN_MS, on_drain);
+		agent.drain_ms = DRAIN_MS;
 		agent.tick = add_timer(&agent, 1000, on_tick);
 		become_ready(&agent);
 		event_base_dispatch(agent.loop);

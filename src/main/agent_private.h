@@ -33,6 +33,7 @@ struct agent {
 	struct config *config; /* owned */
 	struct event_base *loop; /* owned */
 	struct event *drain, *tick, *stop[2], *reload; /* owned */
+	unsigned drain_ms, quiet_drains; /* period of drain; looks in a row that found nothing */
 	struct stream *stream; /* owned */
 	struct world *world;   /* owned */
 	struct registry *registry; /* owned */

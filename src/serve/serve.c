@@ -88,12 +88,23 @@ static void refuse_place(struct listener *listener, int fd)
 	evutil_closesocket(fd);
 }
 
+/* Clients are looked at often while there are any. */
+static void sweep_every(struct serve *serve, unsigned ms)
+{
+	const struct timeval period = {ms / 1000, ms % 1000 * 1000};
+
+	if (serve->sweep_ms != ms)
+		event_add(serve->sweep, &period);
+	serve->sweep_ms = ms;
+}
+
 static void on_accept(struct evconnlistener *io, int fd, struct sockaddr *address, int len,
 		      void *ctx)
 {
 	struct listener *listener = ctx;
 
 	listener->serve->accepted++;
+	sweep_every(listener->serve, SWEEP_MS);
 	if (listener->count >= listener->serve->options.connections &&
 	    !evict_one(listener->serve, listener, false, NULL)) {
 		refuse_place(listener, fd);
@@ -112,6 +123,7 @@ static void on_accept_error(struct evconnlistener *io, void *ctx)
 		return;
 	refuse_client(serve, REFUSED_FULL, 1);
 	serve->rest_accepting = true;
+	sweep_every(serve, SWEEP_MS);
 	for (size_t i = 0; i < serve->listeners; i++)
 		evconnlistener_disable(serve->listener[i]->io);
 }
@@ -159,6 +171,7 @@ static void on_sweep(int fd, short what, void *ctx)
 {
 	struct serve *serve = ctx;
 	uint64_t now_ns = clock_monotonic_ns();
+	bool is_alone = !serve->drained;
 
 	for (size_t i = 0; i < serve->listeners; i++) {
 		struct connection *next;
@@ -176,7 +189,9 @@ static void on_sweep(int fd, short what, void *ctx)
 		}
 		if (serve->rest_accepting && !serve->drained)
 			evconnlistener_enable(serve->listener[i]->io);
+		is_alone = is_alone && !serve->listener[i]->count;
 	}
+	sweep_every(serve, is_alone ? SWEEP_ALONE_MS : SWEEP_MS);
 	serve->rest_accepting = false;
 	metrics_forget(serve, now_ns);
 	watchers_tick(serve, now_ns);
@@ -236,6 +251,7 @@ struct serve *serve_new(struct event_base *base, const struct agent_api *api,
 	set_defaults(&serve->options);
 	serve->metrics = own_metrics_new();
 	serve->sweep = event_new(base, -1, EV_PERSIST, on_sweep, serve);
+	serve->sweep_ms = SWEEP_MS;
 	if (options->recent_bytes)
 		serve->recent = recent_new(options->recent_bytes);
 	if (!serve->metrics || !serve->sweep || (options->recent_bytes && !serve->recent) ||
@@ -361,6 +377,7 @@ void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *c
 	serve->drained = done;
 	serve->drained_ctx = ctx;
 	serve->drain_until_ns = clock_monotonic_ns() + patience_ms * MS_NS;
+	sweep_every(serve, SWEEP_MS);
 	watchers_end(serve);
 	tracers_end(serve);
 	for (size_t i = 0; i < serve->listeners; i++) {

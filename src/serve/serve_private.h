@@ -41,6 +41,7 @@ enum {
 	TAKING_MS = 2000, /* an answer may take this long before others come first */
 	ANSWER_MS = 300 * 1000, /* an answer must be taken within this time */
 	SWEEP_MS = 200,
+	SWEEP_ALONE_MS = 1000, /* while there is no client */
 };
 
 #define MS_NS 1000000ull
@@ -128,6 +129,7 @@ struct serve {
 	struct listener *listener[LISTENERS];
 	size_t listeners;
 	struct event *sweep;
+	unsigned sweep_ms;
 	bool rest_accepting; /* out of descriptors: listeners wait for the next sweep */
 	size_t queued; /* bytes of answers that wait for clients */
 	uint64_t refused[REFUSALS];
