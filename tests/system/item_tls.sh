@@ -74,7 +74,7 @@ exec 4>"$WORK/ask"
 echo /before >&4
 wait_for 20 grep -q done "$WORK/asked"
 
-start_agent
+start_agent --set items.tls.on=true
 # The stream has begun when something that was asked after that is in it.
 is_streamed() { probes=$((probes + 1)); curl -sk "https://127.0.0.1:$tls_port/probe$probes" -o "$WORK/out"; sleep 0.2; grep '"kind":"request",' "$WORK/stream" | grep -q "/probe"; }
 get_stream() {
@@ -107,7 +107,7 @@ repeat mixed
 sees "haproxy: to the TLS back end" "$COUNT" haproxy client "$tls_port" '"target":"/tls"'
 sees "haproxy: from its clients" "$COUNT" haproxy server "$front_port" '"target":"/tls"'
 stop_agent
-start_agent
+start_agent --set items.tls.on=true
 get_stream
 repeat mixed
 echo /plain-again >&4

@@ -21,7 +21,7 @@
 
 #include "items/app/requests/tls.h"
 
-ITEM("app", "on",
+ITEM("app", "off",
      "plaintext of TLS for requests: OpenSSL, GnuTLS, NSS, Go (and what that costs each process)");
 PARAM(__u32, limit, 50000, "calls a second of one process above which it is left alone");
 
