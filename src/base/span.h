@@ -9,7 +9,7 @@
 
 struct span {
 	const uint8_t *at; /* points into the input; valid as long as the input is */
-	size_t len;	   /* bytes */
+	size_t len; /* bytes */
 };
 
 /* A whole C string as a span; NULL is the empty span. */
@@ -46,4 +46,14 @@ static inline struct span span_from(struct span span, size_t from)
 static inline struct span span_first(struct span span, size_t len)
 {
 	return (struct span){span.at, len < span.len ? len : span.len};
+}
+
+/* Without blanks and tabs around it. */
+static inline struct span span_trim(struct span span)
+{
+	while (span.len && (span.at[0] == ' ' || span.at[0] == '\t'))
+		span = span_from(span, 1);
+	while (span.len && (span.at[span.len - 1] == ' ' || span.at[span.len - 1] == '\t'))
+		span.len--;
+	return span;
 }

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json_read.h"
 #include "kernel/client.h"
@@ -262,6 +261,19 @@ void boxed_pause(struct boxed *boxed, bool pause)
 		event_del(boxed->readable);
 	else
 		event_add(boxed->readable, NULL);
+}
+
+bool boxed_text(struct span line, struct buf *out)
+{
+	const struct json_node *root = NULL;
+	struct arena arena;
+	const char *text = NULL;
+
+	arena_init(&arena, LINE_MOST);
+	if (!json_read(line, &arena, &root, NULL) && (text = json_get_text(root, "data")))
+		buf_str(out, text);
+	arena_done(&arena);
+	return text;
 }
 
 void boxed_free(struct boxed *boxed)

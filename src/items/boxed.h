@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -37,5 +38,7 @@ bool boxed_wait(struct boxed *boxed, const char *type, int timeout_ms);
 /* "series", "cost" or "stop". */
 void boxed_say(struct boxed *boxed, const char *word);
 void boxed_pause(struct boxed *boxed, bool pause);
+/* Appends the text of a line's "data" (of "message" what is meant for people). False when it is no text. */
+bool boxed_text(struct span line, struct buf *out);
 /* Its process ends with it. NULL is fine. */
 void boxed_free(struct boxed *boxed);

@@ -531,7 +531,7 @@ static int serve_pins(struct broker *broker, struct call *call)
 
 	name[WIRE_PATH_BYTES - 1] = 0;
 	switch (call->head.op) {
-	case WIRE_PIN: return pin_map(broker->pins, name, fd_at(call, 1));
+	case WIRE_PIN: return pin_object(broker->pins, name, fd_at(call, 1));
 	case WIRE_UNPIN: return pin_remove(broker->pins, name);
 	default: break;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pin - maps that outlive an agent.
+ * pin - maps, programs and links that outlive an agent.
  *
  * They lie in /sys/fs/bpf/sonde-N, where N is a number made of what names the agent (its state folder and first
  * address), so that several agents of one machine don't take each other's. The folder is root's alone.
@@ -19,6 +19,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/map.h"
 
 enum {
 	BPF_FS = 0xcafe4a11 /* include/uapi/linux/magic.h */,
@@ -45,11 +47,8 @@ static int need_bpf_fs(void)
 
 void pin_folder(const char *agent, char ret_folder[64])
 {
-	uint64_t hash = 14695981039346656037ull; /* FNV-1a */
-
-	for (; *agent; agent++)
-		hash = (hash ^ (uint8_t)*agent) * 1099511628211ull;
-	snprintf(ret_folder, 64, "/sys/fs/bpf/sonde-%016llx", (unsigned long long)hash);
+	snprintf(ret_folder, 64, "/sys/fs/bpf/sonde-%016llx",
+		 (unsigned long long)hash_bytes(agent, strlen(agent), 0));
 }
 
 static int path_of(const char *folder, const char *name, char path[PIN_PATH_BYTES])
@@ -72,8 +71,8 @@ static long sys_bpf(uint32_t cmd, union bpf_attr *attr)
 	return result < 0 ? -errno : result;
 }
 
-/* A descriptor that is no map has no such info. */
-static int check_map(int fd)
+/* Is it of bpf(2) at all? Infos of maps, programs and links begin alike: type, id. */
+static int check_object(int fd)
 {
 	struct bpf_map_info info = {};
 	union bpf_attr attr = {};
@@ -86,14 +85,14 @@ static int check_map(int fd)
 	return 0;
 }
 
-int pin_map(const char *folder, const char *name, int map)
+int pin_object(const char *folder, const char *name, int fd)
 {
 	char path[PIN_PATH_BYTES];
 	union bpf_attr attr = {};
 	int error = path_of(folder, name, path);
 
 	if (!error)
-		error = check_map(map);
+		error = check_object(fd);
 	if (!error)
 		error = need_bpf_fs();
 	if (error)
@@ -103,7 +102,7 @@ int pin_map(const char *folder, const char *name, int map)
 	if (unlink(path) && errno != ENOENT)
 		return -errno;
 	attr.pathname = (uintptr_t)path;
-	attr.bpf_fd = (uint32_t)map;
+	attr.bpf_fd = (uint32_t)fd;
 	return (int)sys_bpf(BPF_OBJ_PIN, &attr);
 }
 
@@ -132,7 +131,7 @@ int pin_open(const char *folder, const char *name)
 		return -ENOENT;
 	attr.pathname = (uintptr_t)path;
 	fd = (int)sys_bpf(BPF_OBJ_GET, &attr);
-	if (fd >= 0 && check_map(fd)) {
+	if (fd >= 0 && check_object(fd)) {
 		close(fd);
 		return -EBADF;
 	}

@@ -40,15 +40,6 @@ static bool same_word(struct span a, const char *word)
 	return a.len == strlen(word) && !strncasecmp((const char *)a.at, word, a.len);
 }
 
-static struct span trim(struct span text)
-{
-	while (text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
-		text = span_from(text, 1);
-	while (text.len && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 /* The line at the start of `in`, without its end. *ret_length: with it, 0 if it is not whole. */
 static struct span line_of(struct span in, size_t *ret_length)
 {
@@ -68,7 +59,7 @@ static const char *read_length(struct http_head *head, struct span value)
 	while (value.len || !head->has_length) {
 		const uint8_t *comma = value.len ? memchr(value.at, ',', value.len) : NULL;
 		struct span word =
-			trim(span_first(value, comma ? (size_t)(comma - value.at) : value.len));
+			span_trim(span_first(value, comma ? (size_t)(comma - value.at) : value.len));
 		uint64_t length = 0;
 
 		if (!word.len || word.len > 18)
@@ -93,7 +84,7 @@ static const char *read_coding(struct http_head *head, struct span value)
 	while (value.len) {
 		const uint8_t *comma = memchr(value.at, ',', value.len);
 		struct span word =
-			trim(span_first(value, comma ? (size_t)(comma - value.at) : value.len));
+			span_trim(span_first(value, comma ? (size_t)(comma - value.at) : value.len));
 
 		if (head->coding == CODING_CHUNKED)
 			return "a transfer coding behind chunked";
@@ -167,7 +158,7 @@ static const char *split_header(struct span line, struct span *ret_name, struct 
 	    memchr(line.at + name, 0, line.len - name))
 		return "lone CR or NUL in a header";
 	*ret_name = span_first(line, name);
-	*ret_value = trim(span_from(line, name + 1));
+	*ret_value = span_trim(span_from(line, name + 1));
 	return NULL;
 }
 

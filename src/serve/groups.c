@@ -73,18 +73,12 @@ static void read_groups(struct question *question, struct store *store)
 static void give_groups(struct question *question)
 {
 	struct groups_job *job = (struct groups_job *)question;
-	struct request request;
 
 	if (!job->error && question->why.code) {
 		job->error = question->why.code;
 		job->why = question->why;
 	}
-	if (parked_resume(job->parked, &request)) {
-		if (job->error < 0)
-			answer_why(&request, &job->why);
-		else
-			answer_json(&request, 200, &job->body);
-	}
+	parked_answer(job->parked, job->error, &job->why, &job->body);
 	job_free(job);
 }
 
@@ -166,7 +160,6 @@ void handle_groups(struct request *request)
 	struct filter *filter = NULL;
 	struct groups_job *job;
 	struct api_item item;
-	struct request again;
 	struct err why = {};
 	int error;
 
@@ -179,18 +172,9 @@ void handle_groups(struct request *request)
 	if (!error && !history)
 		error = err_set(&why, -EOPNOTSUPP,
 				"this agent keeps no history; set store.on: true");
-	if (!error)
-		job->parked = request_park(request);
-	if (!error && !job->parked)
-		error = err_set(&why, -ENOMEM, "no memory for the question");
-	if (error) {
-		answer_why(request, &why);
-	} else if (history_ask(history, &job->question, &why)) {
-		if (parked_resume(job->parked, &again))
-			answer_why(&again, &why);
-	} else {
+	if (!park_question(request, error, job ? &job->question : NULL, job ? &job->parked : NULL,
+			   &why))
 		return; /* give_groups answers */
-	}
 	if (job)
 		job_free(job);
 }

@@ -144,7 +144,7 @@ static int parse_field(struct span line, struct http_request *request, const cha
 	if (!memchr(line.at, ':', line.len))
 		return refuse(400, "a field has no ':'", ret_why);
 	field.name = cut_at(&line, ':');
-	field.value = trim(line);
+	field.value = span_trim(line);
 	if (!all_token(field.name))
 		return refuse(400, "a field's name holds bytes that no name has", ret_why);
 	for (size_t i = 0; i < field.value.len; i++)
@@ -203,7 +203,7 @@ static int judge_body(struct http_request *request, const char **ret_why)
 static bool list_has(struct span list, const char *word)
 {
 	while (list.len)
-		if (same_word(trim(cut_at(&list, ',')), word))
+		if (same_word(span_trim(cut_at(&list, ',')), word))
 			return true;
 	return false;
 }
@@ -282,7 +282,7 @@ static unsigned parse_q(struct span text)
 static unsigned q_of(struct span params)
 {
 	while (params.len) {
-		struct span param = trim(cut_at(&params, ';'));
+		struct span param = span_trim(cut_at(&params, ';'));
 
 		if (param.len > 2 && same_word(span_first(param, 2), "q="))
 			return parse_q(span_from(param, 2));
@@ -296,7 +296,7 @@ unsigned http_wants(struct span list, const char *what)
 
 	while (list.len) {
 		struct span choice = cut_at(&list, ',');
-		struct span name = trim(cut_at(&choice, ';'));
+		struct span name = span_trim(cut_at(&choice, ';'));
 
 		if (same_word(name, what))
 			return q_of(choice);
@@ -309,7 +309,7 @@ unsigned http_wants(struct span list, const char *what)
 static bool version_is_ours(struct span params)
 {
 	while (params.len) {
-		struct span param = trim(cut_at(&params, ';'));
+		struct span param = span_trim(cut_at(&params, ';'));
 
 		if (param.len > 8 && same_word(span_first(param, 8), "version="))
 			return span_is(span_from(param, 8), "1.0.0") ||
@@ -324,7 +324,7 @@ bool http_wants_openmetrics(struct span accept)
 
 	while (accept.len) {
 		struct span choice = cut_at(&accept, ',');
-		struct span name = trim(cut_at(&choice, ';'));
+		struct span name = span_trim(cut_at(&choice, ';'));
 		unsigned q = q_of(choice);
 
 		if (same_word(name, "application/openmetrics-text") && version_is_ours(choice))

@@ -103,18 +103,12 @@ static void read_map(struct question *question, struct store *store)
 static void give_map(struct question *question)
 {
 	struct map_job *job = (struct map_job *)question;
-	struct request request;
 
 	if (!job->error && question->why.code) {
 		job->error = question->why.code;
 		job->why = question->why;
 	}
-	if (parked_resume(job->parked, &request)) {
-		if (job->error < 0)
-			answer_why(&request, &job->why);
-		else
-			answer_json(&request, 200, &job->body);
-	}
+	parked_answer(job->parked, job->error, &job->why, &job->body);
 	job_free(job);
 }
 
@@ -192,7 +186,6 @@ void handle_map(struct request *request)
 {
 	struct api_item *sources = arena_new(&request->arena, SOURCES * sizeof(*sources));
 	struct map_job *job = job_new();
-	struct request again;
 	struct err why = {};
 	int error = job && sources ? find_sources(request->serve->api, job, sources) : -ENOMEM;
 
@@ -204,18 +197,9 @@ void handle_map(struct request *request)
 	}
 	if (!error)
 		error = read_question(request, job, &why);
-	if (!error)
-		job->parked = request_park(request);
-	if (!error && !job->parked)
-		error = err_set(&why, -ENOMEM, "no memory for the map");
-	if (error) {
-		answer_why(request, &why);
-	} else if (history_ask(request->serve->api->history, &job->question, &why)) {
-		if (parked_resume(job->parked, &again))
-			answer_why(&again, &why);
-	} else {
+	if (!park_question(request, error, job ? &job->question : NULL, job ? &job->parked : NULL,
+			   &why))
 		return; /* give_map answers */
-	}
 	if (job)
 		job_free(job);
 }

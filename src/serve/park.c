@@ -56,3 +56,35 @@ void parked_forget(struct parked *parked)
 {
 	parked->connection = NULL;
 }
+
+void parked_answer(struct parked *parked, int error, const struct err *why, struct buf *body)
+{
+	struct request request;
+
+	if (!parked_resume(parked, &request))
+		return;
+	if (error < 0)
+		answer_why(&request, why);
+	else
+		answer_json(&request, 200, body);
+}
+
+int park_question(struct request *request, int error, struct question *question,
+		  struct parked **ret_parked, struct err *why)
+{
+	struct request again;
+
+	if (!error) {
+		*ret_parked = request_park(request);
+		if (!*ret_parked)
+			error = err_set(why, -ENOMEM, "no memory for the question");
+	}
+	if (error) {
+		answer_why(request, why);
+		return error;
+	}
+	error = history_ask(request->serve->api->history, question, why);
+	if (error && parked_resume(*ret_parked, &again))
+		answer_why(&again, why);
+	return error;
+}

@@ -148,7 +148,6 @@ void records_of_past(struct request *request, const struct records_question *ask
 		     struct filter *filter)
 {
 	struct past_job *job = job_new(request, asked, filter);
-	struct request again;
 	struct err why = {};
 	int error =
 		job && job->asked.item ? 0 : err_set(&why, -ENOMEM, "no memory for the question");
@@ -161,19 +160,9 @@ void records_of_past(struct request *request, const struct records_question *ask
 		job_free(job);
 		return;
 	}
-	if (!error)
-		job->parked = request_park(request);
-	if (!error && !job->parked)
-		error = err_set(&why, -ENOMEM, "no memory for the question");
-	if (!error) {
-		error = history_ask(request->serve->api->history, &job->question, &why);
-		if (!error)
-			return;
-		if (parked_resume(job->parked, &again))
-			answer_why(&again, &why);
-	} else {
-		answer_why(request, &why);
-	}
+	if (!park_question(request, error, job ? &job->question : NULL, job ? &job->parked : NULL,
+			   &why))
+		return; /* give_past answers */
 	if (job)
 		job_free(job);
 }

@@ -66,6 +66,13 @@ bool request_keys_known(struct request *request, const struct json_node *object,
 /* "Allow: GET, HEAD, OPTIONS\r\n" */
 const char *route_allow(struct span path, char ret_text[160]);
 
+/* park.c: the request waits while the history's thread works on the question. 0: the question's `done` will be called. Else the
+ * request is answered with `why`; `error`: something was wrong before. */
+int park_question(struct request *request, int error, struct question *question,
+		  struct parked **ret_parked, struct err *why);
+/* The question is done: JSON, or what went wrong, if the client is still there. */
+void parked_answer(struct parked *parked, int error, const struct err *why, struct buf *body);
+
 /* The description of all routes: OpenAPI 3.1. */
 void openapi_write(const char *version, struct json *json);
 

@@ -28,16 +28,6 @@ static inline struct span cut_at(struct span *text, char c)
 	return before;
 }
 
-/* Without blanks and tabs around it. */
-static inline struct span trim(struct span text)
-{
-	while (text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
-		text = span_from(text, 1);
-	while (text.len && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 /* 0..15, -1 = no hexadecimal digit */
 static inline int hex_digit(uint8_t c)
 {

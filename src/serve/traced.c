@@ -131,20 +131,6 @@ static bool begin(struct tracer *tracer)
 	return true;
 }
 
-static void keep_complaint(struct tracer *tracer, struct span line)
-{
-	const struct json_node *root = NULL;
-	struct arena arena;
-	const char *text;
-
-	arena_init(&arena, 1 << 20);
-	if (!json_read(line, &arena, &root, NULL) && (text = json_get_text(root, "data"))) {
-		buf_str(&tracer->complaints, text);
-		buf_char(&tracer->complaints, '\n');
-	}
-	arena_done(&arena);
-}
-
 /* ---- what the program says ---- */
 
 static void on_line(void *ctx, struct span type, struct span line)
@@ -155,7 +141,8 @@ static void on_line(void *ctx, struct span type, struct span line)
 	if (span_is(type, "end") || span_is(type, "cost"))
 		return; /* on_end says it, with the reason */
 	if (!tracer->connection && is_message) {
-		keep_complaint(tracer, line);
+		if (boxed_text(line, &tracer->complaints))
+			buf_char(&tracer->complaints, '\n');
 		return;
 	}
 	if (!tracer->connection && !begin(tracer))

@@ -49,8 +49,6 @@ struct scripted {
 
 /* What its process is told (trace/box.h). */
 void scripted_job(const struct scripted *script, bool check, struct buf *out);
-/* The text of a message; only the first one is kept. */
-void scripted_add_message(struct buf *out, struct span line);
 
 /* run.c: the functions of an item that is a script; its metrics and help are each script's own. */
 extern const struct item_ops scripted_runs;

@@ -278,7 +278,8 @@ static void on_line(void *ctx, struct span type, struct span line)
 	} else if (span_is(type, "message") || span_is(type, "runtime_error") ||
 		   span_is(type, "helper_error")) {
 		/* what maps refused is also in the cost, as a number */
-		scripted_add_message(&run->said, line);
+		if (!run->said.len)
+			boxed_text(line, &run->said);
 		if (run->messages++ < MESSAGES)
 			log_debug("script '%s': %.*s", run->script->name, (int)line.len,
 				  (const char *)line.at);

@@ -8,37 +8,22 @@
 #include <string.h>
 
 #include "items/boxed.h"
+#include "items/procfile.h"
 #include "items/scripted/inside.h"
 
 enum { COMPILE_MS = 10000, HELP_BYTES = 200 };
 
 /* ---- comments ---- */
 
-static struct span next_line_of(struct span *text)
-{
-	const uint8_t *end = text->len ? memchr(text->at, '\n', text->len) : NULL;
-	struct span line = span_first(*text, end ? (size_t)(end - text->at) : text->len);
-
-	*text = span_from(*text, line.len + 1);
-	return line;
-}
-
-static struct span without_blanks(struct span text)
-{
-	while (text.len && (*text.at == ' ' || *text.at == '\t'))
-		text = span_from(text, 1);
-	while (text.len && strchr(" \t\r", text.at[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 /* What stands behind //, or false. */
 static bool comment_of(struct span line, struct span *ret_comment)
 {
-	line = without_blanks(line);
+	if (line.len && line.at[line.len - 1] == '\r')
+		line.len--;
+	line = span_trim(line);
 	if (!span_starts(line, "//"))
 		return false;
-	*ret_comment = without_blanks(span_from(line, 2));
+	*ret_comment = span_trim(span_from(line, 2));
 	return true;
 }
 
@@ -46,8 +31,7 @@ static struct span find_help(struct span text)
 {
 	struct span line, comment;
 
-	while (text.len) {
-		line = next_line_of(&text);
+	while (next_line(&text, &line)) {
 		if (comment_of(line, &comment) && comment.len && *comment.at != '@')
 			return comment;
 	}
@@ -58,7 +42,7 @@ static void take_labels(struct script_map *map, struct span labels)
 {
 	for (uint32_t part = 0; labels.len && part < map->keys; part++) {
 		const uint8_t *comma = memchr(labels.at, ',', labels.len);
-		struct span name = without_blanks(
+		struct span name = span_trim(
 			span_first(labels, comma ? (size_t)(comma - labels.at) : labels.len));
 
 		if (name.len)
@@ -74,9 +58,8 @@ static void take_tag(struct scripted *script, struct span tag)
 	const uint8_t *colon = memchr(tag.at, ':', tag.len);
 	struct span head = span_first(tag, colon ? (size_t)(colon - tag.at) : tag.len);
 	const uint8_t *open = memchr(head.at, '[', head.len), *end = memchr(head.at, ']', head.len);
-	struct span name =
-		without_blanks(span_first(head, open ? (size_t)(open - head.at) : head.len));
-	struct span help = colon ? without_blanks(span_from(tag, head.len + 1)) : (struct span){};
+	struct span name = span_trim(span_first(head, open ? (size_t)(open - head.at) : head.len));
+	struct span help = colon ? span_trim(span_from(tag, head.len + 1)) : (struct span){};
 
 	for (uint32_t i = 0; i < script->maps; i++) {
 		struct script_map *map = &script->map[i];
@@ -97,8 +80,7 @@ static void read_comments(struct scripted *script)
 
 	snprintf(script->help, sizeof(script->help), "%.*s",
 		 (int)(help.len < HELP_BYTES ? help.len : HELP_BYTES), (const char *)help.at);
-	while (text.len) {
-		line = next_line_of(&text);
+	while (next_line(&text, &line)) {
 		if (comment_of(line, &comment) && comment.len && *comment.at == '@')
 			take_tag(script, comment);
 	}
@@ -189,8 +171,9 @@ static void on_compiler_line(void *ctx, struct span type, struct span line)
 	if (span_is(type, "description")) {
 		take_description(compiling->script, line);
 		compiling->is_described = true;
-	} else if (span_is(type, "message")) {
-		scripted_add_message(&compiling->said, line);
+	} else if (span_is(type, "message") && !compiling->said.len) {
+		/* the first line says what; the rest is the script's text and a marker */
+		boxed_text(line, &compiling->said);
 	}
 }
 
@@ -379,18 +362,4 @@ void scripted_job(const struct scripted *script, bool check, struct buf *out)
 	json_object_end(&json);
 	json_key_bool(&json, "check", check);
 	json_object_end(&json);
-}
-
-void scripted_add_message(struct buf *out, struct span line)
-{
-	const struct json_node *root = NULL;
-	struct arena arena;
-	const char *text;
-
-	arena_init(&arena, SCRIPT_LINE_ARENA);
-	/* the first line says what; the rest is the script's text and a marker */
-	if (!out->len && !json_read(line, &arena, &root, NULL) &&
-	    (text = json_get_text(root, "data")))
-		buf_str(out, text);
-	arena_done(&arena);
 }

@@ -21,15 +21,6 @@ static bool same_word(struct span text, const char *word)
 	return true;
 }
 
-static struct span trim(struct span text)
-{
-	while (text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
-		text = span_from(text, 1);
-	while (text.len && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 static unsigned digit_of(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -75,7 +66,7 @@ static int take_header(struct http_reply *reply, struct span line)
 	if (!colon)
 		return -EPROTO;
 	name = span_first(line, (size_t)(colon - line.at));
-	value = trim(span_from(line, name.len + 1));
+	value = span_trim(span_from(line, name.len + 1));
 	if (same_word(name, "content-length")) {
 		if (!read_number(value, 10, &reply->left))
 			return -EPROTO;
@@ -108,7 +99,7 @@ static int take_chunk_size(struct http_reply *reply, struct span line)
 
 	if (extension)
 		line = span_first(line, (size_t)(extension - line.at));
-	if (!read_number(trim(line), 16, &reply->left))
+	if (!read_number(span_trim(line), 16, &reply->left))
 		return -EPROTO;
 	reply->stage = reply->left ? REPLY_CHUNK : REPLY_TRAILERS;
 	reply->lines = 0;
