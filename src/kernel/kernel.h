@@ -204,6 +204,14 @@ int object_attach_place(struct object *object, const char *program, const struct
 int object_attach_places(struct object *object, const char *program,
 			 const struct user_place *places, uint32_t count, struct err *why);
 
+/*
+ * The same for a place of a USDT probe (base/usdt.h) in an open file: its arguments are read by libbpf's usdt.bpf.h. The program's
+ * section is "usdt" without a target.
+ */
+struct usdt_place;
+int object_attach_usdt(struct object *object, const char *program, int file,
+		       const struct usdt_place *place, struct err *why);
+
 /* stat of a path through the broker (a cgroup directory's inode number). */
 int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
 

@@ -9,6 +9,7 @@ enum {
 	OBJECT_HOOKS = 96,
 	OBJECT_ALTERNATIVES = 128,
 	OBJECT_LINKS = 512,
+	OBJECT_USDT_SPECS = 256, /* BPF_USDT_MAX_SPEC_CNT */
 	OBJECT_READERS = 288,
 	OBJECT_SETTINGS = 320,
 };
@@ -74,6 +75,7 @@ struct object {
 	struct object_link link[OBJECT_LINKS];
 	uint32_t links;
 	uint32_t usdt_places; /* entries of __bpf_usdt_specs that are in use */
+	uint64_t usdt_hash[OBJECT_USDT_SPECS]; /* of each */
 	struct object_reader reader[OBJECT_READERS];
 	uint32_t readers;
 	struct {

@@ -42,7 +42,7 @@ struct folio___flags {
 #pragma clang attribute pop
 
 /* include/linux/page-flags.h; their numbers depend on the configuration */
-enum pageflags { PG_head, PG_swapbacked };
+enum pageflags { PG_head, PG_swapbacked, PG_uptodate, PG_writeback };
 
 static __always_inline bool folio_has_flag(struct folio *folio, __u32 number)
 {

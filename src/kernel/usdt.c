@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "base/usdt.h"
 
 enum { SPEC_CONSTANT, SPEC_REGISTER, SPEC_MEMORY };
@@ -37,8 +38,10 @@ _Static_assert(sizeof(struct spec) == 208, "as libbpf lays it out");
 
 static int spec_of(const struct usdt_place *place, struct spec *ret_spec)
 {
-	struct spec spec = {.args = (int16_t)place->arg_count};
+	struct spec spec;
 
+	memset(&spec, 0, sizeof(spec)); /* (its padding, too: specs are compared) */
+	spec.args = (int16_t)place->arg_count;
 	for (uint32_t i = 0; i < place->arg_count; i++) {
 		const struct usdt_arg *arg = &place->args[i];
 
@@ -54,7 +57,7 @@ static int spec_of(const struct usdt_place *place, struct spec *ret_spec)
 			.shift = (uint8_t)(64 - arg->size * 8),
 		};
 	}
-	*ret_spec = spec;
+	memcpy(ret_spec, &spec, sizeof(spec));
 	return 0;
 }
 
@@ -65,23 +68,42 @@ static int write_spec(struct object *object, const struct usdt_place *place, uin
 	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, "__bpf_usdt_specs");
 	uint32_t id = object->usdt_places;
 	struct spec spec;
+	uint64_t hash;
 	int error;
 
 	*ret_cookie = 0;
 	if (!map)
 		return 0;
-	if (bpf_map__value_size(map) != sizeof(spec) || id >= bpf_map__max_entries(map))
-		return err_set(why, -E2BIG,
-			       "its table of arguments is too small, or of another libbpf");
 	error = spec_of(place, &spec);
 	if (error)
 		return err_set(why, error, "arguments in indexed memory are not read yet");
+	/* copies of one program have the same arguments: one entry for all */
+	hash = hash_bytes(&spec, sizeof(spec), 1);
+	for (uint32_t i = 0; i < object->usdt_places; i++)
+		if (object->usdt_hash[i] == hash) {
+			*ret_cookie = i;
+			return 0;
+		}
+	if (bpf_map__value_size(map) != sizeof(spec) || id >= bpf_map__max_entries(map) ||
+	    id >= OBJECT_USDT_SPECS)
+		return err_set(why, -E2BIG,
+			       "its table of arguments is too small, or of another libbpf");
 	if (bpf_map_update_elem(bpf_map__fd(map), &id, &spec, BPF_ANY))
 		return err_set(why, -errno, "cannot write its table of arguments: %s",
 			       err_name(errno));
-	object->usdt_places++;
+	object->usdt_hash[object->usdt_places++] = hash;
 	*ret_cookie = id;
 	return 0;
+}
+
+int object_attach_usdt(struct object *object, const char *program, int file,
+		       const struct usdt_place *found, struct err *why)
+{
+	struct user_place place = {
+		.file = file, .offset = found->offset, .semaphore = found->semaphore};
+	int error = write_spec(object, found, &place.cookie, why);
+
+	return error ? error : object_attach_place(object, program, &place, why);
 }
 
 static int attach_one(struct object *object, uint32_t index, int program, int file,

@@ -5,7 +5,8 @@
  * A wait begins when a thread is woken (sched_wakeup, sched_wakeup_new) or is put off the CPU although
  * it could go on (sched_switch: state running, or preempted). It ends when sched_switch puts the thread on
  * a CPU; moving it to another CPU's queue in between does not interrupt the wait. A thread that is woken
- * while it still runs has not waited. The sum is field 2 of /proc/PID/schedstat.
+ * while it still runs has not waited; one that was put off just before it would have slept waits already, and goes on
+ * waiting when it is woken. The sum is field 2 of /proc/PID/schedstat.
  *
  * The beginning is kept in a table by thread. An entry is made when a thread waits for the first time
  * and then written in place, so that a wait costs two look-ups and no insertion. It goes when the thread
@@ -54,9 +55,33 @@ static __always_inline void wait_ends(bool typed, struct task_struct *task,
 	wait_ended(typed, task, prev, wait_ns);
 }
 
+/* CONFIG_SCHED_INFO */
+struct sched_info___queued {
+	unsigned long pcount;
+	unsigned long long last_queued;
+} __attribute__((preserve_access_index));
+
+struct task_struct___queued {
+	struct sched_info___queued sched_info;
+} __attribute__((preserve_access_index));
+
+/*
+ * Was it in a queue before it was woken? What comes into a queue is given the time when it did (sched_info_enqueue); what was
+ * put off while its state said that it sleeps is not (sched_info_depart). Kernels that keep no such times count nothing else
+ * there either.
+ */
+static __always_inline bool wait_goes_on(bool typed, struct task_struct *task)
+{
+	struct task_struct___queued *queued = (void *)task;
+
+	return bpf_core_field_exists(queued->sched_info.last_queued) &&
+	       !READ_FIELD(typed, queued, sched_info.last_queued) &&
+	       READ_FIELD(typed, queued, sched_info.pcount);
+}
+
 static __always_inline int wait_on_wakeup(bool typed, struct task_struct *task)
 {
-	if (!task_on_cpu(typed, task))
+	if (!task_on_cpu(typed, task) && !wait_goes_on(typed, task))
 		wait_begins(READ_FIELD(typed, task, pid), bpf_ktime_get_ns());
 	return 0;
 }

@@ -56,6 +56,7 @@ static enum unit unit_of(enum column_type type)
 	case COLUMN_INODE_PATH:
 	case COLUMN_TEXT:
 	case COLUMN_ARGV:
+	case COLUMN_COMMAND:
 	case COLUMN_ENUM:
 	case COLUMN_HEX:
 	case COLUMN_HISTOGRAM: return UNIT_TEXT;
@@ -176,7 +177,7 @@ static bool is_owner(const struct schema *schema, uint32_t index)
 static bool is_open_ended(const struct column *column)
 {
 	return column->type == COLUMN_TEXT || column->type == COLUMN_ARGV ||
-	       column->type == COLUMN_INODE_PATH;
+	       column->type == COLUMN_COMMAND || column->type == COLUMN_INODE_PATH;
 }
 
 /* Where a second owner-like column goes: printed as a plain number or text, under its own name. */

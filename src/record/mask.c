@@ -527,3 +527,13 @@ void argv_join(struct span raw, struct buf *out)
 	buf_done(&words);
 	buf_done(&texts);
 }
+
+void mask_command(struct span line, struct buf *out)
+{
+	struct buf words;
+
+	buf_init(&words, out->cap);
+	mask_line(line, 0, &words);
+	mask_secrets(buf_as_span(&words), out);
+	buf_done(&words);
+}

@@ -14,6 +14,9 @@
 /* Arguments separated by 0 -> one line as a shell would take it, masked. Zeros at the end are left out. */
 void argv_join(struct span raw, struct buf *out);
 
+/* A line as it was typed, masked; what it says is not quoted anew. */
+void mask_command(struct span line, struct buf *out);
+
 /* Any text: URL, header, connection string, JSON. */
 void mask_secrets(struct span text, struct buf *out);
 

@@ -243,6 +243,19 @@ static int set_argv(const struct fill *fill, uint32_t to, struct span raw)
 	return error;
 }
 
+static int set_command(const struct fill *fill, uint32_t to, struct span raw)
+{
+	struct buf masked;
+	int error;
+
+	raw.len = strnlen((const char *)raw.at, raw.len);
+	buf_init(&masked, ARGV_BYTES);
+	mask_command(raw, &masked);
+	error = record_set_text(fill->record, to, buf_as_span(&masked), fill->arena);
+	buf_done(&masked);
+	return error;
+}
+
 static int set_histogram(const struct fill *fill, uint32_t to, const struct column *column)
 {
 	uint64_t slot[METRIC_SLOTS], sum;
@@ -317,6 +330,7 @@ static int fill_column(const struct fill *fill, const struct column *column, uin
 	case COLUMN_INODE_PATH:
 		return record_set_text(record, to, up_to_zero(bytes_of(fill, column)), fill->arena);
 	case COLUMN_ARGV: return set_argv(fill, to, bytes_of(fill, column));
+	case COLUMN_COMMAND: return set_command(fill, to, bytes_of(fill, column));
 	case COLUMN_IP: return set_address(fill, to, fill->raw + column->offset);
 	case COLUMN_SOCK_COOKIE: return number ? set_number_text(fill, to, number, false) : 0;
 	case COLUMN_HEX: return set_number_text(fill, to, number, true);

@@ -67,6 +67,7 @@ static const struct rule {
 	[COLUMN_PERCENT] = {"percent", SHAPE_NUMBER | SHAPE_REAL, SIZE_ANY, 0, "a number"},
 	[COLUMN_TEXT] = {"text", SHAPE_TEXT, 0, 0, "a char array"},
 	[COLUMN_ARGV] = {"argv", SHAPE_TEXT, 0, 0, "a char array"},
+	[COLUMN_COMMAND] = {"command", SHAPE_TEXT, 0, 0, "a char array"},
 	[COLUMN_BOOL] = {"bool", SHAPE_NUMBER, SIZE_ANY, 0, "a bool or an integer"},
 	[COLUMN_ENUM] = {"enum", SHAPE_NUMBER, SIZE_ANY, 0, "an integer"},
 	[COLUMN_HEX] = {"hex", SHAPE_NUMBER, SIZE_ANY, 0, "an integer"},

@@ -49,6 +49,7 @@ enum column_type {
 	COLUMN_PERCENT, /* double or integer */
 	COLUMN_TEXT, /* char[], ends at the first 0; empty = absent */
 	COLUMN_ARGV, /* char[], arguments separated by 0: joined by blanks, quoted where needed, secrets masked */
+	COLUMN_COMMAND, /* char[], ends at the first 0: a line as it was typed, secrets masked; empty = absent */
 	COLUMN_BOOL, /* true or absent */
 	COLUMN_ENUM, /* integer -> text, from the tag: "enum=1:established,2:syn_sent" ; others absent */
 	COLUMN_HEX, /* integer, printed as 0x..., also when 0 */

@@ -9,6 +9,7 @@
 #include "world/process/process.h"
 #include "world/socket/network.h"
 #include "world/socket/socket.h"
+#include "world/symbol/kernel_symbols.h"
 #include "world/world.h"
 
 enum { WORLD_NAME_TEXT = 64, WORLD_MOUNTS_BYTES = 64 * 1024, WORLD_NAMES = 1024 };
@@ -40,6 +41,7 @@ struct world {
 	struct sockets sockets;
 	struct networks networks;
 	struct map devices, interfaces; /* number -> struct short_name */
+	struct kernel_symbols symbols;
 
 	uint32_t cgroup1; /* see world_cgroup1() */
 	uint32_t hierarchy; /* its number in the kernel */

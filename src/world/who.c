@@ -132,6 +132,14 @@ struct resolver *world_resolver(struct world *world)
 	return &world->resolver;
 }
 
+/* (of processes: whoever reads their programs) */
+static struct span resolve_symbol(void *ctx, uint32_t pid, uint64_t addr)
+{
+	struct world *world = ctx;
+
+	return pid ? (struct span){} : kernel_symbols_name(&world->symbols, world->kernel, addr);
+}
+
 void world_set_resolver(struct world *world)
 {
 	world->resolver = (struct resolver){
@@ -141,6 +149,7 @@ void world_set_resolver(struct world *world)
 		.peer = world_resolve_peer,
 		.device = world_device,
 		.interface = world_interface,
+		.symbol = resolve_symbol,
 		.node = span_of(world->node),
 	};
 }

@@ -263,6 +263,7 @@ void world_free(struct world *world)
 	processes_done(&world->processes);
 	map_done(&world->devices);
 	map_done(&world->interfaces);
+	kernel_symbols_done(&world->symbols);
 	free(world->mountinfo);
 	free(world);
 }

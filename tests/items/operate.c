@@ -286,6 +286,82 @@ static void shm(void)
 	leave();
 }
 
+/* A number of /proc/vmstat; 0 = there is none. */
+static long vmstat(const char *name)
+{
+	FILE *file = fopen("/proc/vmstat", "r");
+	char line[128], field[64];
+	long number = 0, found = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %ld", field, &number) == 2 && !strcmp(field, name))
+			found = number;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Says how many pages the kernel moved. */
+static void migrate(void)
+{
+	long before = vmstat("pgmigrate_success");
+
+	compact();
+	printf("%ld\n", vmstat("pgmigrate_success") - before);
+}
+
+/* A file that holds swap space (Documentation: mkswap(8)); its name in `file`. False: nothing can be swapped here. */
+static bool swap_on(char file[4096], long pages)
+{
+	static char head[4096];
+	uint32_t *fields = (uint32_t *)(head + 1024);
+	int fd;
+
+	snprintf(file, 4096, "%s/sonde-swap-XXXXXX", folder());
+	fd = (int)must(mkostemp(file, 0), file);
+	fields[0] = 1; /* version */
+	fields[1] = (uint32_t)pages - 1; /* last page */
+	memcpy(head + 4096 - 10, "SWAPSPACE2", 10);
+	for (long i = 0; i < pages; i++)
+		must(write(fd, i ? big : head, 4096), "write");
+	fsync(fd);
+	close(fd);
+	return syscall(SYS_swapon, file, 0) == 0;
+}
+
+static void touch(volatile char *pages)
+{
+	for (long i = 0; i < count; i++)
+		pages[i * 4096] += 1;
+}
+
+/* Pages are pushed out, and N of them wanted again in the group. Says how many came back, as the kernel counts them. */
+static void swap(void)
+{
+	size_t bytes = (size_t)count * 4096;
+	char file[4096], *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool is_on = swap_on(file, count * 4 + 64);
+	long before;
+
+	madvise(pages, bytes, MADV_NOHUGEPAGE);
+	touch(pages);
+	/* written out, they are still at hand; mapped once more and unchanged, they are let go at once */
+	for (int i = 0; is_on && i < 3; i++) {
+		madvise(pages, bytes, 21 /* MADV_PAGEOUT */);
+		sync();
+		for (long page = 0; i < 2 && page < count; page++)
+			(void)((volatile char *)pages)[page * 4096];
+	}
+	before = vmstat("pswpin");
+	enter();
+	touch(pages);
+	leave();
+	printf("%ld\n", vmstat("pswpin") - before);
+	syscall(SYS_swapoff, file);
+	unlink(file);
+}
+
 static void epoll_items(void)
 {
 	int epoll = (int)must(epoll_create1(0), "epoll"), pipes[2];
@@ -459,6 +535,111 @@ static void sent_bytes(void)
 		must(recv(peer, &byte, 1, 0), "recv");
 }
 
+/* N connections come to who listens in the group, and nobody accepts them. */
+static void queue(void)
+{
+	struct sockaddr_in address;
+	int server, *fd = calloc((size_t)count, sizeof(*fd));
+
+	enter();
+	server = listener(&address);
+	leave();
+	for (long i = 0; i < count; i++) {
+		fd[i] = (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+		must(connect(fd[i], (void *)&address, sizeof(address)), "connect");
+	}
+	close(server);
+}
+
+/* The same; says how long the queues were together: 0 + 1 + ... */
+static void queue_lengths(void)
+{
+	queue();
+	printf("%ld\n", count * (count - 1) / 2);
+}
+
+/* One that is sent to and does not read, until it can take no more: N times. */
+static void zero_windows(void)
+{
+	struct sockaddr_in address;
+	int server = listener(&address), bytes = 4096;
+	struct linger at_once = {1, 0};
+
+	setsockopt(server, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	enter();
+	for (long i = 0; i < count; i++) {
+		int fd = (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket"), peer;
+		struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+		must(connect(fd, (void *)&address, sizeof(address)), "connect");
+		peer = (int)must(accept(server, NULL, NULL), "accept");
+		while (poll(&room, 1, 100) == 1)
+			if (send(fd, big, sizeof(big), MSG_DONTWAIT) < 0)
+				break;
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		close(fd);
+		close(peer);
+	}
+	leave();
+}
+
+/* Another program N times in the group; `words` ends with NULL. What it says is not wanted. */
+static void run_in_group(const char *const *words, const char *input)
+{
+	int to[2], nowhere = open("/dev/null", O_RDWR);
+
+	must(pipe(to), "pipe");
+	if (must(fork(), "fork") == 0) {
+		enter();
+		dup2(to[0], 0);
+		dup2(nowhere, 1);
+		dup2(nowhere, 2);
+		close(to[1]);
+		execvp(words[0], (char **)words);
+		_exit(127);
+	}
+	close(to[0]);
+	while (*input)
+		input += must(write(to[1], input, strlen(input)), "write");
+	close(to[1]);
+	close(nowhere);
+}
+
+static bool is_there(const char *path)
+{
+	return access(path, X_OK) == 0;
+}
+
+/* (This program is linked statically: its own C library is not the one that programs share.) Says how many names. */
+static void resolve(void)
+{
+	static const char *const words[] = {"getent", "ahosts", "127.0.0.1", NULL};
+	bool can = is_there("/usr/bin/getent");
+
+	for (long i = 0; can && i < count; i++) {
+		run_in_group(words, "");
+		wait(NULL);
+	}
+	printf("%ld\n", can ? count : 0);
+}
+
+/* Lines typed into bash. Says how many. */
+static void type_lines(void)
+{
+	static const char *const words[] = {"bash", "--norc", "--noprofile", "-i", NULL};
+	bool can = is_there("/bin/bash");
+	char lines[8192] = "";
+
+	for (long i = 0; i < count && i < 1000; i++)
+		snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines), ": %ld\n", i);
+	signal(SIGPIPE, SIG_IGN);
+	if (can) {
+		run_in_group(words, lines);
+		wait(NULL);
+	}
+	printf("%ld\n", can ? count : 0);
+}
+
 /* One byte there, one byte back, N times, both ends in the group. */
 static void ping_pong(void)
 {
@@ -551,6 +732,8 @@ static const struct {
 	{"cached_read", cached_reads},
 	{"new_page", new_pages},
 	{"compact", compact},
+	{"migrate", migrate},
+	{"swap", swap},
 	{"shrink", shrink},
 	{"shm", shm},
 	{"epoll", epoll_items},
@@ -565,6 +748,11 @@ static const struct {
 	{"connect", connects},
 	{"refused", refused},
 	{"send", sent_bytes},
+	{"queue", queue},
+	{"queue_lengths", queue_lengths},
+	{"zero_windows", zero_windows},
+	{"resolve", resolve},
+	{"type", type_lines},
 	{"unheard", unheard},
 	{"ping_pong", ping_pong},
 	{"lost", lost},

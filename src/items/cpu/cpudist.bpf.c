@@ -10,6 +10,9 @@
 #include "kernel/filter.bpf.h"
 #include "kernel/read.bpf.h"
 
+#define SINCE_THREADS 65536
+#include "kernel/since.bpf.h"
+
 ITEM("cpu", "off", "how long threads stay on a CPU, and away from it");
 
 enum { TASK_DEAD = 0x80 };
@@ -23,28 +26,17 @@ METRIC_HISTOGRAM(
 	"name=cpudist_off;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time from leaving a "
 	"CPU to the next one");
 
-/* tid -> when it came to where it is (ktime, ns). Deleted when the thread is dead. */
-PER_THREAD(since, __u64, 65536);
-
 static __always_inline void leaves(bool typed, struct task_struct *task, void *metric, __u64 now,
 				   bool dies)
 {
 	__u32 tid = READ_FIELD(typed, task, pid);
-	__u64 *came, took_ns;
 	struct owner owner;
+	__u64 took_ns;
 
-	if (!tid)
-		return; /* idle */
-	came = bpf_map_lookup_elem(&since, &tid);
-	if (!came) {
-		if (!dies)
-			map_set(&since, &tid, &now, BPF_ANY);
+	if (!tid) /* idle */
 		return;
-	}
-	took_ns = now - *came;
-	*came = now;
-	if (dies)
-		bpf_map_delete_elem(&since, &tid);
+	if (!(dies ? since_ends(tid, now, &took_ns) : since_turns(tid, now, &took_ns)))
+		return;
 	if (!filter_task(task))
 		return;
 	owner = read_owner(typed, task);

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
-#include "items/exporter/kallsyms.h"
+#include "base/kallsyms.h"
 
 enum {
 	CGROUPS = 65536, /* known by id */

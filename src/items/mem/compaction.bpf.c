@@ -7,6 +7,7 @@
  */
 #include "kernel/filter.bpf.h"
 #include "kernel/read.bpf.h"
+#include "kernel/since.bpf.h"
 
 ITEM("mem", "off", "time spent moving pages together for large allocations");
 
@@ -24,36 +25,23 @@ struct run {
 METRIC_HISTOGRAM(compaction, struct run, 4096,
 		 "unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time of one run over a zone");
 
-/* tid -> when its run began (ktime, ns). Deleted at its end. */
-PER_THREAD(since, __u64, 4096);
-
-static __always_inline int begins(void)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 now = bpf_ktime_get_ns();
-
-	if (filter_current())
-		map_set(&since, &tid, &now, BPF_ANY);
-	return 0;
-}
-
 static __always_inline int ends(int result)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *began = bpf_map_lookup_elem(&since, &tid);
 	struct run run = {.result = result};
+	__u64 took_ns;
 
-	if (!began)
+	if (!since_current_ends(&took_ns))
 		return 0;
 	run.owner = read_owner_of_current();
-	histogram_add(&compaction, &run, bpf_ktime_get_ns() - *began);
-	bpf_map_delete_elem(&since, &tid);
+	histogram_add(&compaction, &run, took_ns);
 	return 0;
 }
 
 ON_TRACEPOINT(mm_compaction_begin, "")
 {
-	return begins();
+	if (filter_current())
+		since_current_begins();
+	return 0;
 }
 
 /* Since abd4349ff9b8 ("mm/compaction: make full use of ..."), 5.18, its control structure comes first. */

@@ -7,6 +7,7 @@
  */
 #include "kernel/filter.bpf.h"
 #include "kernel/read.bpf.h"
+#include "kernel/since.bpf.h"
 
 ITEM("mem", "off", "time that threads spend freeing memory before they get some");
 
@@ -25,31 +26,16 @@ METRIC_HISTOGRAM(
 METRIC_COUNTER(freed, struct reclaim, 4096,
 	       "name=direct_reclaim_pages;help=pages that were freed that way");
 
-/* tid -> when its reclaim began (ktime, ns). Deleted at its end. */
-PER_THREAD(since, __u64, 16384);
-
-static __always_inline int begins(void)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 now = bpf_ktime_get_ns();
-
-	if (filter_current())
-		map_set(&since, &tid, &now, BPF_ANY);
-	return 0;
-}
-
 static __always_inline int ends(enum cause cause, unsigned long pages)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *began = bpf_map_lookup_elem(&since, &tid);
 	struct reclaim reclaim = {.cause = cause};
+	__u64 took_ns;
 
-	if (!began)
+	if (!since_current_ends(&took_ns))
 		return 0;
 	reclaim.owner = read_owner_of_current();
-	histogram_add(&took, &reclaim, bpf_ktime_get_ns() - *began);
+	histogram_add(&took, &reclaim, took_ns);
 	counter_add(&freed, &reclaim, pages);
-	bpf_map_delete_elem(&since, &tid);
 	return 0;
 }
 
@@ -57,7 +43,9 @@ static __always_inline int ends(enum cause cause, unsigned long pages)
 #define ON_RECLAIM(reclaim, cause)                                                                 \
 	ON_TRACEPOINT(mm_vmscan_##reclaim##_begin, "")                                             \
 	{                                                                                          \
-		return begins();                                                                   \
+		if (filter_current())                                                              \
+			since_current_begins();                                                    \
+		return 0;                                                                          \
 	}                                                                                          \
 	ON_TRACEPOINT(mm_vmscan_##reclaim##_end, "long unsigned int", unsigned long pages)         \
 	{                                                                                          \

@@ -8,6 +8,7 @@
  */
 #include "kernel/item.bpf.h"
 #include "kernel/read.bpf.h"
+#include "kernel/since.bpf.h"
 
 ITEM("mem", "off", "time and yield of the kernel's caches when memory is asked back");
 
@@ -26,9 +27,6 @@ METRIC_HISTOGRAM(
 	"name=shrinkers;unit=seconds;scale=1e-9;buckets=log2:1us..16s;help=time of one call");
 METRIC_COUNTER(freed, struct cache, 512, "name=shrinkers_freed;help=objects that were freed");
 
-/* tid -> when its call began (ktime, ns). Deleted at its end. Shrinkers do not nest. */
-PER_THREAD(since, __u64, 4096);
-
 static __always_inline struct cache cache_of(struct shrinker *shrinker)
 {
 	struct cache cache = {};
@@ -43,26 +41,21 @@ static __always_inline struct cache cache_of(struct shrinker *shrinker)
 
 ON_TRACEPOINT(mm_shrink_slab_start, "struct shrinker *")
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 now = bpf_ktime_get_ns();
-
-	map_set(&since, &tid, &now, BPF_ANY);
+	since_current_begins(); /* (shrinkers do not nest) */
 	return 0;
 }
 
 ON_TRACEPOINT(mm_shrink_slab_end, "struct shrinker *,int,int", struct shrinker *shrinker, int node,
 	      int freed_objects)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *began = bpf_map_lookup_elem(&since, &tid);
 	struct cache cache;
+	__u64 took_ns;
 
-	if (!began)
+	if (!since_current_ends(&took_ns))
 		return 0;
 	cache = cache_of(shrinker);
-	histogram_add(&took, &cache, bpf_ktime_get_ns() - *began);
+	histogram_add(&took, &cache, took_ns);
 	if (freed_objects > 0)
 		counter_add(&freed, &cache, freed_objects);
-	bpf_map_delete_elem(&since, &tid);
 	return 0;
 }

@@ -16,5 +16,7 @@ void kallsyms_free(struct kallsyms *kallsyms);
 /* `nearest`: the last symbol at or below; else one that begins exactly there. `kallsyms` may be NULL. */
 bool kallsyms_find(const struct kallsyms *kallsyms, uint64_t addr, bool nearest,
 		   struct span *ret_name);
+/* Where the symbol begins that kallsyms_find(nearest) tells; 0 = there is none. */
+uint64_t kallsyms_begin(const struct kallsyms *kallsyms, uint64_t addr);
 /* 0 = there is none. */
 uint64_t kallsyms_address(const struct kallsyms *kallsyms, const char *name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* kallsyms - the kernel's symbols by address and by name. */
-#include "items/exporter/kallsyms.h"
+#include "base/kallsyms.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -113,8 +113,8 @@ void kallsyms_free(struct kallsyms *kallsyms)
 	free(kallsyms);
 }
 
-bool kallsyms_find(const struct kallsyms *kallsyms, uint64_t addr, bool nearest,
-		   struct span *ret_name)
+/* How many begin at or below. */
+static size_t up_to(const struct kallsyms *kallsyms, uint64_t addr)
 {
 	size_t low = 0, high = kallsyms ? kallsyms->count : 0;
 
@@ -126,6 +126,21 @@ bool kallsyms_find(const struct kallsyms *kallsyms, uint64_t addr, bool nearest,
 		else
 			high = middle;
 	}
+	return low;
+}
+
+uint64_t kallsyms_begin(const struct kallsyms *kallsyms, uint64_t addr)
+{
+	size_t low = up_to(kallsyms, addr);
+
+	return low ? kallsyms->symbol[low - 1].addr : 0;
+}
+
+bool kallsyms_find(const struct kallsyms *kallsyms, uint64_t addr, bool nearest,
+		   struct span *ret_name)
+{
+	size_t low = up_to(kallsyms, addr);
+
 	if (!low || (!nearest && kallsyms->symbol[low - 1].addr != addr))
 		return false;
 	*ret_name = span_of(kallsyms->names.at + kallsyms->symbol[low - 1].name);
