@@ -134,9 +134,34 @@ static void any_bytes_are_survived(void **state)
 	}
 }
 
+/* A typed line stays as it was typed; only the secrets go. */
+static void typed_lines(void **state)
+{
+	static const char *const typed[][2] = {
+		{"ls -l 'my file'", "ls -l 'my file'"},
+		{"mysql -u root -pSECRET shop", "mysql -u root -p*** shop"},
+		{"PGPASSWORD=x psql | less", "PGPASSWORD=*** psql | less"},
+		{"curl -H 'Authorization: Bearer abc' http://u:pw@host/",
+		 "curl -H 'Authorization: Bearer ***' http://u:***@host/"},
+		{"exit", "exit"},
+		{"", ""},
+	};
+	struct buf out;
+
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < sizeof(typed) / sizeof(*typed); i++) {
+		buf_clear(&out);
+		mask_command(span_of(typed[i][0]), &out);
+		if (!span_is(buf_as_span(&out), typed[i][1]))
+			fail_msg("'%s' became '%.*s'", typed[i][0], (int)out.len, out.at);
+	}
+	buf_done(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(typed_lines),
 		cmocka_unit_test(command_lines_lose_their_secrets),
 		cmocka_unit_test(texts_lose_their_secrets),
 		cmocka_unit_test(any_bytes_are_survived),

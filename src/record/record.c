@@ -196,7 +196,8 @@ static int set_group(const struct fill *fill, uint32_t to, uint64_t id)
 	struct who who = {};
 	struct span name;
 
-	if (!id || !fill->resolver->cgroup || !fill->resolver->cgroup(fill->resolver->ctx, id, &who))
+	if (!id || !fill->resolver->cgroup ||
+	    !fill->resolver->cgroup(fill->resolver->ctx, id, &who))
 		return 0;
 	name = who.container.len ? who.container : who.service.len ? who.service : who.cgroup;
 	return record_set_text(fill->record, to, name, fill->arena);
