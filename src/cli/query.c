@@ -23,7 +23,10 @@ const struct option_help query_options[] = {
 	{"--step TIME", "PromQL, or records summed up: at every such step from --from to --to"},
 	{"--by a,b,c", "records summed up by these columns: counts, sums, percentiles; the "
 		       "greatest counts first"},
-	{"--order asc|desc", "records: oldest first, or newest first (default)"},
+	{"--against-from TIME", "with --by: compare with a second range that begins there"},
+	{"--against-to TIME", "and ends there (default: --from)"},
+	{"--order asc|desc", "records: oldest first, or newest first (default); with --by: the "
+			     "number by which the first are chosen, as duration_ns_p99"},
 	{"-n, --rows N", "records at most (default 100)"},
 	{"--columns a,b,c", "records: these columns"},
 	{"--json", "one JSON object a line"},
@@ -44,7 +47,8 @@ static const char *param(const struct options *options, const char *name)
 
 static bool params_are_known(const struct options *options)
 {
-	static const char *const known[] = {"from", "to", "step", "order", "time"};
+	static const char *const known[] = {"from", "to",           "step",      "order",
+					     "time", "against_from", "against_to"};
 
 	for (size_t i = 0; i < options->params; i++) {
 		size_t len = strcspn(options->param[i], "=");
@@ -247,34 +251,64 @@ static int print_records(struct client *client, const struct options *options, s
 
 /* ---- records summed up ---- */
 
-/* Every key that any of the groups has, each a column. */
+/* A column of groups: a key of theirs, or of what they were before. */
+struct group_column {
+	const struct json_node *example;
+	bool is_before;
+};
+
+static const struct json_node *before_of(const struct json_node *group)
+{
+	const struct json_node *before = json_get(group, "before");
+
+	return before && before->type == JSON_OBJECT ? before : NULL;
+}
+
+static size_t add_columns(struct group_column *column, size_t columns, const struct json_node *of,
+			  bool is_before)
+{
+	for (const struct json_node *node = of ? of->child : NULL; node; node = node->next) {
+		size_t k = 0;
+
+		if (node->type == JSON_OBJECT)
+			continue;
+		while (k < columns && (column[k].is_before != is_before ||
+				       !span_same(column[k].example->key, node->key)))
+			k++;
+		if (k == columns && columns < TABLE_COLUMNS)
+			column[columns++] = (struct group_column){node, is_before};
+	}
+	return columns;
+}
+
+/* Every key that any of the groups has, each a column; behind them those of the range compared with. */
 static void print_groups(const struct json_node *groups)
 {
-	const struct json_node *column[TABLE_COLUMNS];
+	struct group_column column[TABLE_COLUMNS];
 	size_t columns = 0;
 	struct table table;
 
 	table_init(&table);
 	for (const struct json_node *group = groups->child; group; group = group->next)
-		for (const struct json_node *node = group->child; node; node = node->next) {
-			size_t k = 0;
-
-			while (k < columns && !span_same(column[k]->key, node->key))
-				k++;
-			if (k == columns && columns < TABLE_COLUMNS)
-				column[columns++] = node;
-		}
+		columns = add_columns(column, columns, group, false);
+	for (const struct json_node *group = groups->child; group; group = group->next)
+		columns = add_columns(column, columns, before_of(group), true);
 	for (size_t k = 0; k < columns; k++) {
-		table.right[k] = column[k]->type == JSON_NUMBER;
-		table_head(&table, (const char *)column[k]->key.at);
+		char title[96];
+
+		snprintf(title, sizeof(title), "%s%s", (const char *)column[k].example->key.at,
+			 column[k].is_before ? "_before" : "");
+		table.right[k] = column[k].example->type == JSON_NUMBER;
+		table_head(&table, title);
 	}
 	for (const struct json_node *group = groups->child; group; group = group->next)
 		for (size_t k = 0; k < columns; k++) {
-			const char *name = (const char *)column[k]->key.at;
+			const char *name = (const char *)column[k].example->key.at;
+			const struct json_node *of = column[k].is_before ? before_of(group) : group;
 			struct buf text;
 
 			buf_init(&text, URL_BYTES);
-			print_value(&text, name, json_get(group, name));
+			print_value(&text, name, of ? json_get(of, name) : NULL);
 			table_cell(&table, buf_as_span(&text));
 			buf_done(&text);
 		}
@@ -298,6 +332,9 @@ static int ask_groups(struct client *client, const struct options *options)
 	add_param(&path, "from", param(options, "from"));
 	add_param(&path, "to", param(options, "to"));
 	add_param(&path, "step", param(options, "step"));
+	add_param(&path, "against_from", param(options, "against_from"));
+	add_param(&path, "against_to", param(options, "against_to"));
+	add_param(&path, "order", param(options, "order"));
 	add_param(&path, "filter", options->filter.len ? buf_text(&options->filter) : NULL);
 	answer = client_get(client, buf_text(&path), &status);
 	groups = answer ? json_get(answer, "groups") : NULL;

@@ -45,11 +45,18 @@ struct part {
 	struct sketch *sketch; /* owned; of a sketch or spread */
 };
 
+/* What one range says. */
+struct tally {
+	uint64_t count, errors;
+	struct part part[FIGURES];
+};
+
 struct group {
 	uint64_t step_ns;
 	struct value by[GROUPS_BY_MAX]; /* texts lie in `texts` */
-	uint64_t count, errors;
-	struct part part[FIGURES];
+	struct tally now;
+	struct tally *before; /* owned; NULL = nothing there */
+	double rank; /* number that the answer is ordered by */
 };
 
 struct groups {
@@ -60,6 +67,7 @@ struct groups {
 	struct arena texts;
 	size_t sketch_bytes;
 	uint64_t left_out;
+	bool is_before; /* records are of the range that is compared with */
 	struct figure figure[FIGURES];
 	size_t figures;
 	/* for the layout at hand */
@@ -272,29 +280,130 @@ static uint64_t number_at(const struct record *record, int at)
 	return at >= 0 && record->value[at].kind == VALUE_U64 ? record->value[at].u64 : 0;
 }
 
+static struct tally *tally_of(const struct groups *groups, struct group *group)
+{
+	if (!groups->is_before)
+		return &group->now;
+	if (!group->before)
+		group->before = calloc(1, sizeof(*group->before));
+	return group->before;
+}
+
 static void take_record(void *ctx, const struct record *record)
 {
 	struct groups *groups = ctx;
 	struct group *group;
+	struct tally *tally;
 	bool is_summary;
 
 	learn_layout(groups, record->layout);
 	group = group_of(groups, record);
-	if (!group) {
+	tally = group ? tally_of(groups, group) : NULL;
+	if (!tally) {
 		groups->left_out++;
 		return;
 	}
 	is_summary = groups->count_at >= 0 && record->value[groups->count_at].kind == VALUE_U64;
-	group->count += is_summary ? number_at(record, groups->count_at) : 1;
+	tally->count += is_summary ? number_at(record, groups->count_at) : 1;
 	if (groups->errors_at >= 0 && is_summary)
-		group->errors += number_at(record, groups->errors_at);
+		tally->errors += number_at(record, groups->errors_at);
 	else if (groups->error_at >= 0)
-		group->errors += record->value[groups->error_at].kind == VALUE_BOOL &&
+		tally->errors += record->value[groups->error_at].kind == VALUE_BOOL &&
 				 record->value[groups->error_at].truth;
 	for (uint32_t i = LAYOUT_FIRST; i < record->layout->count; i++)
 		if (groups->figure_of[i] >= 0 && record->value[i].kind != VALUE_ABSENT)
-			add_to_part(groups, &group->part[groups->figure_of[i]],
+			add_to_part(groups, &tally->part[groups->figure_of[i]],
 				    groups->figure[groups->figure_of[i]].kind, &record->value[i]);
+}
+
+/* Into the same groups; what could not be looked at there is said in the one answer. */
+static int read_before(struct store *store, struct groups *groups, struct past_query past,
+		       struct past_answer *answer, struct err *why)
+{
+	struct past_answer before = {};
+	int error;
+
+	past.from_ns = groups->query.against_from_ns;
+	past.to_ns = groups->query.against_to_ns;
+	groups->is_before = true;
+	groups->layout = NULL;
+	error = past_read(store, &past, take_record, groups, &before, why);
+	if (!error && before.is_partial && !answer->is_partial) {
+		answer->is_partial = true;
+		memcpy(answer->why_partial, before.why_partial, sizeof(answer->why_partial));
+	}
+	past_answer_done(&before);
+	return error;
+}
+
+/* ---- the order ---- */
+
+/* Does `name` end a figure's name with one of these? Then which; -1 = none. */
+static int end_of(const char *name, const struct figure *figure, const char *const *ends,
+		  size_t count)
+{
+	size_t len = strlen(figure->name);
+
+	if (strncmp(name, figure->name, len) != 0 || name[len] != '_')
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(name + len + 1, ends[i]))
+			return (int)i;
+	return -1;
+}
+
+/* The number called `name` in the answer. False = there is none of that name. */
+static bool rank_of(const struct groups *groups, const struct tally *tally, const char *name,
+		    double *ret_rank)
+{
+	static const char *const quantiles[] = {"p50", "p90", "p99"};
+	static const char *const spread[] = {"sum", "min", "max"};
+	static const double share[] = {0.5, 0.9, 0.99};
+
+	if (!strcmp(name, "count") || !strcmp(name, "errors")) {
+		*ret_rank = (double)(name[0] == 'c' ? tally->count : tally->errors);
+		return true;
+	}
+	for (size_t i = 0; i < groups->figures; i++) {
+		const struct figure *figure = &groups->figure[i];
+		const struct part *part = &tally->part[i];
+		int at;
+
+		if (!strcmp(name, figure->name) && figure->kind <= FIGURE_MOST) {
+			*ret_rank = (double)(figure->kind == FIGURE_LEAST  ? part->least
+					     : figure->kind == FIGURE_MOST ? part->most
+									   : part->value);
+			return true;
+		}
+		at = end_of(name, figure, spread, 3);
+		if (figure->kind == FIGURE_SPREAD && at >= 0) {
+			*ret_rank = (double)(at == 0   ? part->value
+					     : at == 1 ? part->least
+						       : part->most);
+			return true;
+		}
+		at = end_of(name, figure, quantiles, 3);
+		if (figure->kind >= FIGURE_SKETCH && at >= 0) {
+			*ret_rank = part->sketch && part->sketch->count
+					    ? sketch_quantile(part->sketch, share[at])
+					    : 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int rank_groups(struct groups *groups, struct err *why)
+{
+	const char *name = groups->query.order ? groups->query.order : "count";
+
+	for (size_t i = 0; i < groups->count; i++)
+		if (!rank_of(groups, &groups->group[i]->now, name, &groups->group[i]->rank))
+			return err_set(why, -EINVAL,
+				       "order: nothing that is summed up is called '%.60s'; "
+				       "name a number of the answer, such as count or duration_ns_p99",
+				       name);
+	return 0;
 }
 
 int groups_read(struct store *store, const struct groups_query *query, struct groups **ret_groups,
@@ -302,6 +411,7 @@ int groups_read(struct store *store, const struct groups_query *query, struct gr
 {
 	struct groups *groups = calloc(1, sizeof(*groups));
 	struct past_query past = query->past;
+	int error;
 
 	*ret_groups = NULL;
 	*ret_answer = (struct past_answer){};
@@ -313,7 +423,10 @@ int groups_read(struct store *store, const struct groups_query *query, struct gr
 	past.limit = UINT64_MAX;
 	past.cursor = (struct span){};
 	*ret_groups = groups;
-	return past_read(store, &past, take_record, groups, ret_answer, why);
+	error = past_read(store, &past, take_record, groups, ret_answer, why);
+	if (!error && query->against_to_ns)
+		error = read_before(store, groups, past, ret_answer, why);
+	return error ? error : rank_groups(groups, why);
 }
 
 /* ---- the answer ---- */
@@ -355,6 +468,16 @@ static void write_part(const struct figure *figure, const struct part *part, str
 		write_quantiles(figure->name, part->sketch, json);
 }
 
+static void write_tally(const struct groups *groups, const struct tally *tally, struct json *json)
+{
+	json_key_u64(json, "count", tally->count);
+	if (groups->errors_at >= 0 || groups->error_at >= 0)
+		json_key_u64(json, "errors", tally->errors);
+	for (size_t i = 0; i < groups->figures; i++)
+		if (tally->part[i].is_there)
+			write_part(&groups->figure[i], &tally->part[i], json);
+}
+
 static void write_group(const struct groups *groups, const struct group *group, struct json *json)
 {
 	struct value time = {.kind = VALUE_TIME, .u64 = group->step_ns};
@@ -370,20 +493,27 @@ static void write_group(const struct groups *groups, const struct group *group, 
 		json_key(json, groups->query.by[i]);
 		value_json(&group->by[i], json);
 	}
-	json_key_u64(json, "count", group->count);
-	if (groups->errors_at >= 0 || groups->error_at >= 0)
-		json_key_u64(json, "errors", group->errors);
-	for (size_t i = 0; i < groups->figures; i++)
-		if (group->part[i].is_there)
-			write_part(&groups->figure[i], &group->part[i], json);
+	write_tally(groups, &group->now, json);
+	if (group->before) {
+		json_key(json, "before");
+		json_object(json);
+		write_tally(groups, group->before, json);
+		json_object_end(json);
+	}
 	json_object_end(json);
 }
 
-static int by_count(const void *a, const void *b)
+/* Equal ranks: who counts more, now or before. */
+static int by_rank(const void *a, const void *b)
 {
 	const struct group *one = *(struct group *const *)a, *other = *(struct group *const *)b;
 
-	return (one->count < other->count) - (one->count > other->count);
+	uint64_t counts[2] = {one->now.count + (one->before ? one->before->count : 0),
+			      other->now.count + (other->before ? other->before->count : 0)};
+
+	if (one->rank < other->rank || one->rank > other->rank)
+		return one->rank < other->rank ? 1 : -1;
+	return (counts[0] < counts[1]) - (counts[0] > counts[1]);
 }
 
 static int by_time(const void *a, const void *b)
@@ -392,7 +522,7 @@ static int by_time(const void *a, const void *b)
 
 	if (one->step_ns != other->step_ns)
 		return one->step_ns < other->step_ns ? -1 : 1;
-	return by_count(a, b);
+	return by_rank(a, b);
 }
 
 void groups_write(const struct groups *groups, struct json *json)
@@ -402,7 +532,7 @@ void groups_write(const struct groups *groups, struct json *json)
 			       : groups->count;
 
 	if (groups->count) {
-		qsort(groups->group, groups->count, sizeof(*groups->group), by_count);
+		qsort(groups->group, groups->count, sizeof(*groups->group), by_rank);
 		qsort(groups->group, shown, sizeof(*groups->group), by_time);
 	}
 	json_array(json);
@@ -421,13 +551,20 @@ uint64_t groups_left_out(const struct groups *groups)
 	return groups->left_out;
 }
 
+static void tally_done(struct tally *tally)
+{
+	for (size_t i = 0; tally && i < FIGURES; i++) {
+		if (tally->part[i].sketch)
+			sketch_done(tally->part[i].sketch);
+		free(tally->part[i].sketch);
+	}
+}
+
 static void group_free(struct group *group)
 {
-	for (size_t i = 0; i < FIGURES; i++) {
-		if (group->part[i].sketch)
-			sketch_done(group->part[i].sketch);
-		free(group->part[i].sketch);
-	}
+	tally_done(&group->now);
+	tally_done(group->before);
+	free(group->before);
 	free(group);
 }
 

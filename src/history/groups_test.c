@@ -2,6 +2,7 @@
 /* groups_test - records of the history summed up, against sums and ranks that are made here from the same numbers. */
 #include "history/groups.h"
 
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,7 @@ struct scene {
 	struct question question;
 	struct groups_query query;
 	struct buf text;
-	int result;
+	int result, wanted;
 };
 
 static void begin(struct scene *scene)
@@ -97,14 +98,15 @@ static void be_done(struct question *question)
 static const char *ask(struct scene *scene, const struct groups_query *query)
 {
 	scene->query = *query;
-	scene->query.past.to_ns = UINT64_MAX;
+	if (!query->past.to_ns)
+		scene->query.past.to_ns = UINT64_MAX;
 	scene->query.past.budget_ms = 20000;
 	scene->question = (struct question){.work = do_read, .done = be_done};
 	buf_clear(&scene->text);
 	history_hand_over(scene->history);
 	assert_int_equal(history_ask(scene->history, &scene->question, NULL), 0);
 	event_base_dispatch(scene->loop);
-	assert_int_equal(scene->result, 0);
+	assert_int_equal(scene->result, scene->wanted);
 	return buf_text(&scene->text);
 }
 
@@ -226,11 +228,65 @@ static void steps_part_the_time(void **state)
 	end(&scene);
 }
 
+/* One range against the one before it: what is in one of them only is there, too. */
+static void two_ranges_are_compared(void **state)
+{
+	static const struct {
+		const char *process;
+		uint64_t second, count, ns;
+	} told[] = {
+		{"same", 100, 10, 1000}, {"same", 200, 30, 4000}, {"gone", 110, 7, 500},
+		{"new", 210, 5, 9000},   {"old", 50, 1000, 10},
+	};
+	struct groups_query query = {.past.item = "single",
+				     .past.from_ns = 150ull * SECOND,
+				     .past.to_ns = 250ull * SECOND,
+				     .by = {"process"},
+				     .by_count = 1,
+				     .against_from_ns = 60ull * SECOND,
+				     .against_to_ns = 150ull * SECOND};
+	struct scene scene;
+	const char *text;
+
+	begin(&scene);
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
+		for (uint64_t n = 0; n < told[i].count; n++) {
+			struct record record;
+
+			head(&record, &scene.singles, "single", "connection", told[i].process,
+			     told[i].second * SECOND + n);
+			record.value[scene.duration] = value_u64(told[i].ns);
+			history_take(scene.history, &record);
+		}
+	text = ask(&scene, &query);
+	assert_true(number(text, "\"same\"", "count") == 30);
+	assert_true(number(strstr(text, "\"same\""), "\"before\"", "count") == 10);
+	assert_true(number(strstr(text, "\"same\""), "\"before\"", "duration_ns_sum") == 10000);
+	assert_true(number(text, "\"gone\"", "count") == 0);
+	assert_true(number(strstr(text, "\"gone\""), "\"before\"", "count") == 7);
+	assert_true(number(text, "\"new\"", "count") == 5);
+	assert_null(strstr(text, "\"old\""));
+	assert_true(strstr(text, "\"same\"") < strstr(text, "\"new\""));
+	/* in another order: what is slowest first */
+	query.order = "duration_ns_p99";
+	query.limit = 1;
+	text = ask(&scene, &query);
+	assert_non_null(strstr(text, "\"new\""));
+	assert_null(strstr(text, "\"same\""));
+	query.order = "duration_ns_max";
+	assert_non_null(strstr(ask(&scene, &query), "\"new\""));
+	query.order = "shoe";
+	scene.wanted = -EINVAL;
+	ask(&scene, &query);
+	end(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles_are_of_all_sketches_together),
 		cmocka_unit_test(steps_part_the_time),
+		cmocka_unit_test(two_ranges_are_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,9 @@ int agent_make_own(struct agent *agent);
 size_t agent_families(struct agent *agent, struct family ***ret_families);
 struct family *const *agent_own(struct agent *agent, uint64_t now_ns);
 
+/* processes.c */
+int answer_processes(void *ctx, struct json *out, struct err *why);
+
 /* keep.c: the history */
 int keep_start(struct agent *agent, struct err *why);
 void keep_tick(struct agent *agent); /* once a second */

@@ -618,6 +618,7 @@ void agent_answers(struct agent *agent)
 		.self = answer_self,
 		.features = answer_features,
 		.caps = answer_caps,
+		.processes = answer_processes,
 		.config = answer_config,
 		.reload = answer_reload,
 		.metrics = answer_metrics,

@@ -62,6 +62,8 @@ struct agent_api {
 	int (*self)(void *ctx, struct json *out, struct err *why);
 	int (*features)(void *ctx, struct json *out, struct err *why);
 	int (*caps)(void *ctx, struct json *out, struct err *why);
+	/* Who lives now: {"processes":[{"pid":..,"ppid":..,...}]}. */
+	int (*processes)(void *ctx, struct json *out, struct err *why);
 	int (*config)(void *ctx, struct json *out, struct err *why);
 	/* Reads the configuration anew: {"changes":[...]}. */
 	int (*reload)(void *ctx, struct json *out, struct err *why);

@@ -153,6 +153,11 @@ void handle_caps(struct request *request)
 	answer_with(request, request->serve->api->caps);
 }
 
+void handle_processes(struct request *request)
+{
+	answer_with(request, request->serve->api->processes);
+}
+
 void handle_config(struct request *request)
 {
 	answer_with(request, request->serve->api->config);

@@ -116,9 +116,29 @@ static int check_by(const struct groups_job *job, const struct api_item *item, s
 	return 0;
 }
 
+/* A second range to compare with. */
+static int read_against(struct request *request, struct groups_job *job, struct err *why)
+{
+	struct groups_query *query = &job->query;
+
+	query->against_from_ns = request_number(request, "against_from", 0);
+	query->against_to_ns = request_number(
+		request, "against_to", query->against_from_ns ? query->past.from_ns : 0);
+	if (!query->against_to_ns)
+		return 0;
+	if (query->against_from_ns >= query->against_to_ns)
+		return err_set(why, -EINVAL, "'against_from' is not before 'against_to'");
+	if (query->step_ns)
+		return err_set(why, -EINVAL,
+			       "a second range and steps of time do not go together; ask for each "
+			       "range with its steps");
+	return 0;
+}
+
 static int read_question(struct request *request, struct groups_job *job,
 			 const struct api_item *item, struct err *why)
 {
+	const char *order = request_text(request, "order");
 	const char *name = arena_str(&job->arena, span_of(request->word[0]));
 	int error = read_by(job, request_text(request, "by"), why);
 
@@ -135,7 +155,8 @@ static int read_question(struct request *request, struct groups_job *job,
 	};
 	job->query.step_ns = request_number(request, "step", 0);
 	job->query.limit = request_number(request, "limit", LIMIT_USUAL);
-	return error;
+	job->query.order = order && order[0] ? arena_str(&job->arena, span_of(order)) : NULL;
+	return error ? error : read_against(request, job, why);
 }
 
 static struct groups_job *job_new(struct filter *filter)

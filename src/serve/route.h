@@ -89,6 +89,7 @@ void handle_status(struct request *request);
 void handle_self(struct request *request);
 void handle_features(struct request *request);
 void handle_caps(struct request *request);
+void handle_processes(struct request *request);
 void handle_config(struct request *request);
 void handle_reload(struct request *request);
 void handle_openapi(struct request *request);

@@ -109,9 +109,72 @@ async function eightTabs(world) {
   check("which ends with them", await until(async () => await metric("sonde_api_streams") === 0, 60), `${await metric("sonde_api_streams")} streams`);
 }
 
+/** A program of the tracing language, written on the page and run. */
+async function tracing(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await world.open(context, "#/trace");
+  await page.waitForSelector("textarea", { timeout: 60000 });
+  const run = async (text) => { await page.fill("textarea", text); await page.click(".buttons .primary"); };
+  await run("BEGIN { printf(\"hello %d\\n\", 42); exit(); }");
+  check("trace: running without the token asks for it", await until(() => page.evaluate(() => /token/i.test(document.querySelector("dialog[open]")?.innerText ?? "")), 20));
+  await page.close();
+  const trusted = await world.open(context, `#token=${readFileSync(`${work}/etc/token`, "utf8").trim()}`);
+  await until(() => trusted.evaluate(() => !location.href.includes("token")), 10);
+  await trusted.goto(`${base}#/trace`);
+  await trusted.waitForSelector("textarea", { timeout: 60000 });
+  const says = () => trusted.evaluate(() => document.querySelector(".trace-out").innerText);
+  const start = async (text) => { await trusted.fill("textarea", text); await trusted.click(".buttons .primary"); };
+  await start("BEGIN { printf(\"hello %d <b>\\n\", 42); exit(); }");
+  check("trace: what it prints is shown", await until(async () => (await says()).includes("hello 42 <b>"), 60), await says());
+  await start("BEGIN { @[\"one\"] = 3; @[\"two\"] = 5; @h = hist(7); exit(); }");
+  check("trace: its maps and histograms are", await until(async () => /two\s+5/.test(await says()) && await trusted.evaluate(() => document.querySelectorAll(".trace-out .bars i").length > 0), 60), await says());
+  await start("BEGIN {\n\tnonsense(;\n}");
+  check("trace: a mistake is told with its line", await until(() => trusted.evaluate(() => !!document.querySelector("[role=alert]") && document.querySelector(".lines .bad")?.innerText === "2"), 60), await trusted.evaluate(() => document.querySelector("main").innerText.slice(0, 300)));
+  await start("interval:s:1 { printf(\"tick\\n\"); }");
+  await until(async () => (await says()).includes("tick"), 60);
+  await trusted.click(".buttons .primary");
+  check("trace: Stop ends it", await until(() => trusted.evaluate(() => document.querySelector(".buttons .primary").innerText === "Run"), 20));
+  check("trace: no mistake meanwhile", trusted.mistakes.length === 0, trusted.mistakes.join("; "));
+  await context.close();
+}
+
+/** The tree has the agent's worker under its broker. */
+async function tree(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await world.open(context, "#/processes?by=tree&filter=process+%3D+sonde");
+  const agent = await api("v1/status");
+  const row = (pid) => page.evaluate((wanted) => { const found = [...document.querySelectorAll('table[aria-label="process tree"] tr[data-row]')].find((one) => one.cells[1].innerText.trim() === String(wanted)); return found ? parseFloat(found.querySelector(".branch").style.paddingLeft || "0") : null; }, pid);
+  await until(async () => await row(agent.worker.pid) !== null, 60);
+  const [parent, child] = [await row(agent.broker.pid), await row(agent.worker.pid)];
+  check("processes: the tree has the worker under its broker", child !== null && parent !== null && child === parent + 16, `${parent} ${child}`);
+  await context.close();
+}
+
+/** What a cell of the heat map counts is what a click on it shows. */
+async function heatCell(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 1400 } });
+  const page = await world.open(context, "#/service/nginx?range=15m");
+  await until(() => page.evaluate(() => !!document.querySelector(".heat canvas")), 60);
+  await page.waitForTimeout(1000); /* drawn in the next frames */
+  const spot = await page.evaluate(() => { /* the darkest cell, by its colour */
+    const canvas = document.querySelector(".heat canvas"), pen = canvas.getContext("2d"), { width, height } = canvas, data = pen.getImageData(0, 0, width, height).data;
+    let best = 0, found = null;
+    for (let y = 8; y < height - 26; y += 3) for (let x = 62; x < width - 12; x += 3) { const alpha = data[(y * width + x) * 4 + 3]; if (alpha > best && data[(y * width + x) * 4 + 2] > 120) { best = alpha; found = [x, y]; } }
+    const rect = canvas.getBoundingClientRect();
+    return found && { x: rect.left + found[0] * rect.width / width, y: rect.top + found[1] * rect.height / height };
+  });
+  if (spot) await page.mouse.click(spot.x, spot.y);
+  check("heat map: a click on a cell leads to its requests", !!spot && await until(() => page.evaluate(() => location.hash.startsWith("#/requests?range=") && decodeURIComponent(location.hash).includes("duration_ns")), 20));
+  check("heat map: and there are some", await until(async () => (await rows(page)).length > 0, 60), await page.evaluate(() => `${location.hash} ${document.querySelector("main").innerText.slice(0, 200)}`));
+  await context.close();
+}
+
 export async function behaves(world) {
   await live(world);
   if (world.short) return;
   await switching(world);
+  await tracing(world);
+  await tree(world);
+  await heatCell(world);
   await eightTabs(world);
 }

@@ -84,7 +84,13 @@ async function compare(world, traffic, from, to, when) {
   await page.close();
   const map = await world.open(context, `#/map?${range}`);
   const edge = await until(() => map.evaluate(() => document.querySelector('.edge[aria-label^="wrk asks nginx"]')?.getAttribute("aria-label")), 60);
-  near(`${when}: map, requests of wrk to nginx`, edge ? numberOf(/http ([\d.]+(?:\s*[kM])?)\/s/u.exec(edge.replace(/[\u202f]/g, " "))?.[1] ?? "") * seconds : NaN, traffic.wrk.count, 0.03, 2);
+  const says = (edge ?? "").replace(/[\u202f]/g, " ");
+  near(`${when}: map, requests of wrk to nginx`, numberOf(/http ([\d.]+(?:\s*[kM])?)\/s/u.exec(says)?.[1] ?? "") * seconds, traffic.wrk.count, 0.03, 2);
+  near(`${when}: map, errors of wrk`, numberOf(/, ([\d.]+ %) errors/u.exec(says)?.[1] ?? ""), traffic.wrk.errors, 0.03, 0.001);
+  p50Is(`${when}: map, p50 of wrk`, numberOf(/p50 ([\d.]+ \S+),/u.exec(says)?.[1] ?? ""), traffic.wrk);
+  const asked = await map.evaluate(() => document.querySelector('.edge[aria-label^="pgbench asks postgres"]')?.getAttribute("aria-label")?.replace(/[\u202f]/g, " ") ?? "");
+  near(`${when}: map, requests of pgbench to postgres`, numberOf(/postgresql ([\d.]+(?:\s*[kM])?)\/s/u.exec(asked)?.[1] ?? "") * seconds, traffic.pgbench.count, 0.03, 2);
+  p50Is(`${when}: map, p50 of pgbench`, numberOf(/p50 ([\d.]+ \S+),/u.exec(asked)?.[1] ?? ""), traffic.pgbench);
   await context.close();
 }
 

@@ -6,9 +6,10 @@ import { api, base, check, failures, notOk, run, until } from "./kit.mjs";
 import { numbersAgree } from "./numbers.mjs";
 import { behaves } from "./behaviour.mjs";
 import { hostileNames } from "./hostile.mjs";
+import { isFluid } from "./fluid.mjs";
 import { takePictures } from "./pictures.mjs";
 
-const VIEWS = ["overview", "map", "service", "requests", "connections", "processes", "items", "events", "alerts", "status"];
+const VIEWS = ["overview", "map", "service", "requests", "connections", "processes", "items", "events", "alerts", "trace", "status"];
 const short = process.env.PAGE === "short";
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 
@@ -23,7 +24,7 @@ async function open(context, hash, expected = /404|401|the server responded with
 }
 const settled = (page, view) => until(() => page.evaluate((name) => {
   const tab = document.querySelector("nav.tabs a[aria-current]");
-  return tab?.getAttribute("href")?.startsWith(`#/${name}`) && !document.querySelector(".skeleton") && !!document.querySelector(".view, .map");
+  return tab?.getAttribute("href")?.startsWith(`#/${name}`) && !document.querySelector(".skeleton") && !!document.querySelector(".view");
 }, view), 60);
 const world = { browser, open, settled, VIEWS, short };
 
@@ -80,6 +81,7 @@ try {
   await behaves(world);
   await isAccessible();
   if (!short) await isFast();
+  if (!short) await isFluid(world);
   if (!short) await takePictures(world);
 } catch (error) {
   notOk("the browser's tests", error.stack ?? error);

@@ -21,11 +21,11 @@ async function take(world, context, hash, view, name, prepare) {
 export async function takePictures(world) {
   mkdirSync(FOLDER, { recursive: true });
   let count = 0, sideways = [];
-  const hashes = { service: "#/service/nginx?range=15m", requests: "#/requests?range=15m" };
+  const hashes = { service: "#/service/nginx?range=15m", requests: "#/requests?range=15m", tree: "#/processes?by=tree" };
   for (const theme of ["light", "dark"]) for (const [width, height] of [[1440, 900], [390, 844]]) {
     const context = await world.browser.newContext({ viewport: { width, height }, colorScheme: theme, hasTouch: width < 500 });
-    for (const view of world.VIEWS) {
-      if (await take(world, context, hashes[view] ?? `#/${view}?range=15m`, view, `${view}-${theme}-${width}`) > 0) sideways.push(`${view} ${width}`);
+    for (const view of [...world.VIEWS, "tree"]) {
+      if (await take(world, context, hashes[view] ?? `#/${view}?range=15m`, view === "tree" ? "processes" : view, `${view}-${theme}-${width}`) > 0) sideways.push(`${view} ${width}`);
       count++;
     }
     await context.close();
@@ -40,6 +40,6 @@ export async function takePictures(world) {
     count += 3;
   }
   await context.close();
-  check(`${count} pictures are in ${FOLDER}`, count === 70);
+  check(`${count} pictures are in ${FOLDER}`, count === 4 * (world.VIEWS.length + 1) + 3 * world.VIEWS.length);
   check("no view scrolls sideways", sideways.length === 0, sideways.join(", "));
 }

@@ -32,7 +32,9 @@ at_end "kill $prometheus_pid; wait $prometheus_pid"
 is_up() { curl -sf "http://127.0.0.1:$port/-/ready"; }
 wait_for 30 is_up || { echo "not ok prometheus did not start:"; tail -n 5 "$WORK/prometheus.log"; exit 1; }
 start_agent --set "listen=[unix:$SONDE_SOCKET, 127.0.0.1:$api]" --set store.keep.samples=0s --set store.interval=5m
-python3 "$here/promql_compare.py" "http://127.0.0.1:$port" "http://127.0.0.1:$api" "$here/promql_queries.txt" "$end" >"$WORK/compared"
+python3 "$here/promql_random.py" "$SEED" "${PROMQL_RANDOM:-60}" >"$WORK/random.txt"
+cat "$here/promql_queries.txt" "$WORK/random.txt" >"$WORK/queries.txt"
+python3 "$here/promql_compare.py" "http://127.0.0.1:$port" "http://127.0.0.1:$api" "$WORK/queries.txt" "$end" >"$WORK/compared"
 status=$?
 # a line for each of a thousand questions is too much to read: those that differ, and how many don't
 grep '^not ok' "$WORK/compared"

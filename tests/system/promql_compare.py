@@ -3,7 +3,8 @@
 """promql_compare - asks a Prometheus and the agent the same questions: PROMETHEUS_URL AGENT_URL QUERIES END.
 
 A line of QUERIES is an expression; one that begins with `~` may differ in the last digits (functions that C and Go
-calculate differently: docs/query.md), one that begins with `!` must be refused by both with the same kind of error.
+calculate differently: docs/query.md), one that begins with `!` must be refused by both with the same kind of error, one
+that begins with `?` may be.
 Prints `ok` and `not ok` lines.
 """
 import json
@@ -78,8 +79,8 @@ def differs(a, b, loose, ordered):
 def judge(name, expression, path, params, post):
     global failed, sorts
     sorts = "quantile" in expression
-    loose, refused = expression.startswith("~"), expression.startswith("!")
-    params = {**params, "query": expression[loose or refused:]}
+    loose, refused, any_ = (expression.startswith(mark) for mark in "~!?")
+    params = {**params, "query": expression[loose or refused or any_:]}
     s1, a = ask(prometheus, path, params)
     s2, b = ask(agent, path, params, post)
     if s1 != s2 or a["status"] != b["status"]:
@@ -88,6 +89,8 @@ def judge(name, expression, path, params, post):
         why = None if a["status"] == "error" and a["errorType"] == b["errorType"] else "not refused alike"
     elif a["status"] == "error" and "for range query" in b["error"]:
         why = None
+    elif a["status"] == "error" and any_:
+        why = None if a["errorType"] == b["errorType"] else f"{a['errorType']} and {b['errorType']}: {a['error']} | {b['error']}"
     elif a["status"] == "error":
         why = f"both refuse it: {a['error']} | {b['error']}"
     else:

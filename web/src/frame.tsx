@@ -20,15 +20,16 @@ import { Processes } from "./processes";
 import { Connections } from "./connections";
 import { Events } from "./events";
 import { Alerts } from "./alerts";
+import { Trace } from "./trace";
 
 const TITLES: Record<ViewName, string> = {
   overview: "Overview", map: "Map", service: "Services", requests: "Requests", connections: "Connections",
-  processes: "Processes", items: "Items", events: "Events", alerts: "Alerts", status: "Status",
+  processes: "Processes", items: "Items", events: "Events", alerts: "Alerts", trace: "Trace", status: "Status",
 };
-const KEYS: Record<string, ViewName> = { o: "overview", m: "map", s: "service", r: "requests", c: "connections", p: "processes", i: "items", e: "events", a: "alerts", t: "status" };
+const KEYS: Record<string, ViewName> = { o: "overview", m: "map", s: "service", r: "requests", c: "connections", p: "processes", i: "items", e: "events", a: "alerts", x: "trace", t: "status" };
 const SHOWN: Record<ViewName, ComponentType> = {
   overview: Overview, map: MapView, service: Service, requests: Requests, connections: Connections, processes: Processes,
-  items: Items, events: Events, alerts: Alerts, status: StatusView,
+  items: Items, events: Events, alerts: Alerts, trace: Trace, status: StatusView,
 };
 const RANGES = [60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400];
 const help = signal(false);

@@ -7,71 +7,23 @@ import { ask, askAgent, columnsOfItem, type Item, itemRates, items, type ItemWho
 import type { Row } from "./filter";
 import { applicable } from "./filter";
 import { useLive, stream } from "./live";
+import { busiest, Machine, stateOf } from "./machine";
 import { cellText, Facts, Failed, Name, NotAsked, Pane, say, sentence, Skeleton, State } from "./parts";
-import { addressOf, go, place } from "./place";
+import { addressOf, go, place, token } from "./place";
 import { Table, type TableColumn } from "./table";
 import { count, duration, percent, perSecond, seconds } from "./units";
-
-type Place = "apps" | "syscalls" | "sched" | "memory" | "files" | "network" | "block" | "devices" | "others";
-const PLACES: { id: Place; title: string; what: string; span: number; wide?: boolean }[] = [
-  { id: "apps", title: "Applications and libraries", what: "what services say to each other", span: 6, wide: true },
-  { id: "syscalls", title: "System call interface", what: "programs ask the kernel", span: 6, wide: true },
-  { id: "sched", title: "Scheduler and CPU", what: "who runs, who waits", span: 2 },
-  { id: "memory", title: "Memory", what: "pages, limits", span: 2 },
-  { id: "files", title: "File systems", what: "files, descriptors", span: 2 },
-  { id: "network", title: "Network", what: "sockets, TCP", span: 3 },
-  { id: "block", title: "Block", what: "requests to disks", span: 3 },
-  { id: "devices", title: "Devices", what: "interfaces, disks, processors", span: 6, wide: true },
-];
-
-/** Where an item stands in the drawing: by its wing, and where that says little by what it hooks. */
-function placeOf(item: Item): Place {
-  const sections = item.hooks.map((hook) => hook.section ?? "").join(" ");
-  switch (item.wing) {
-    case "app": return "apps";
-    case "sec": return "syscalls";
-    case "mem": return "memory";
-    case "disk": return /block_|nvme|scsi/.test(sections) || item.name === "disk" ? "block" : "files";
-    case "net": return item.hooks.length ? "network" : item.name === "nic" ? "devices" : "network";
-    case "cpu": return /sys_enter|sys_exit/.test(sections) || /^syscall/.test(item.name) ? "syscalls" : "sched";
-    default: return "others";
-  }
-}
-
-const stateOf = (item: Item) => item.on ? "on" : item.state === "skipped" || (item.reason && item.state !== "off") ? "skipped" : "off";
-const busiest = (item: Item) => {
-  const rates = itemRates.value[item.name];
-  return rates && (rates.events !== undefined || rates.runs !== undefined) ? Math.max(rates.events ?? 0, rates.runs ?? 0) : undefined;
-};
-
-function Hook({ item }: { item: Item }) {
-  const state = stateOf(item), rate = item.on ? busiest(item) : undefined;
-  return <button type="button" class={`hook ${state}`} aria-pressed={place.value.open === item.name} title={item.reason ? `${state}: ${item.reason}` : item.help} onClick={() => go({ open: place.value.open === item.name ? "" : item.name })}>
-    <Name text={item.name} cut={40} />{rate !== undefined && rate > 0 && <span class="rate">{perSecond(rate)}</span>}{(itemRates.value[item.name]?.lost ?? 0) > 0 && <span title="losing events">⚠</span>}
-    <span class="hidden-text">{state}</span>
-  </button>;
-}
 
 export function Items() {
   const list = items.value, typed = place.value.filter;
   const chosen = list.find((item) => item.name === place.value.open);
   const filtered = applicable(typed, ["item", "wing", "state", "name"]);
-  const at = (id: Place) => list.filter((item) => placeOf(item) === id);
   const on = list.filter((item) => item.on).length;
   const cost = Object.values(itemRates.value).reduce((sum, one) => sum + (one.cpu ?? 0), 0);
-  const layer = (one: typeof PLACES[number]) => <section key={one.id} class={`layer ${one.id === "apps" ? "user" : "kernel"}${one.wide ? " wide" : ""}`} style={{ gridColumn: `span ${one.span}` }} aria-label={one.title}>
-    <h3><span>{one.title}</span><span class="faint">{one.what}</span></h3><div class="hooks">{at(one.id).map((item) => <Hook key={item.name} item={item} />)}{at(one.id).length === 0 && <span class="faint" style={{ fontSize: 11 }}>no item looks here</span>}</div>
-  </section>;
   return <>
     <div class="view">
       {list.length === 0 ? <Skeleton lines={10} /> : <>
         <div class="section-head" style={{ margin: 0 }}><h2>What the agent watches, and where</h2><span class="dim">{on} of {list.length} on, {percent(cost)} of one CPU in the kernel</span></div>
-        <div class="machine">
-          {layer(PLACES[0]!)}
-          <div class="wires"><span>user space above, kernel below</span></div>
-          {PLACES.slice(1).map(layer)}
-          {at("others").length > 0 && layer({ id: "others", title: "Brought in", what: "items of others", span: 6, wide: true })}
-        </div>
+        <Machine />
         <p class="phase-key"><span><span class="hook on" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>on</span> runs, with events a second</span><span><span class="hook off" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>off</span> can be switched on</span><span><span class="hook skipped" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>skipped</span> this kernel or privilege cannot: the reason stands on it</span></p>
         <NotAsked left={[...filtered.left, ...(filtered.text ? [filtered.text] : [])]} of="items: it is used in their live output" />
         <ItemTable />
@@ -144,7 +96,7 @@ const LIVE_ROWS = 40, HIDDEN = new Set(["item", "kind", "node", "exe", "uid", "c
 function Live({ item, whole }: { item: Item; whole?: ItemWhole }) {
   const columns = columnsOfItem(whole);
   const filter = applicable(place.value.filter, columns.map((column) => column.name));
-  const rows = useSignal<Row[]>([]), held = useRef<Row[]>([]);
+  const rows = useSignal<Row[]>([]), held = useRef<Row[]>([]), runs = useSignal(false); /* for as long as somebody looks */
   const about = whole?.description;
   /* what reads maps and tables sends all of them again and again; what has events sends each once */
   const readsRows = about ? !about.events?.length || !!about.sources?.length || !!whole?.rows?.length || !!whole?.rows_first : undefined;
@@ -152,9 +104,9 @@ function Live({ item, whole }: { item: Item; whole?: ItemWhole }) {
     if (!readsRows) { rows.value = [...fresh.reverse(), ...rows.peek()].slice(0, LIVE_ROWS); return; }
     held.current = [...held.current, ...fresh].slice(-2000);
     if (isWhole) { rows.value = held.current; held.current = []; }
-  }, item.on && readsRows !== undefined);
+  }, (item.on || runs.value) && readsRows !== undefined, runs.value);
   useEffect(() => { rows.value = []; held.current = []; }, [filter.text, item.on]);
-  if (!item.on) return <p class="faint" style={{ fontSize: 12 }}>It is off. Switch it on to see what it tells.</p>;
+  if (!item.on && !runs.value) return <p class="faint" style={{ fontSize: 12 }}>It is off. {stateOf(item) === "off" && <button type="button" class="control" onClick={() => { if (token.value) runs.value = true; else wantsToken.value = true; }}>Run it while I look</button>}</p>;
   if (!place.value.range.last) return <p class="faint" style={{ fontSize: 12 }}>The chosen time lies in the past: go live to see what it tells now.</p>;
   if (stream.value.error) return <p class="bad" role="alert" style={{ fontSize: 12 }}>{sentence(stream.value.error)}</p>;
   if (!rows.value.length) return <p class="faint" style={{ fontSize: 12 }} role="status">{stream.value.open ? "Listening: nothing has happened yet." : "Connecting…"}</p>;

@@ -13,7 +13,7 @@ export const stream = signal({ open: false, error: "", lost: 0 });
 export const leftOut = signal(0);
 
 let port: { postMessage(message: unknown): void } | null = null;
-const sinks = new Map<symbol, { items: string; filter: string; sink: Sink }>();
+const sinks = new Map<symbol, { items: string; filter: string; sink: Sink; on: boolean }>();
 
 function open() {
   if (port) return port;
@@ -39,7 +39,7 @@ function wish() {
   const filters = new Set(all.map((one) => one.filter));
   open().postMessage({
     token: token.value,
-    wish: all.length ? { item: [...new Set(all.flatMap((one) => one.items.split(",")))].sort().join(","), filter: filters.size === 1 ? [...filters][0] : "" } : null,
+    wish: all.length ? { item: [...new Set(all.flatMap((one) => one.items.split(",")))].sort().join(","), filter: filters.size === 1 ? [...filters][0] : "", on: all.some((one) => one.on) } : null,
   });
 }
 
@@ -69,8 +69,9 @@ function receive(message: Message) {
   }
 }
 
-/** Live records of these items while the view is there and its range ends now. `whole`: the rows of one reading end here. */
-export function useLive(items: string, filter: string, sink: Sink, on = true) {
+/** Live records of these items while the view is there and its range ends now. `whole`: the rows of one reading end here.
+ *  `switchOn`: what is off runs for as long (needs the token). */
+export function useLive(items: string, filter: string, sink: Sink, on = true, switchOn = false) {
   const newest = useRef(sink);
   newest.current = sink;
   const follows = on && !!place.value.range.last;
@@ -78,8 +79,8 @@ export function useLive(items: string, filter: string, sink: Sink, on = true) {
     if (!follows || !items) return;
     const key = Symbol(items);
     stream.value = { open: false, error: "", lost: 0 };
-    sinks.set(key, { items, filter, sink: (rows, whole) => newest.current(rows, whole) });
+    sinks.set(key, { items, filter, on: switchOn, sink: (rows, whole) => newest.current(rows, whole) });
     wish();
     return () => { sinks.delete(key); wish(); };
-  }, [items, filter, follows, token.value]);
+  }, [items, filter, follows, switchOn, token.value]);
 }

@@ -3,13 +3,13 @@
 // sent to somebody; range and filter stay when the view changes.
 import { computed, effect, signal } from "@preact/signals";
 
-export type ViewName = "overview" | "map" | "service" | "requests" | "connections" | "processes" | "items" | "events" | "alerts" | "status";
+export type ViewName = "overview" | "map" | "service" | "requests" | "connections" | "processes" | "items" | "events" | "alerts" | "trace" | "status";
 export interface Range { last?: number; from?: number; to?: number; } /* seconds; or ms since 1970 */
 export interface Place { view: ViewName; name: string; range: Range; filter: string; compare: Compare; open: string; more: Record<string, string>; }
 export type Compare = "previous" | "hour" | "day" | "week" | "none";
 export const COMPARES: Compare[] = ["previous", "hour", "day", "week", "none"];
 
-export const VIEWS: ViewName[] = ["overview", "map", "service", "requests", "connections", "processes", "items", "events", "alerts", "status"];
+export const VIEWS: ViewName[] = ["overview", "map", "service", "requests", "connections", "processes", "items", "events", "alerts", "trace", "status"];
 const USUAL_RANGE = 900;
 
 const rangeText = (range: Range) => range.last ? `${range.last}s` : `${Math.round(range.from!)}..${Math.round(range.to!)}`;

@@ -5,9 +5,10 @@ import { GridChart } from "./chart";
 import { condition, withCondition, type Row } from "./filter";
 import { Failed, Name, NotAsked, Pane, Since, Skeleton, State, toService } from "./parts";
 import { addressOf, go, place } from "./place";
-import { HostStrip } from "./overview";
+import { HostStrip } from "./host";
 import { filterForMetrics, selector } from "./red";
 import { Table, type TableColumn } from "./table";
+import { Tree } from "./tree";
 import { bytes, bytesRate, cores, count, perSecond } from "./units";
 
 interface Use { name: string; container: string; pod?: string; namespace?: string; cpu: number; memory?: number; io?: number; threads?: number; files?: number; switches?: number; waits?: number; }
@@ -42,21 +43,22 @@ async function uses(by: string[], match: string, toMs: number, seconds: number, 
 }
 
 export function Processes() {
-  const { to, seconds } = window(), filtered = filterForMetrics(OWN), byContainer = place.value.more.by === "container";
+  const { to, seconds } = window(), filtered = filterForMetrics(OWN), by = place.value.more.by ?? "", byContainer = by === "container";
   const key = `${rangeKey()} ${filtered.matchers} ${byContainer}`;
-  const asked = useAsk(`uses ${key}`, (stop) => uses(byContainer ? ["container", "pod", "namespace"] : ["process", "container"], filtered.matchers, to, seconds, stop));
+  const asked = useAsk(`uses ${key} ${by}`, (stop) => by === "tree" ? Promise.resolve([]) : uses(byContainer ? ["container", "pod", "namespace"] : ["process", "container"], filtered.matchers, to, seconds, stop));
   const id = (row: Use) => `${row.name}\u0001${row.container}`;
   const rows = (asked.data ?? []).filter((row) => row.cpu > 0 || row.memory);
   return <>
     <div class="view full">
       <div style={{ padding: 16, borderBottom: "1px solid var(--line)" }} class="wide-only"><HostStrip /></div>
       <div class="table-tools">
-        <div class="chips" role="group" aria-label="rows"><button type="button" aria-pressed={!byContainer} onClick={() => go({ more: {}, open: "" })}>by process</button><button type="button" aria-pressed={byContainer} onClick={() => go({ more: { by: "container" }, open: "" })}>by container</button></div>
-        <span class="dim">{asked.data ? `${count(rows.length)} that ran or hold memory` : ""}</span>
+        <div class="chips" role="group" aria-label="rows">{(["", "container", "tree"] as const).map((one) => <button key={one} type="button" aria-pressed={by === one} onClick={() => go({ more: one ? { by: one } : {}, open: "" })}>{{ "": "by process", container: "by container", tree: "tree" }[one]}</button>)}</div>
+        <span class="dim">{by === "tree" ? place.value.range.last ? "who runs now" : "who runs now, not in the chosen time" : asked.data ? `${count(rows.length)} that ran or hold memory` : ""}</span>
       </div>
-      <NotAsked left={filtered.left} of="processes" />
-      {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : rows.length === 0 ? <State title={place.value.filter ? "No process matches." : "No process in this range."}><Since table="samples" /></State>
-        : <Table label="processes" columns={COLUMNS} rows={rows} id={id} sort="-cpu" orderKey={key} chosen={place.value.open} choose={(row) => go({ open: id(row) }, !!place.value.open)} />}
+      {by === "tree" ? <Tree /> : <>
+        <NotAsked left={filtered.left} of="processes" />
+        {asked.error && !asked.data ? <Failed error={asked.error} /> : !asked.data ? <Skeleton lines={12} /> : rows.length === 0 ? <State title={place.value.filter ? "No process matches." : "No process in this range."}><Since table="samples" /></State>
+          : <Table label="processes" columns={COLUMNS} rows={rows} id={id} sort="-cpu" orderKey={key} chosen={place.value.open} choose={(row) => go({ open: id(row) }, !!place.value.open)} />}</>}
     </div>
     {place.value.open && <Detail byContainer={byContainer} />}
   </>;

@@ -79,6 +79,14 @@ export async function redBy(by: readonly string[], filter: string, fromMs: numbe
   return answer.groups.filter((group) => group.count > 0).map((group) => redOf(group, by, (toMs - fromMs) / 1000)).sort((a, b) => b.rate - a.rate);
 }
 
+/** RED of two ranges, group by group; one that is only in one of them has no figures in the other. */
+export async function redCompared(by: readonly string[], filter: string, at: { from: number; to: number; thenFrom: number; thenTo: number }, stop: AbortSignal) {
+  const words = new URLSearchParams({ from: new Date(at.from).toISOString(), to: new Date(at.to).toISOString(), against_from: new Date(at.thenFrom).toISOString(), against_to: new Date(at.thenTo).toISOString(), by: by.join(","), filter: and(SUMMARY, filter), limit: "2000" });
+  const answer = await ask<{ groups: (Group & { before?: Group })[] }>(`v1/groups/requests?${words}`, { signal: stop });
+  return answer.groups.map((group) => ({ labels: redOf(group, by, 1).labels, now: group.count ? redOf(group, by, (at.to - at.from) / 1000) : undefined,
+    before: group.before?.count ? redOf({ ...group.before }, by, (at.thenTo - at.thenFrom) / 1000) : undefined }));
+}
+
 /** The same for each step of time. Summaries come every ten seconds: no step is shorter. */
 export async function redSteps(by: readonly string[], filter: string, fromMs: number, toMs: number, stop: AbortSignal, points = 90) {
   const step = Math.max(10, stepFor(fromMs, toMs, points)), times: number[] = [];

@@ -41,7 +41,8 @@ export function duration(ns?: number | null): string {
   return `${Math.round(ns / 86400e9)}\u202fdays`;
 }
 export const seconds = (value?: number | null) => isKnown(value) ? duration(value * 1e9) : NONE;
-export const cores = (value?: number | null) => isKnown(value) ? `${threeDigits(value)}\u202fcpu` : NONE;
+/** Processors in use: thousandths, so that a column of them stands straight. */
+export const cores = (value?: number | null) => isKnown(value) ? `${value === 0 ? "0" : Math.abs(value) < 0.0005 ? "<0.001" : Math.abs(value) < 0.9995 ? value.toFixed(3) : threeDigits(value)}\u202fcpu` : NONE;
 
 export const plural = (amount: number, one: string, many = `${one}s`) => `${count(amount)} ${amount === 1 ? one : many}`;
 

@@ -5,7 +5,7 @@
 // Records are handed on as the texts they came as, twice a second, and only the newest of them where there are more than
 // anybody could read; how many were left out is said. If all tabs want the same filter, the agent applies it; else each tab does.
 
-interface Wish { item: string; filter: string; }
+interface Wish { item: string; filter: string; on?: boolean; /* items that are off run as long as this is wished */ }
 interface Tab { port: MessagePort; wish: Wish | null; seen: number; }
 const BATCH_MS = 500, BATCH_MOST = 600, SILENT_MS = 60000;
 
@@ -98,6 +98,7 @@ function choose() {
   const filter = filters.size === 1 ? [...filters][0]! : "";
   const words = new URLSearchParams({ item: names.join(",") });
   if (filter) words.set("filter", filter);
+  if (wishes.some((wish) => wish.on)) words.set("on", "1");
   const key = names.length ? words.toString() : "";
   if (running?.key === key + token) return;
   running?.stop.abort();
