@@ -48,7 +48,7 @@ static const char *param(const struct options *options, const char *name)
 static bool params_are_known(const struct options *options)
 {
 	static const char *const known[] = {"from", "to",           "step",      "order",
-					     "time", "against_from", "against_to"};
+					    "time", "against_from", "against_to"};
 
 	for (size_t i = 0; i < options->params; i++) {
 		size_t len = strcspn(options->param[i], "=");

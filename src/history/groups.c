@@ -399,10 +399,11 @@ static int rank_groups(struct groups *groups, struct err *why)
 
 	for (size_t i = 0; i < groups->count; i++)
 		if (!rank_of(groups, &groups->group[i]->now, name, &groups->group[i]->rank))
-			return err_set(why, -EINVAL,
-				       "order: nothing that is summed up is called '%.60s'; "
-				       "name a number of the answer, such as count or duration_ns_p99",
-				       name);
+			return err_set(
+				why, -EINVAL,
+				"order: nothing that is summed up is called '%.60s'; "
+				"name a number of the answer, such as count or duration_ns_p99",
+				name);
 	return 0;
 }
 

@@ -22,8 +22,10 @@ struct groups_query {
 	const char *by[GROUPS_BY_MAX]; /* names of columns */
 	size_t by_count;
 	uint64_t step_ns; /* 0 = no steps of time */
-	uint64_t against_from_ns, against_to_ns; /* a range to compare with; both 0 = none; not with steps */
-	const char *order; /* a number of the answer (`count`, `duration_ns_p99`): the greatest first; NULL = count */
+	uint64_t against_from_ns,
+		against_to_ns; /* a range to compare with; both 0 = none; not with steps */
+	const char *
+		order; /* a number of the answer (`count`, `duration_ns_p99`): the greatest first; NULL = count */
 	size_t limit; /* groups written, the first in that order */
 };
 

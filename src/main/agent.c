@@ -180,6 +180,9 @@ static int start_serving(struct agent *agent, struct err *why)
 		return err_set(why, error, "cannot serve the API: out of memory");
 	if (agent->options.token.len)
 		error = serve_set_token(agent->serve, agent->options.token, why);
+	if (!error && agent->options.certificate.len)
+		error = serve_set_tls(agent->serve, agent->options.certificate, agent->options.key,
+				      why);
 	for (size_t i = 0; !error && i < agent->options.listener_count; i++)
 		error = serve_listen(agent->serve, agent->options.listeners[i], why);
 	return error;

@@ -19,6 +19,7 @@ struct agent_options {
 	const int *listeners;	  /* bound sockets, taken over */
 	size_t listener_count;
 	struct span token;
+	struct span certificate, key; /* PEM; empty = no TLS */
 	const char *only; /* an agent for one command: this item only (comma separated), or "" for none; NULL = all */
 };
 

@@ -31,7 +31,7 @@
 #include "main/token.h"
 #include "trace/box.h"
 
-enum { LISTENERS = 16, WORKER_PATIENCE_S = 10, SCRIPT_MEMORY = 1 << 30 };
+enum { LISTENERS = 16, PEM_BYTES = 64 * 1024, WORKER_PATIENCE_S = 10, SCRIPT_MEMORY = 1 << 30 };
 
 /* What is made before the split, by the process that may. */
 struct start {
@@ -42,6 +42,8 @@ struct start {
 	char token[TOKEN_FILE_BYTES];
 	size_t token_bytes;
 	bool token_is_new; /* made at this start: its one chance to be printed */
+	char certificate[PEM_BYTES], key[PEM_BYTES];
+	size_t certificate_bytes, key_bytes; /* 0 = no TLS */
 };
 
 static int load_config(struct start *start, struct err *why)
@@ -104,6 +106,24 @@ static int find_token(struct start *start, struct err *why)
 	else if (trouble.code != -EEXIST)
 		log_info("%s: only the unix socket can change anything", trouble.text);
 	return 0;
+}
+
+/* For addresses that others reach; the worker may read neither file. */
+static int find_certificate(struct start *start, struct err *why)
+{
+	const char *certificate = config_text(start->config, "tls.certificate"),
+		   *key = config_text(start->config, "tls.key");
+	bool has_certificate = certificate && certificate[0], has_key = key && key[0];
+	int error;
+
+	if (!has_certificate && !has_key)
+		return 0;
+	if (!has_certificate || !has_key)
+		return err_set(why, -EINVAL, "tls.certificate and tls.key belong together; set both");
+	error = secret_read("tls.certificate", certificate, start->certificate, PEM_BYTES,
+			    &start->certificate_bytes, why);
+	return error ? error
+		     : secret_read("tls.key", key, start->key, PEM_BYTES, &start->key_bytes, why);
 }
 
 static bool is_empty(const char *path)
@@ -193,6 +213,8 @@ static int work(struct start *start, const struct split *split)
 		.listeners = start->listener,
 		.listener_count = start->listeners,
 		.token = {(const uint8_t *)start->token, start->token_bytes},
+		.certificate = {(const uint8_t *)start->certificate, start->certificate_bytes},
+		.key = {(const uint8_t *)start->key, start->key_bytes},
 		.only = start->options->only,
 	};
 	struct err why = {};
@@ -253,6 +275,11 @@ static void say_page(const struct start *start)
 	}
 }
 
+static const char *scheme_of(const struct start *start, const char *address)
+{
+	return start->certificate_bytes && !listen_is_local(address) ? "https://" : "http://";
+}
+
 /* Tells the terminal where API and page are. */
 static void say_ready(const struct start *start)
 {
@@ -271,7 +298,7 @@ static void say_ready(const struct start *start)
 		bool unix_socket = listen_path(address);
 
 		used += (size_t)snprintf(
-			line + used, sizeof(line) - used, " %s%s%s", unix_socket ? "" : "http://",
+			line + used, sizeof(line) - used, " %s%s%s", unix_socket ? "" : scheme_of(start, address),
 			!unix_socket && address[0] == ':' ? "localhost" : "", address);
 		if (used < sizeof(line) && !unix_socket)
 			used += (size_t)snprintf(line + used, sizeof(line) - used, "/");
@@ -429,6 +456,8 @@ int run_agent(const struct run_options *options)
 	}
 	make_state_folder(&start);
 	error = find_token(&start, &why);
+	if (!error)
+		error = find_certificate(&start, &why);
 	if (!error)
 		error = open_listeners(&start, &why);
 	signals = block_signals(&before);

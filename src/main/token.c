@@ -30,6 +30,27 @@ int token_read(const char *path, char ret_token[TOKEN_FILE_BYTES], size_t *ret_b
 	return 0;
 }
 
+int secret_read(const char *what, const char *path, char *ret_text, size_t room, size_t *ret_bytes,
+		struct err *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t got = 1;
+
+	if (fd < 0)
+		return err_set(why, -errno, "cannot read %s '%s': %s", what, path, err_name(errno));
+	while (got > 0 && len < room) {
+		got = read(fd, ret_text + len, room - len);
+		len += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+	if (got < 0 || len == room)
+		return err_set(why, -EINVAL, "cannot read %s '%s': %s", what, path,
+			       got < 0 ? err_name(errno) : "it is too large");
+	*ret_bytes = len;
+	return 0;
+}
+
 /* Only the last folder: where /etc itself is missing, something else is wrong. */
 static void make_folder_of(const char *path)
 {

@@ -13,6 +13,10 @@ enum { TOKEN_FILE_BYTES = 4096 };
 int token_read(const char *path, char ret_token[TOKEN_FILE_BYTES], size_t *ret_bytes,
 	       struct err *why);
 
+/* A whole file that only the process that starts may read; what does not fit is an error. */
+int secret_read(const char *what, const char *path, char *ret_text, size_t room, size_t *ret_bytes,
+		struct err *why);
+
 /*
  * Makes a token of 64 hex digits and writes it to a file that is not there yet, readable by root only. Its folder
  * is made if it is missing.

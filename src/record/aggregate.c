@@ -90,9 +90,10 @@ struct aggregate {
 	struct map services; /* owned: who -> struct service *, owned */
 	struct row rest; /* what found no row */
 	struct edge edge_rest;
-	struct row
-		*slow; /* of the exchange added last, if it was the slowest of its row; else NULL */
-	uint64_t slow_ns; /* that exchange's duration */
+	/* of the exchange added last: where it is wanted as an example; NULL = nowhere */
+	struct row *wanted;
+	struct other_example *other; /* of that row; NULL = as the slowest */
+	uint64_t wanted_ns; /* its duration */
 	uint32_t interval; /* running number */
 };
 
@@ -160,6 +161,8 @@ static void row_done(struct row *row)
 {
 	sketch_done(&row->summary.duration);
 	free((uint8_t *)row->summary.example.at);
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++)
+		free((uint8_t *)row->summary.other[i].whole.at);
 	row_reset(row);
 }
 
@@ -620,6 +623,47 @@ static void add_duration(struct aggregate *aggregate, struct summary *summary, u
 		summary->duration_max = ns;
 }
 
+/* 1 + the power of two below a duration. */
+static uint8_t size_of(uint64_t ns)
+{
+	return ns ? (uint8_t)(64 - __builtin_clzll(ns)) : 1;
+}
+
+/* Each row prefers other sizes, and others in each interval, so that there are soon examples of all. */
+static uint64_t rank_of(const struct aggregate *aggregate, const struct row *row, uint8_t size)
+{
+	uint64_t place = row == &aggregate->rest ? 0 : (uint64_t)(row - aggregate->rows);
+	uint64_t mix = ((uint64_t)aggregate->interval << 32 | place << 8 | size) *
+		       0x9e3779b97f4a7c15ull;
+
+	return (mix ^ mix >> 29) * 0xbf58476d1ce4e5b9ull;
+}
+
+/* The place for an example of that size, which has none yet; NULL = it is not wanted. */
+static struct other_example *place_for(struct aggregate *aggregate, struct row *row, uint8_t size)
+{
+	struct summary *summary = &row->summary;
+	struct other_example *least = NULL;
+	uint64_t rank;
+
+	if (size_of(summary->example_ns) == size)
+		return NULL;
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++) {
+		struct other_example *other = &summary->other[i];
+
+		if (other->size == size)
+			return NULL;
+		if (!least || other->rank < least->rank)
+			least = other;
+	}
+	rank = rank_of(aggregate, row, size);
+	if (least->size && rank <= least->rank)
+		return NULL;
+	least->rank = rank;
+	least->size = size;
+	return least;
+}
+
 bool aggregate_add(struct aggregate *aggregate, const struct finished *finished)
 {
 	struct row *row = row_of(aggregate, finished);
@@ -634,29 +678,35 @@ bool aggregate_add(struct aggregate *aggregate, const struct finished *finished)
 	if (finished->phases)
 		add_phases(summary, finished);
 	count_edge(aggregate, row, finished);
-	if (summary->example.len && finished->duration_ns <= summary->example_ns)
-		row = NULL;
-	aggregate->slow = row;
-	aggregate->slow_ns = finished->duration_ns;
+	aggregate->other = NULL;
+	if (summary->example.len && finished->duration_ns <= summary->example_ns) {
+		aggregate->other = place_for(aggregate, row, size_of(finished->duration_ns));
+		row = aggregate->other ? row : NULL;
+	}
+	aggregate->wanted = row;
+	aggregate->wanted_ns = finished->duration_ns;
 	return row;
 }
 
 void aggregate_keep(struct aggregate *aggregate, struct span whole)
 {
-	struct row *row = aggregate->slow;
+	struct row *row = aggregate->wanted;
+	struct span *place;
 	uint8_t *copy;
 
 	if (!row || !whole.len)
 		return;
+	place = aggregate->other ? &aggregate->other->whole : &row->summary.example;
 	if (whole.len > CAP_SUMMARY_EXAMPLE || is_full(aggregate) ||
-	    !(copy = realloc((uint8_t *)row->summary.example.at, whole.len))) {
+	    !(copy = realloc((uint8_t *)place->at, whole.len))) {
 		aggregate->counts.examples_refused++;
 		return;
 	}
 	memcpy(copy, whole.at, whole.len);
-	aggregate->held += whole.len - row->summary.example.len;
-	row->summary.example = (struct span){copy, whole.len};
-	row->summary.example_ns = aggregate->slow_ns;
+	aggregate->held += whole.len - place->len;
+	*place = (struct span){copy, whole.len};
+	if (!aggregate->other)
+		row->summary.example_ns = aggregate->wanted_ns;
 }
 
 /* Closing. */
@@ -669,6 +719,8 @@ static void hand_over(struct aggregate *aggregate, const struct aggregate_receiv
 	aggregate->counts.handed_over += row->summary.count;
 	aggregate->counts.rows += row->summary.count != 0;
 	aggregate->held -= sketch_bytes(&row->summary.duration) + row->summary.example.len;
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++)
+		aggregate->held -= row->summary.other[i].whole.len;
 	row_done(row);
 }
 
@@ -706,7 +758,7 @@ void aggregate_close(struct aggregate *aggregate, const struct aggregate_receive
 	keyed_clear(&aggregate->keys);
 	keyed_clear(&aggregate->edge_keys);
 	arena_clear(&aggregate->arena);
-	aggregate->slow = NULL;
+	aggregate->wanted = NULL;
 	aggregate->interval++;
 	map_remove(&aggregate->services, is_forgotten, aggregate);
 }

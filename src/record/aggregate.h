@@ -76,6 +76,8 @@ struct finished {
 	bool is_edge_counted;
 };
 
+enum { SUMMARY_EXAMPLES = 4 };
+
 /* One row, as it is handed over. */
 struct summary {
 	uint64_t count, errors;
@@ -99,6 +101,12 @@ struct summary {
 	struct span protocol, operation, resource, status, target, remote_name, remote_addr;
 
 	struct span example; /* what aggregate_keep() was given for the slowest; may be empty */
+	/* and for some of other durations: each of another power of two; which ones, changes with the interval */
+	struct other_example {
+		struct span whole; /* may be empty */
+		uint64_t rank; /* the greatest stay */
+		uint8_t size; /* 1 + power of two of its duration; 0 = none */
+	} other[SUMMARY_EXAMPLES];
 };
 
 /* Calls from one service to another. Names: service, else container, else process; of a peer its
@@ -148,8 +156,8 @@ struct aggregate *aggregate_new(const struct aggregate_caps *caps, aggregate_who
 				void *ctx);
 void aggregate_free(struct aggregate *aggregate);
 
-/* True: it is the slowest of its row so far. aggregate_keep() then keeps the bytes (the JSON object of its
- * record, by custom), which are copied. */
+/* True: it is wanted as an example: the slowest of its row so far, or one of another duration than those that are
+ * there. aggregate_keep() then keeps the bytes (the JSON object of its record, by custom), which are copied. */
 bool aggregate_add(struct aggregate *aggregate, const struct finished *finished);
 void aggregate_keep(struct aggregate *aggregate, struct span whole);
 

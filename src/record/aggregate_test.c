@@ -17,6 +17,7 @@ enum { KEPT = 20000 };
 static struct kept {
 	struct summary summary;
 	char service[32], resource[300], status[32], example[64];
+	char other[SUMMARY_EXAMPLES][64];
 	double p50, p99;
 } kept[KEPT];
 static size_t kept_len;
@@ -44,6 +45,8 @@ static void keep_row(void *ctx, const struct summary *row)
 	copy(to->resource, sizeof(to->resource), row->resource);
 	copy(to->status, sizeof(to->status), row->status);
 	copy(to->example, sizeof(to->example), row->example);
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++)
+		copy(to->other[i], sizeof(to->other[i]), row->other[i].whole);
 }
 
 static void keep_edge(void *ctx, const struct edge *edge)
@@ -206,9 +209,10 @@ static void the_slowest_and_the_failing_are_kept_whole(void **state)
 		uint64_t ns;
 		bool is_wanted;
 	} steps[] = {
+		/* 40 is of the size of 50 (32 to 63); 60 is again wanted, for 90 took the place of 50 */
 		{"200", 50, true}, {"200", 40, false}, {"200", 50, false},
-		{"500", 10, true}, {"200", 90, true},  {"200", 60, false},
-		{"500", 5, false}, {"500", 30, true},  {"200", 89, false},
+		{"500", 10, true}, {"200", 90, true},  {"200", 60, true},
+		{"500", 9, false}, {"500", 30, true},  {"200", 89, false},
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
@@ -226,6 +230,42 @@ static void the_slowest_and_the_failing_are_kept_whole(void **state)
 	assert_string_equal(kept[1].example, "{\"duration_ns\":30}");
 	assert_int_equal(kept[1].summary.errors, 3);
 	assert_int_equal(kept[1].summary.example_ns, 30);
+	aggregate_free(aggregate);
+}
+
+/* Beside the slowest some of other durations: never two of one size, and after some intervals one of each. */
+static void durations_of_all_sizes_have_their_turn(void **state)
+{
+	struct aggregate *aggregate = make((struct aggregate_caps){});
+	unsigned seen = 0;
+
+	for (int interval = 0; interval < 60; interval++) {
+		size_t sizes = 0;
+
+		for (int i = 0; i < 400; i++) {
+			/* 2^4 to 2^11, none of them slower than the first */
+			struct finished finished = get("/", "200", i ? 16ull << i % 8 : 5000);
+			char json[32];
+
+			snprintf(json, sizeof(json), "%llu",
+				 (unsigned long long)finished.duration_ns);
+			if (aggregate_add(aggregate, &finished))
+				aggregate_keep(aggregate, span_of(json));
+		}
+		close_and_keep(aggregate);
+		assert_int_equal(kept_len, 1);
+		assert_string_equal(kept->example, "5000");
+		for (int i = 0; i < SUMMARY_EXAMPLES; i++) {
+			unsigned size = (unsigned)atoi(kept->other[i]) >> 4;
+
+			assert_true(size && !(size & (size - 1)));
+			sizes |= size;
+		}
+		assert_int_equal(__builtin_popcountl(sizes), SUMMARY_EXAMPLES);
+		seen |= (unsigned)sizes;
+	}
+	assert_int_equal(seen, 0xff);
+	assert_true(aggregate_bytes(aggregate) < 4096); /* given back */
 	aggregate_free(aggregate);
 }
 
@@ -547,6 +587,7 @@ int main(void)
 		cmocka_unit_test(alike_exchanges_are_one_row),
 		cmocka_unit_test(every_column_of_the_identity_tells_rows_apart),
 		cmocka_unit_test(the_slowest_and_the_failing_are_kept_whole),
+		cmocka_unit_test(durations_of_all_sizes_have_their_turn),
 		cmocka_unit_test(an_example_too_long_is_refused),
 		cmocka_unit_test(too_many_routes_overflow_and_stay_exact),
 		cmocka_unit_test(routes_keep_their_place_until_nobody_asks_for_them),

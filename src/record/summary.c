@@ -34,6 +34,7 @@ enum summary_column {
 	PHASE_SUM, /* REQUEST_PHASES of them */
 	NETWORK_BOUND = PHASE_SUM + REQUEST_PHASES,
 	EXAMPLE,
+	EXAMPLES,
 	COLUMNS,
 };
 
@@ -79,6 +80,7 @@ static const struct {
 		REQUEST_NETWORK] = {"network_ns_sum", UNIT_NS, "of the wait, not the server's"},
 	[NETWORK_BOUND] = {"network_bound", UNIT_NONE, "true: network_ns_sum is only a bound"},
 	[EXAMPLE] = {"example", UNIT_TEXT, "the slowest of them, whole"},
+	[EXAMPLES] = {"examples", UNIT_TEXT, "some more of them, whole, of other durations"},
 };
 
 const char *request_side_name(enum request_side side)
@@ -166,6 +168,31 @@ static int set_texts(struct record *record, const struct summary *summary, struc
 	return 0;
 }
 
+/* [one,another]. Without memory for them the row goes without. */
+static void set_examples(struct record *record, const struct summary *summary, struct arena *arena)
+{
+	size_t room = 2, len = 0;
+	char *text;
+
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++)
+		room += summary->other[i].whole.len ? summary->other[i].whole.len + 1 : 0;
+	text = room == 2 ? NULL : arena_new(arena, room);
+	if (!text)
+		return;
+	for (int i = 0; i < SUMMARY_EXAMPLES; i++) {
+		struct span whole = summary->other[i].whole;
+
+		if (!whole.len)
+			continue;
+		text[len] = len ? ',' : '[';
+		memcpy(text + len + 1, whole.at, whole.len);
+		len += whole.len + 1;
+	}
+	text[len++] = ']';
+	own_values(record)[EXAMPLES] =
+		(struct value){.kind = VALUE_JSON, .text = {(uint8_t *)text, len}};
+}
+
 static void set_identity(struct value *value, const struct summary *summary)
 {
 	value[SIDE] = value_str(request_side_name(summary->side));
@@ -230,6 +257,7 @@ int summary_record(struct record *record, const struct layout *layout,
 		result = set_texts(record, summary, arena);
 	if (result)
 		return result;
+	set_examples(record, summary, arena);
 	set_identity(own_values(record), summary);
 	set_numbers(own_values(record), summary);
 	set_sketch(&own_values(record)[DURATIONS], &summary->duration, arena);

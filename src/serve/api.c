@@ -78,7 +78,8 @@ static struct text *fresh_or_shared(struct request *request, bool openmetrics, s
 		text->references++;
 		return text;
 	}
-	text_unref(text); /* before the new one is made: two at once would cost twice, and count as waiting */
+	text_unref(
+		text); /* before the new one is made: two at once would cost twice, and count as waiting */
 	cache->text[openmetrics] = gather(request, openmetrics, why);
 	cache->spent_ns += clock_monotonic_ns() - from_ns;
 	if (cache->text[openmetrics])

@@ -78,6 +78,7 @@ static void begin_linger(struct connection *connection)
 {
 	forget_request(connection);
 	enter(connection, STATE_LINGER);
+	tls_say_goodbye(connection->io);
 	shutdown(bufferevent_getfd(connection->io), SHUT_WR);
 }
 
@@ -289,6 +290,8 @@ static void on_event(struct bufferevent *io, short what, void *ctx)
 {
 	struct connection *connection = ctx;
 
+	if (what & BEV_EVENT_CONNECTED) /* hands were shaken */
+		return;
 	connection->is_gone = true;
 	if (what & BEV_EVENT_EOF &&
 	    (connection->state == STATE_ANSWER || connection->state == STATE_WAIT))
@@ -317,7 +320,10 @@ void connection_new(struct listener *listener, int fd)
 	}
 	if (listener->kind != LISTENER_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	connection->io = bufferevent_socket_new(listener->serve->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	connection->io =
+		listener->kind == LISTENER_PUBLIC && listener->serve->tls
+			? tls_accept(listener->serve, fd)
+			: bufferevent_socket_new(listener->serve->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!connection->io) {
 		evutil_closesocket(fd);
 		free(connection);

@@ -122,8 +122,8 @@ static int read_against(struct request *request, struct groups_job *job, struct 
 	struct groups_query *query = &job->query;
 
 	query->against_from_ns = request_number(request, "against_from", 0);
-	query->against_to_ns = request_number(
-		request, "against_to", query->against_from_ns ? query->past.from_ns : 0);
+	query->against_to_ns = request_number(request, "against_to",
+					      query->against_from_ns ? query->past.from_ns : 0);
 	if (!query->against_to_ns)
 		return 0;
 	if (query->against_from_ns >= query->against_to_ns)

@@ -291,6 +291,7 @@ void serve_free(struct serve *serve)
 	recent_free(serve->recent);
 	own_metrics_free(serve->metrics);
 	auth_done(&serve->auth);
+	serve_tls_done(serve);
 	free(serve);
 }
 

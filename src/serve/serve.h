@@ -43,6 +43,10 @@ int serve_set_hosts(struct serve *serve, const char *const *hosts);
  * -EINVAL when it is shorter than 16 bytes or not printable. */
 int serve_set_token(struct serve *serve, struct span token, struct err *why);
 
+/* Public addresses speak TLS from now on, with what two files of PEM hold: our certificate (and those that lead to an authority), and its
+ * key. -EINVAL when they are none. */
+int serve_set_tls(struct serve *serve, struct span certificate, struct span key, struct err *why);
+
 /* Stop accepting; end streams and kept-alive connections; answers under way are finished. Then `done` is called
  * (at the latest after `patience_ms`). */
 void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *ctx), void *ctx);

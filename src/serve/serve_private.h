@@ -126,6 +126,7 @@ struct serve {
 	const struct agent_api *api;
 	struct serve_options options;
 	struct auth auth;
+	struct ssl_ctx_st *tls; /* owned: for public listeners; NULL = they speak plainly */
 	struct listener *listener[LISTENERS];
 	size_t listeners;
 	struct event *sweep;
@@ -162,6 +163,11 @@ struct request {
 	const char *word[2]; /* the {name}s of the path */
 	bool is_answered;
 };
+
+/* tls.c: a connection takes `fd` over when it is made; NULL on no memory. */
+struct bufferevent *tls_accept(struct serve *serve, int fd);
+void tls_say_goodbye(struct bufferevent *io);
+void serve_tls_done(struct serve *serve);
 
 /* connection.c */
 void connection_new(struct listener *listener, int fd);

@@ -11,7 +11,7 @@ import { bytes, bytesRate, clock } from "./units";
 export interface Line { name: string; values: (number | null)[]; color?: string; dash?: number[]; fill?: boolean; }
 interface Props {
   title: string; unit?: string; lines: Line[]; times: number[]; format: (value: number) => string;
-  height?: number; unhatched?: boolean; /* nothing there only means that nothing happened */ stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
+  height?: number; unhatched?: boolean; /* nothing there only means that nothing happened */ since?: number; /* ... but before this moment (ms) nothing was seen */ stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
 }
 
 export const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -30,7 +30,7 @@ export function fewLines(lines: Line[], most = LINES_MOST): Line[] {
   return [...sorted.slice(0, most - 1), { name: `${rest.length} others`, values: other, color: "ink-3" }];
 }
 
-function hatch(context: CanvasRenderingContext2D): CanvasPattern | string {
+export function hatch(context: CanvasRenderingContext2D): CanvasPattern | string {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d")!;
@@ -40,9 +40,22 @@ function hatch(context: CanvasRenderingContext2D): CanvasPattern | string {
   return context.createPattern(tile, "repeat") ?? color("ground-2");
 }
 
+/** Fills spans of time with the hatch. */
+function drawSpans(plot: uPlot, spans: [number, number][], least = 0) {
+  const { left, top, width, height } = plot.bbox, context = plot.ctx;
+  context.save();
+  context.fillStyle = hatch(context);
+  for (const [begin, end] of spans) {
+    if (end - begin <= least) continue;
+    const x0 = Math.max(plot.valToPos(begin, "x", true), left), x1 = Math.min(plot.valToPos(end, "x", true), left + width);
+    if (x1 > x0) context.fillRect(x0, top, x1 - x0, height);
+  }
+  context.restore();
+}
+
 /** Spans in which no line has a value. */
 function drawUnseen(plot: uPlot) {
-  const times = plot.data[0]!, { left, top, width, height } = plot.bbox, context = plot.ctx;
+  const times = plot.data[0]!;
   const blank = (at: number) => plot.data.slice(1).every((values) => values![at] === null || values![at] === undefined);
   const spans: [number, number][] = [];
   const least = plot.scales.x!.min!, most = plot.scales.x!.max!;
@@ -53,14 +66,7 @@ function drawUnseen(plot: uPlot) {
   }
   const step = times.length > 1 ? times[1]! - times[0]! : 0;
   if (from !== null && most - from > step * 2.5) spans.push([from, most]);
-  context.save();
-  context.fillStyle = hatch(context);
-  for (const [begin, end] of spans) {
-    if (end - begin <= step * 1.01) continue;
-    const x0 = Math.max(plot.valToPos(begin, "x", true), left), x1 = Math.min(plot.valToPos(end, "x", true), left + width);
-    context.fillRect(x0, top, x1 - x0, height);
-  }
-  context.restore();
+  drawSpans(plot, spans, step * 1.01);
 }
 
 /** Names at the right end of the lines, pushed apart where they would meet. */
@@ -103,7 +109,8 @@ export function Chart(props: Props) {
   const { title, unit, times, format, height = 140, stacked, bare } = props;
   const lines = fewLines(props.lines);
   const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot | null>(null), shownLines = useRef(lines);
-  const read = useSignal("");
+  const read = useSignal(""), begins = useRef(props.since);
+  begins.current = props.since;
   const named = !bare && props.labels !== false && lines.length > 1 && lines.length <= 5 && !stacked;
   const shape = JSON.stringify([lines.map((line) => [line.name, line.color]), height, stacked, bare, unit, isDark.value, named]);
   const hasData = times.length > 0 && lines.some((line) => line.values.some((value) => value !== null));
@@ -124,14 +131,14 @@ export function Chart(props: Props) {
       scales: { x: { time: true, range: () => [span.peek().from / 1000, span.peek().to / 1000] }, y: { range: (_, __, most) => [0, Math.max(props.most ?? 0, most > 0 ? most * 1.12 : 1)] } },
       axes: bare ? [{ show: false }, { show: false }] : [
         { ...axis, size: 22, space: 70, grid: { show: false }, values: (_, marks) => marks.map((mark) => clock(mark * 1000).slice(0, (marks[1] ?? 0) - (marks[0] ?? 0) < 60 ? undefined : -3)) },
-        { ...axis, size: format === bytesRate ? 70 : 58, space: 34, gap: 4, ...(format === bytes || format === bytesRate ? { incrs: BINARY } : {}), values: (_, marks) => marks.map((mark) => format(mark)) }],
+        { ...axis, size: format === bytesRate ? 70 : 58, space: 34, gap: 4, ...(format === bytes || format === bytesRate ? { incrs: BINARY } : {}), values: (_, marks) => marks.map((mark) => mark === 0 ? "0" : format(mark)) }],
       series: [{}, ...lines.map((line, at): uPlot.Series => ({
         stroke: colors[at], width: stacked ? 0 : 1.5, dash: line.dash ?? (line.color ? undefined : DASHES[at % 8]), points: { show: false }, spanGaps: false,
         fill: stacked ? colors[at] : (line.fill ?? lines.length === 1) ? `color-mix(in srgb, ${colors[at]} 14%, transparent)` : undefined,
       }))],
       bands: stacked ? lines.slice(1).map((_, at) => ({ series: [at + 2, at + 1] as [number, number] })) : undefined,
       hooks: {
-        drawClear: props.unhatched ? [] : [drawUnseen],
+        drawClear: [(self) => { if (!props.unhatched) drawUnseen(self); else if (begins.current) drawSpans(self, [[self.scales.x!.min!, begins.current / 1000]]); }],
         draw: named ? [(self) => drawNames(self, shownLines.current, colors)] : [],
         setSelect: [(self) => {
           const { left, width: wide } = self.select;

@@ -4,11 +4,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Grid } from "./api";
-import { color } from "./chart";
+import { color, hatch } from "./chart";
 import { isDark, span } from "./place";
 import { clock, count, seconds } from "./units";
 
-interface Props { grid: Grid; step: number; choose: (fromMs: number, toMs: number, leastNs: number, mostNs: number) => void; height?: number; }
+interface Props { grid: Grid; step: number; since?: number; /* before this moment (ms) nothing was seen */ choose: (fromMs: number, toMs: number, leastNs: number, mostNs: number) => void; height?: number; }
 const LEFT = 58, BOTTOM = 20;
 
 /** Cumulative buckets become counts: rows of bounds (seconds, ascending), each with a count for each step. */
@@ -24,7 +24,7 @@ export function cellsOf(grid: Grid): { bounds: number[]; rows: number[][] } {
   return { bounds, rows };
 }
 
-export function Heat({ grid, step, choose, height = 180 }: Props) {
+export function Heat({ grid, step, since, choose, height = 180 }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null), width = useSignal(600), tip = useSignal<{ x: number; y: number; text: string } | null>(null);
   const drag = useRef<{ x: number; y: number } | null>(null), box = useSignal<{ x0: number; y0: number; x1: number; y1: number } | null>(null);
   const { bounds, rows } = cellsOf(grid);
@@ -44,6 +44,7 @@ export function Heat({ grid, step, choose, height = 180 }: Props) {
     element.height = height * ratio;
     pen.scale(ratio, ratio);
     pen.clearRect(0, 0, width.value, height);
+    if (since && since > from) { pen.fillStyle = hatch(pen); pen.fillRect(LEFT, 6, Math.min(xOf(since), LEFT + wide) - LEFT, tall); }
     const tint = color("heat");
     rows.forEach((row, r) => row.forEach((value, i) => {
       if (value < 0.01) return;
@@ -56,18 +57,18 @@ export function Heat({ grid, step, choose, height = 180 }: Props) {
     pen.font = "11px system-ui, sans-serif";
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    const every = Math.ceil(16 / rowHeight);
-    bounds.forEach((bound, r) => { if (r % every === 0 && Number.isFinite(bound)) pen.fillText(seconds(bound), LEFT - 6, 6 + tall - (r + 1) * rowHeight); });
+    const rowsApart = Math.ceil(16 / rowHeight);
+    bounds.forEach((bound, r) => { if (r % rowsApart === 0 && Number.isFinite(bound)) pen.fillText(seconds(bound), LEFT - 6, 6 + tall - (r + 1) * rowHeight); });
+    const every = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400].find((one) => (to - from) / 1000 / one <= wide / 90) ?? 604800;
     pen.textAlign = "center";
-    const marks = Math.max(2, Math.floor(wide / 110));
-    for (let at = 0; at <= marks; at++) {
-      const ms = from + (to - from) * at / marks;
-      pen.textAlign = at === 0 ? "left" : at === marks ? "right" : "center";
-      pen.fillText(clock(ms).slice(0, to - from < 120000 ? undefined : -3), xOf(ms), height - 8);
+    const zone = new Date(from).getTimezoneOffset() * 60000;
+    for (let ms = Math.ceil((from - zone) / (every * 1000)) * every * 1000 + zone; ms <= to; ms += every * 1000) {
+      const x = xOf(ms);
+      if (x > LEFT + 14 && x < LEFT + wide - 14) pen.fillText(clock(ms).slice(0, every < 60 ? undefined : -3), x, height - 8);
     }
     pen.strokeStyle = color("line");
     pen.beginPath(); pen.moveTo(LEFT, 6 + tall + 0.5); pen.lineTo(LEFT + wide, 6 + tall + 0.5); pen.stroke();
-  }, [grid, width.value, isDark.value, from, to]);
+  }, [grid, width.value, isDark.value, from, to, since]);
 
   const cellAt = (x: number, y: number) => {
     const r = Math.min(rows.length - 1, Math.max(0, Math.floor((6 + tall - y) / rowHeight)));

@@ -22,7 +22,7 @@ const cut = (text: string, most: number) => text.length > most ? `${text.slice(0
 const sharedOf = (errors: number, rate: number) => rate ? errors / rate : undefined;
 
 export function MapView() {
-  const { from, to, seconds } = window(), filtered = filterForFigures(), back = compareSeconds.value;
+  const { from, to } = window(), seconds = (to - from) / 1000, filtered = filterForFigures(), back = compareSeconds.value;
   const group = GROUPINGS.find((one) => one === place.value.more.group) ?? "service", connected = place.value.more.connected === "shown";
   const key = `${rangeKey()} ${filtered.text} ${group}`;
   const asked = useAsk(`map ${key} ${back}`, async (stop) => {
@@ -79,8 +79,12 @@ const Sheet = memo(function Sheet({ graph, layout, open }: { graph: Graph; layou
     })}
     {[...graph.boxes.values()].map((box) => {
       const at = layout.nodes.get(box.id), name = shown(box.id), says = saysOf(box);
-      return at && <g key={box.id} data-id={box.id} class={`node ${box.isOutside ? "outside" : ""} ${levelOf(box.rate, box.errors)}${open === box.id ? " chosen" : ""}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${cut(name, 60)} ${says}`}>
-        <rect width={WIDTH} height={HEIGHT} rx="4" /><text class="name" x="12" y="19">{cut(name, 20)}</text><text class="name large" x="10" y="31">{cut(name, 11)}</text><text class="sub" x="12" y="36">{cut(says, 25)}</text></g>;
+      return at && <g key={box.id} data-id={box.id} class={`node ${box.isOutside ? "outside" : ""} ${levelOf(box.rate, box.errors)}${open === box.id ? " chosen" : ""}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${cut(name, 20)} ${cut(says, 25)}`}><title>{`${name}: ${says}`}</title>
+        <rect width={WIDTH} height={HEIGHT} rx="4" /><text class="name" x="12" y="19">{cut(name, 20)}</text> <text class="sub" x="12" y="36">{cut(says, 25)}</text></g>;
+    })}
+    {[...graph.boxes.keys()].map((id) => { /* read from afar */
+      const at = layout.nodes.get(id);
+      return at && <text key={id} data-id={id} class="large" aria-hidden="true" x={at.x - WIDTH / 2 + 10} y={at.y + 8}>{cut(shown(id), 11)}</text>;
     })}
   </svg>;
 });

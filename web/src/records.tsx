@@ -76,7 +76,7 @@ export function Records({ items: names, columns, label, head, empty, fails, deta
   return <>
     <div class="view full" ref={box}>
       {head}
-      <div class="table-tools"><span class="dim">{past.data ? `${count(rows.length)} shown` : ""}{names.length - on.length > 0 && names.length ? `, ${names.length - on.length} of the items off` : ""}</span></div>
+      <div class="table-tools"><span class="dim">{past.data ? `${count(rows.length)} shown${names.length - on.length > 0 && items.value.length ? `, ${names.length - on.length === 1 ? "one item is off" : `${names.length - on.length} of the items are off`}` : ""}` : ""}</span></div>
       <NotAsked left={past.data?.left ?? []} of={label} />
       {stream.value.error && place.value.range.last ? <p class="filter-note bad" role="alert">Live: {stream.value.error}</p> : null}
       {waiting.value > 0 && <button type="button" class="fresh" onClick={() => { box.current?.querySelector(".table-box")?.scrollTo(0, 0); release(); }}>{count(waiting.value)} new: show</button>}

@@ -72,6 +72,10 @@ const both = (text: string, more: string) => text ? `${more} and (${text})` : mo
 
 interface Past { rows: Exchange[]; oldest?: string; partial?: string; }
 
+/** A summary has the slowest of its exchanges whole, and some of other durations. */
+const examplesOf = (record: Row): Exchange[] => record.kind !== "request_summary" ? [record as Exchange]
+  : [record.example, ...Array.isArray(record.examples) ? record.examples : []].filter((one): one is Exchange => typeof one === "object" && one !== null);
+
 /** Single exchanges that the history holds, and the slowest of each group of those it only counted. */
 async function askPast(filter: string, node: Node | null, fromMs: number, toMs: number, stop: AbortSignal): Promise<Past> {
   const words = new URLSearchParams({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), order: "desc", source: "recent", limit: "1000" });
@@ -79,10 +83,10 @@ async function askPast(filter: string, node: Node | null, fromMs: number, toMs: 
   const answer = await ask<{ records: Row[]; oldest?: string; partial?: string }>(`v1/records/requests?${words}`, { signal: stop });
   const rows = new Map<string, Exchange>();
   for (const record of answer.records) {
-    const example = record.kind === "request_summary" ? record.example as Exchange | undefined : record as Exchange;
-    if (!example?.time || !matches(node, example)) continue;
-    const known = rows.get(idOf(example));
-    if (!known) rows.set(idOf(example), record.kind === "request_summary" ? { ...example, slowest_of: record.count } : example);
+    for (const example of examplesOf(record)) {
+      if (!example.time || !matches(node, example) || rows.has(idOf(example))) continue;
+      rows.set(idOf(example), example !== record.example ? example : { ...example, slowest_of: record.count });
+    }
   }
   return { rows: [...rows.values()].sort((a, b) => timeOf(b) - timeOf(a)), oldest: answer.oldest, partial: answer.partial };
 }
@@ -184,12 +188,20 @@ function Each() {
       {rows.length > 0 ? <Table label="requests" columns={columnsFor(chosen.value, scale)} rows={rows} id={idOf} asTheyCome chosen={place.value.open} fails={(row) => row.error === true} choose={(row) => go({ open: idOf(row) }, !!place.value.open)} />
         : history.error ? <Failed error={history.error} /> : !history.data ? <Skeleton lines={12} />
         : item && !item.on ? <State title="The item requests is off."><p><a href={addressOf({ view: "items", open: "requests" })}>Switch it on</a> and every exchange of this machine stands here.</p></State>
-        : <State title={filter ? "No request matches." : "No requests in this range."}><p>{filter ? "Take something out of the filter, or look at a longer time." : place.value.range.last ? "New ones appear by themselves." : "Look at a longer time."}{history.data.oldest ? ` The history begins ${cellText("time", history.data.oldest)}.` : ""}</p></State>}
+        : <State title={filter ? "No request matches." : "No requests in this range."}>{wider(filter) && <p>Of requests that nobody watched some are kept as examples, none of these. <a href={addressOf(wider(filter)!)}>Look around them</a>: a minute before and after, half to double the duration.</p>}<p>{filter ? "Take something out of the filter, or look at a longer time." : place.value.range.last ? "New ones appear by themselves." : "Look at a longer time."}{history.data.oldest ? ` The history begins ${cellText("time", history.data.oldest)}.` : ""}</p></State>}
       {history.error && rows.length > 0 && <p class="filter-note bad" role="alert">Only what comes live: the history could not be asked ({history.error.message}).</p>}
       {history.data?.partial && <p class="filter-note">Not everything could be looked at: {history.data.partial}.</p>}
     </div>
     {place.value.open && <Detail row={open} rows={rows} />}
   </>;
+}
+
+/** A cell of the heat map, and what lies around it; null where none was chosen. */
+function wider(filter: string): { range: { from: number; to: number }; filter: string } | null {
+  const range = place.value.range, least = /duration_ns >= (\d+)/.exec(filter), most = /duration_ns <= (\d+)/.exec(filter);
+  if (range.last || !least) return null;
+  const looser = filter.replace(least[0], `duration_ns >= ${Math.floor(Number(least[1]) / 2)}`);
+  return { range: { from: range.from! - 60e3, to: range.to! + 60e3 }, filter: most ? looser.replace(most[0], `duration_ns <= ${Number(most[1]) * 2}`) : looser };
 }
 
 /** 1, 2 or 5 times a power of ten, so that the bars' scale reads well. */
@@ -228,7 +240,7 @@ function Detail({ row, rows }: { row?: Exchange; rows: Exchange[] }) {
     if (row || !Date.parse(time)) return null;
     const around = Date.parse(time), words = new URLSearchParams({ from: new Date(around - 1000).toISOString(), to: new Date(around + 15000).toISOString(), source: "recent", limit: "5000" });
     const found = await ask<{ records: Row[] }>(`v1/records/requests?${words}`, { signal: stop });
-    return found.records.map((record) => record.kind === "request_summary" ? record.example as Exchange | undefined : record as Exchange).find((one) => one && one.time === time && String(one.connection ?? "") === connection && one.side === side) ?? null;
+    return found.records.flatMap(examplesOf).find((one) => one.time === time && String(one.connection ?? "") === connection && one.side === side) ?? null;
   }, false);
   const one = row ?? past.data ?? undefined;
   if (!one) return <Pane title="Request">{past.loading ? <Skeleton lines={5} /> : <State title="This request is not in the history."><p>Of requests that nobody watches, the history keeps how many there were and how long they took, and the slowest as an example.</p></State>}</Pane>;

@@ -91,8 +91,9 @@ function One({ name }: { name: string }) {
   if (sides.error && !sides.data) return <div class="view"><Failed error={sides.error} /></div>;
   if (!sides.data) return <div class="view"><Skeleton lines={14} /></div>;
   const lineOf = (label: string, pick: (red: Red) => number | undefined, extra: Partial<Line> = {}): Line => ({ name: label, values: (whole.data?.lines[0]?.reds ?? []).map((red) => red ? pick(red) ?? null : null), ...extra });
-  const times = whole.data?.times ?? [];
-  const operationLines: Line[] = (byOperation.data?.lines ?? []).map((line) => ({ name: `${line.labels.operation ?? ""} ${line.labels.resource ?? ""}`.trim() || "-", values: line.reds.map((red) => red?.rate ?? 0) }));
+  const times = whole.data?.times ?? [], since = whole.data?.oldest;
+  const isBefore = (at: number, list = times) => since !== undefined && (list[at] ?? 0) * 1000 + 10000 < since;
+  const operationLines: Line[] = (byOperation.data?.lines ?? []).map((line) => ({ name: `${line.labels.operation ?? ""} ${line.labels.resource ?? ""}`.trim() || "-", values: line.reds.map((red, at) => red?.rate ?? (isBefore(at, byOperation.data!.times) ? null : 0)) }));
   const requestsOf = (...conditions: string[]) => [condition("side", "=", side), condition("process", "=", name), ...conditions].filter(Boolean).join(" and ");
   const pickCell = (fromMs: number, toMs: number, least: number, most: number) => go({ view: "requests", range: { from: Math.round(fromMs), to: Math.round(toMs) },
     filter: requestsOf(`duration_ns >= ${Math.round(least)}`, Number.isFinite(most) ? `duration_ns <= ${Math.round(most)}` : "") });
@@ -112,13 +113,13 @@ function One({ name }: { name: string }) {
         <Figure what="p99" value={duration(asNs(now.p99))} change={<Change now={now.p99} then={then?.p99} worse="more" />} />
       </div>
       <div class="charts pairs">
-        <Chart unhatched title="Requests by operation" unit="a second" lines={operationLines} times={byOperation.data?.times ?? []} format={count} loading={byOperation.loading} error={byOperation.error?.message} labels={operationLines.length <= 5 && operationLines.every((line) => line.name.length < 16)} />
-        <Chart unhatched title="Errors" unit="a second" lines={[{ name: "errors", values: times.map((_, at) => whole.data?.lines[0]?.reds[at]?.errors ?? 0), color: "bad", fill: true }]} times={times} format={count} loading={whole.loading} error={whole.error?.message} />
-        <Chart unhatched title="Duration" lines={[lineOf("p50", (red) => asNs(red.p50), { color: "c5", fill: false }), lineOf("p90", (red) => asNs(red.p90), { color: "c0", fill: false }), lineOf("p99", (red) => asNs(red.p99), { color: "c1", fill: false })]} times={times} format={duration} loading={whole.loading} />
-        <Chart unhatched title="Where the time goes" unit="mean of a request" stacked lines={PHASES.map((phase) => ({ ...lineOf(PHASE_NAMES[phase], (red) => asNs(red.phases[phase]) ?? 0), color: phase })).filter((line) => line.values.some((value) => value))} times={times} format={duration} loading={whole.loading} />
+        <Chart unhatched since={since} title="Requests by operation" unit="a second" lines={operationLines} times={byOperation.data?.times ?? []} format={count} loading={byOperation.loading} error={byOperation.error?.message} labels={operationLines.length <= 5 && operationLines.every((line) => line.name.length < 16)} />
+        <Chart unhatched since={since} title="Errors" unit="a second" lines={[{ name: "errors", values: times.map((_, at) => whole.data?.lines[0]?.reds[at]?.errors ?? (isBefore(at) ? null : 0)), color: "bad", fill: true }]} times={times} format={count} loading={whole.loading} error={whole.error?.message} />
+        <Chart unhatched since={since} title="Duration" lines={[lineOf("p50", (red) => asNs(red.p50), { color: "c5", fill: false }), lineOf("p90", (red) => asNs(red.p90), { color: "c0", fill: false }), lineOf("p99", (red) => asNs(red.p99), { color: "c1", fill: false })]} times={times} format={duration} loading={whole.loading} />
+        <Chart unhatched since={since} title="Where the time goes" unit="mean of a request" stacked lines={PHASES.map((phase) => ({ ...lineOf(PHASE_NAMES[phase], (red) => asNs(red.phases[phase]) ?? 0), color: phase })).filter((line) => line.values.some((value) => value))} times={times} format={duration} loading={whole.loading} />
       </div>
       <Section title="Latency" note="darker where more requests lie; a click or a drag shows them">
-        {heat.error ? <p class="faint">{heat.error.message}</p> : heat.data?.series.length ? <Heat grid={heat.data} step={step} choose={pickCell} /> : heat.data ? <div class="chart-empty" style={{ height: 120 }}>nothing in this range</div> : <Skeleton lines={4} />}
+        {heat.error ? <p class="faint">{heat.error.message}</p> : heat.data?.series.length ? <Heat grid={heat.data} step={step} since={since} choose={pickCell} /> : heat.data ? <div class="chart-empty" style={{ height: 120 }}>nothing in this range</div> : <Skeleton lines={4} />}
       </Section>
       <Section title="Operations" note={<PhaseKey />}>
         {operations.data ? <Table label="operations" columns={OPERATIONS} rows={operations.data} id={(red) => `${red.labels.protocol} ${red.labels.operation} ${red.labels.resource}`} sort="-rate" orderKey={key} limit={25}
