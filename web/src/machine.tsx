@@ -27,8 +27,9 @@ const LAYERS: Record<Part, Layer> = {
 /** Where an item stands: by its wing, and where that says too little by what it hooks. */
 export function partOf(item: Item): Part {
   const sections = item.hooks.map((hook) => `${hook.hook} ${hook.section ?? ""}`).join(" ");
+  if (/\b(u(ret)?probe|usdt)\b/.test(sections) || /^(tls|gethostlatency|bashreadline)$/.test(item.name)) return "libraries";
   switch (item.wing) {
-    case "app": return /tls|ssl/.test(item.name) ? "libraries" : "apps";
+    case "app": return "apps";
     case "sec": return "syscalls";
     case "mem": return "memory";
     case "disk": return /block_|nvme|scsi/.test(sections) || /^(disk|bio|bitesize)$/.test(item.name) ? "block" : "files";
