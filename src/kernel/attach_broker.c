@@ -336,6 +336,70 @@ int attach_perf_rings(int map, uint32_t wake_bytes, int *out, uint32_t *out_coun
 	return opened ? 0 : error;
 }
 
+/* One CPU's counters. The kernel gives them their places together, or none of them. */
+static int counters_on_cpu(const struct wire_counter *counters, const int *maps, uint32_t count,
+			   int cpu)
+{
+	int leader = -1, error = 0;
+
+	for (uint32_t i = 0; !error && i < count; i++) {
+		struct perf_event_attr attr = {
+			.size = sizeof(attr),
+			.type = (uint32_t)counters[i].type,
+			.config = counters[i].config,
+			.disabled = leader < 0, /* who joins a group that runs does not count */
+			.read_format =
+				PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+		};
+		int fd = (int)syscall(__NR_perf_event_open, &attr, -1, cpu, leader,
+				      PERF_FLAG_FD_CLOEXEC);
+		union bpf_attr update = {};
+
+		if (fd < 0) {
+			error = -errno;
+			break;
+		}
+		update.map_fd = (uint32_t)maps[i];
+		update.key = (uintptr_t)&cpu;
+		update.value = (uintptr_t)&fd;
+		error = (int)sys_bpf(BPF_MAP_UPDATE_ELEM, &update);
+		if (leader < 0)
+			leader = fd;
+		else
+			close(fd); /* the map holds it */
+	}
+	if (!error && ioctl(leader, PERF_EVENT_IOC_ENABLE, 0))
+		error = -errno;
+	if (leader >= 0)
+		close(leader);
+	return error;
+}
+
+int attach_counters(const struct wire_counter *counters, const int *maps, uint32_t count)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	int opened = 0, error = -ENODEV;
+
+	if (!count || count > WIRE_COUNTERS_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < count; i++)
+		if (counters[i].type != PERF_TYPE_HARDWARE &&
+		    counters[i].type != PERF_TYPE_SOFTWARE &&
+		    counters[i].type != PERF_TYPE_HW_CACHE)
+			return -EPERM;
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int result = counters_on_cpu(counters, maps, count, cpu);
+
+		if (result && result != -ENODEV)
+			return result;
+		if (result)
+			error = result; /* a CPU that is off */
+		else
+			opened++;
+	}
+	return opened ? 0 : error;
+}
+
 /* In the driver where it can, else in the stack: flags 0 leaves the choice to the kernel. */
 static int xdp(struct place *place, const struct wire_attach *attach, int program)
 {

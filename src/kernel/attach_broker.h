@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct wire_attach;
+struct wire_counter;
 
 /*
  * Attaches program `program` as `attach` says. The descriptors that keep it attached are added to
@@ -26,3 +27,9 @@ int attach_places(const struct wire_attach *attach, const struct wire_place *pla
 /* Removes kretprobe events of ours from tracefs: those of this process, and of agents that are gone. Called when
  * nothing is attached any more, and at the start. */
 void attach_cleanup(void);
+
+/*
+ * Opens `count` counters that run together (a perf group) on every CPU and puts each into its map. The maps keep them, until the
+ * worker closes its descriptors. 0 or what perf_event_open said.
+ */
+int attach_counters(const struct wire_counter *counters, const int *maps, uint32_t count);

@@ -524,6 +524,17 @@ static int serve_tcp_pair(struct call *call)
 	return 0;
 }
 
+static int serve_counters(struct call *call)
+{
+	struct wire_counter counters[WIRE_COUNTERS_MAX];
+	uint32_t count = call->fd_count;
+
+	if (!count || count > WIRE_COUNTERS_MAX || call->head.area_bytes != count * sizeof(*counters))
+		return fail(call, -EINVAL, "malformed request");
+	memcpy(counters, call->bytes, count * sizeof(*counters));
+	return attach_counters(counters, call->fds, count);
+}
+
 static int serve_pins(struct broker *broker, struct call *call)
 {
 	char *name = call->head.attach.name;
@@ -555,6 +566,7 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_STATS: return serve_stats(call);
 	case WIRE_LINK_UPDATE: return serve_link_update(call);
 	case WIRE_PERF_RINGS: return serve_perf_rings(call);
+	case WIRE_COUNTERS: return serve_counters(call);
 	case WIRE_DIAG: return serve_diag(broker, call);
 	case WIRE_OPEN_CODE: return serve_open_code(call);
 	case WIRE_TRY_URETPROBE: return code_uretprobes_are_harmless(fd_at(call, 1));

@@ -163,6 +163,17 @@ int perf_rings_fd(const struct perf_rings *rings, size_t i); /* for epoll; -1 = 
 size_t perf_rings_drain(struct perf_rings *rings); /* events read */
 uint64_t perf_rings_lost(const struct perf_rings *rings);
 
+/*
+ * Counters of the processor or the kernel (perf_event_attr's type and config) that run together on every CPU, each for a map of
+ * type PERF_EVENT_ARRAY of the object: programs read them there (bpf_perf_event_read_value). 0 or what perf_event_open said.
+ */
+struct counter {
+	const char *map;
+	uint32_t type;
+	uint64_t config;
+};
+int object_count(struct object *object, const struct counter *counters, uint32_t count);
+
 /* A function of this program that programs may be attached to, as uprobe//proc/self/exe:NAME. `name` is borrowed. */
 void kernel_own_function(const char *name, const void *at);
 

@@ -183,3 +183,22 @@ uint64_t perf_rings_lost(const struct perf_rings *rings)
 {
 	return rings->lost;
 }
+
+int object_count(struct object *object, const struct counter *counters, uint32_t count)
+{
+	struct wire_request request = {.op = WIRE_COUNTERS};
+	struct wire_counter *area = (struct wire_counter *)object_kernel(object)->area;
+	int maps[WIRE_COUNTERS_MAX], fds[WIRE_FDS];
+	struct wire_reply reply;
+
+	if (!count || count > WIRE_COUNTERS_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < count; i++) {
+		maps[i] = object_map_fd(object, counters[i].map);
+		if (maps[i] < 0)
+			return maps[i];
+		area[i] = (struct wire_counter){counters[i].type, counters[i].config};
+	}
+	request.area_bytes = count * (uint32_t)sizeof(*area);
+	return kernel_ask(object_kernel(object), &request, maps, count, &reply, fds);
+}

@@ -44,6 +44,8 @@ enum wire_op {
 	WIRE_LINK_UPDATE, /* fd 1: a link, fd 2: the program that it runs from now on */
 	WIRE_PERF_RINGS, /* fd 1: a map of type PERF_EVENT_ARRAY -> a perf event a CPU, put into it; count: bytes of a buffer
 			  * that wake the reader */
+	WIRE_COUNTERS, /* fds: maps of type PERF_EVENT_ARRAY; area: a struct wire_counter for each: counters that run together, on every
+			* CPU, put into them */
 	WIRE_READY, /* the worker serves: tell systemd and the terminal */
 	WIRE_SCRIPT, /* area: what the script's process is told -> a socket to that process */
 	WIRE_TCP_PAIR, /* -> two connected sockets in a network namespace of their own; number: its inode */
@@ -92,6 +94,13 @@ struct wire_place {
 };
 
 enum { WIRE_PLACES = 1024 };
+
+/* One counter of a group: perf_event_attr's type and config. */
+struct wire_counter {
+	uint64_t type, config;
+};
+
+enum { WIRE_COUNTERS_MAX = 8 };
 
 struct wire_request {
 	uint32_t op;
