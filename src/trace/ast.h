@@ -94,6 +94,7 @@ struct expr {
 	bool is_postfix; /* step: x++ */
 	bool is_discarded; /* its value is not used */
 	bool is_text_wanted; /* positional: str($1) */
+	bool is_part_wanted; /* args: one field of it, not the whole */
 	bool is_call_syntax; /* name() rather than name */
 	struct expr *a, *b, *c; /* operands */
 	struct expr *args; /* call: arguments; map: keys; tuple: elements */
@@ -172,6 +173,14 @@ struct map_decl {
 	int index; /* in the compiled script */
 };
 
+/* #include, or --include. */
+struct include {
+	struct include *next;
+	const char *name;
+	bool is_quoted, is_done;
+	struct place place;
+};
+
 struct define {
 	struct define *next;
 	const char *name;
@@ -203,6 +212,7 @@ struct c_record {
 	struct c_record *next;
 	const char *name;
 	bool is_union, is_typedef;
+	bool is_packed;
 	struct c_field *fields;
 	const struct type *type;
 	bool is_being_laid_out;
@@ -240,6 +250,7 @@ struct action {
 	struct place place;
 	struct probe_spec *specs;
 	uint32_t body_from; /* byte of its '/' or '{' */
+	bool is_of_other_mode; /* test or bench, without --test or --bench */
 	bool is_per_probe; /* uses args, probe, func ...: each attach point has its own tree */
 };
 

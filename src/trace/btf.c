@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/btf_inside.h"
+
 enum { RESOLVE_MAX = 32, TYPES_MAX = 4 << 20, BTF_BYTES_MAX = 256 << 20 };
 
 struct btf {
@@ -115,6 +117,16 @@ static const struct btf_type *type_at(struct btf *btf, uint32_t id)
 static const char *name_at(const struct btf *btf, uint32_t offset)
 {
 	return offset < btf->strings_len ? btf->strings + offset : "";
+}
+
+const struct btf_type *btf_raw_at(struct btf *btf, uint32_t id)
+{
+	return type_at(btf, id);
+}
+
+const char *btf_text_at(const struct btf *btf, uint32_t offset)
+{
+	return name_at(btf, offset);
 }
 
 struct btf *btf_over(struct arena *arena, struct span bytes)
@@ -479,7 +491,8 @@ const struct type *btf_fill(struct btf *btf, const struct type *record)
 	return full;
 }
 
-static bool enum_value(const struct btf_type *t, uint32_t i, uint32_t *ret_name, int64_t *ret_value)
+bool btf_raw_enumerator(const struct btf_type *t, uint32_t i, uint32_t *ret_name,
+			int64_t *ret_value)
 {
 	if (BTF_INFO_KIND(t->info) == BTF_KIND_ENUM) {
 		const struct btf_enum *e = (const struct btf_enum *)(t + 1) + i;
@@ -511,7 +524,7 @@ bool btf_enumerator(struct btf *btf, const char *name, int64_t *ret_value,
 		if (kind != BTF_KIND_ENUM && kind != BTF_KIND_ENUM64)
 			continue;
 		for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
-			if (enum_value(t, i, &name_off, ret_value) && name_off == wanted) {
+			if (btf_raw_enumerator(t, i, &name_off, ret_value) && name_off == wanted) {
 				*ret_enum = btf_type(btf, id);
 				return true;
 			}
@@ -528,7 +541,7 @@ const char *btf_enum_name(struct btf *btf, uint32_t id, int64_t value)
 	if (!t)
 		return NULL;
 	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
-		if (enum_value(t, i, &name_off, &one) && one == value)
+		if (btf_raw_enumerator(t, i, &name_off, &one) && one == value)
 			return name_at(btf, name_off);
 	return NULL;
 }
@@ -557,7 +570,8 @@ int btf_params(struct btf *btf, uint32_t id, struct field *params, int max,
 
 		params[i] = (struct field){.name = *name ? name : NULL,
 					   .type = btf_type(btf, param[i].type),
-					   .offset = (uint32_t)i * 8};
+					   .offset = (uint32_t)i * 8,
+					   .btf_id = param[i].type};
 	}
 	if (ret_result)
 		*ret_result = t->type ? btf_type(btf, t->type) : &type_void;

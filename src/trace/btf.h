@@ -53,5 +53,10 @@ const char *btf_enum_name(struct btf *btf, uint32_t id, int64_t value);
 int btf_params(struct btf *btf, uint32_t id, struct field *params, int max,
 	       const struct type **ret_result);
 
+/* "struct list_head {\n\tstruct list_head *next;...};": the definition of a record or an enum. */
+void btf_show(struct btf *btf, uint32_t id, struct buf *out);
+/* "struct list_head *head"; the name may be empty. */
+void btf_show_declaration(struct btf *btf, uint32_t id, const char *name, struct buf *out);
+
 /* Walks the names of all types of one kind. */
 bool btf_next(struct btf *btf, unsigned kind, uint32_t *id, const char **ret_name);

@@ -7,6 +7,7 @@
 #include "trace/btf.h"
 #include "trace/check.h"
 #include "trace/constants.h"
+#include "trace/dwarf.h"
 #include "trace/lex.h"
 
 static struct arena *arena_of(struct checker *checker)
@@ -268,6 +269,8 @@ static const struct type *check_ternary(struct checker *checker, struct expr *ex
 
 static bool is_castable(const struct type *from, const struct type *to)
 {
+	if (from->kind == TYPE_STRING && type_is_integer(to))
+		return to->kind == TYPE_BOOL; /* text is true when it is not empty */
 	if (from->kind == TYPE_NONE || type_same(from, to))
 		return true;
 	if (type_is_scalar(to))
@@ -321,6 +324,11 @@ static const struct type *check_cast(struct checker *checker, struct expr *expr)
 			    check_text(checker, from), check_text(checker, to));
 		return &type_none;
 	}
+	if (expr->a->is_constant && from->kind == TYPE_STRING && to->kind == TYPE_BOOL) {
+		expr->is_constant = true;
+		expr->number = expr->a->text.len != 0;
+		return &type_bool;
+	}
 	if (expr->a->is_constant && from->kind == TYPE_INT && type_is_integer(to) && to->size) {
 		uint32_t shift = 64 - to->size * 8;
 		uint64_t number = expr->a->number << shift;
@@ -359,7 +367,10 @@ static const struct type *check_tuple_element(struct checker *checker, struct ex
 
 static const struct type *check_field(struct checker *checker, struct expr *expr)
 {
-	const struct type *base = check_expr(checker, expr->a), *record = base;
+	const struct type *base, *record;
+
+	expr->a->is_part_wanted = true;
+	base = record = check_expr(checker, expr->a);
 
 	if (base->kind == TYPE_NONE)
 		return &type_none;
@@ -376,6 +387,11 @@ static const struct type *check_field(struct checker *checker, struct expr *expr
 		return &type_none;
 	}
 	expr->field = script_field(checker->script, record, expr->name);
+	if (!expr->field && record == checker->probe->args && expr->a->kind == EXPR_CALL &&
+	    strcmp(checker->probe->kind->name, "tracepoint") && strcmp(expr->a->name, "ctx")) {
+		check_error(checker, expr->place, "Can't find function parameter %s", expr->name);
+		return &type_none;
+	}
 	if (!expr->field) {
 		check_error(checker, expr->place,
 			    "Struct/union of type '%s' does not contain a field named '%s'",
@@ -400,7 +416,13 @@ static const struct type *check_index(struct checker *checker, struct expr *expr
 	if (base->kind == TYPE_NONE || index->kind == TYPE_NONE)
 		return &type_none;
 	if (base->kind == TYPE_TUPLE) {
-		if (!expr->b->is_constant || expr->b->number >= base->field_count) {
+		if (!expr->b->is_constant) {
+			check_error(
+				checker, expr->place,
+				"Array-style access for tuples only valid for integer literals");
+			return &type_none;
+		}
+		if (expr->b->number >= base->field_count) {
 			check_error(checker, expr->place,
 				    "Invalid tuple index: %lld. Found %u elements in tuple.",
 				    (long long)expr->b->number, base->field_count);
@@ -490,6 +512,11 @@ static bool name_is_constant(struct checker *checker, struct expr *expr,
 		*ret_type = type;
 		return true;
 	}
+	for (const struct debug_file *f = checker->script->debug_files; f; f = f->next)
+		if (f->dwarf && dwarf_enumerator(f->dwarf, expr->name, &value, ret_type)) {
+			set_constant(expr, (uint64_t)value, value < 0);
+			return true;
+		}
 	if (constant_find(expr->name, &value)) {
 		*ret_type = set_constant(expr, (uint64_t)value, value < 0);
 		return true;

@@ -4,6 +4,7 @@
 
 #include "trace/btf.h"
 #include "trace/check.h"
+#include "trace/dwarf.h"
 
 const struct field *script_field(struct script *script, const struct type *record, const char *name)
 {
@@ -67,9 +68,22 @@ static const struct {
 
 static const struct type *lay_out(struct checker *checker, struct c_record *record);
 
+/* In a probe of a program, types of that program come before the kernel's. */
+static const struct type *type_of_program(struct checker *checker, const char *name,
+					  enum dwarf_tagged tagged)
+{
+	const struct probe *probe = checker->probe;
+	struct dwarf *dwarf = NULL;
+
+	if (probe && probe->kind->space == SPACE_USER && probe->target)
+		dwarf = script_dwarf(checker->script, probe->target);
+	return dwarf ? dwarf_named(dwarf, name, tagged) : NULL;
+}
+
 static const struct type *tagged_type(struct checker *checker, const struct type_spec *spec)
 {
 	struct script *script = checker->script;
+	const struct type *known;
 
 	for (struct c_record *r = script->records; r; r = r->next)
 		if (spec->tag != TAG_ENUM && !strcmp(r->name, spec->name) &&
@@ -85,8 +99,12 @@ static const struct type *tagged_type(struct checker *checker, const struct type
 				.kind = TYPE_ENUM, .size = 4, .align = 4, .name = spec->name};
 			return type;
 		}
-	if (!script_btf(script))
-		return NULL;
+	known = type_of_program(checker, spec->name,
+				spec->tag == TAG_ENUM    ? DWARF_ENUM
+				: spec->tag == TAG_UNION ? DWARF_UNION
+							 : DWARF_STRUCT);
+	if (known || !script_btf(script))
+		return known;
 	if (spec->tag == TAG_ENUM)
 		return btf_enum(script->btf, spec->name);
 	return btf_record(script->btf, spec->name, spec->tag == TAG_UNION);
@@ -113,6 +131,9 @@ static const struct type *plain_type(struct checker *checker, const struct type_
 	for (struct c_record *r = script->records; r; r = r->next)
 		if (!strcmp(r->name, spec->name))
 			return lay_out(checker, r);
+	type = type_of_program(checker, spec->name, DWARF_TYPEDEF);
+	if (type && type->kind != TYPE_NONE)
+		return type;
 	if (!script_btf(script))
 		return NULL;
 	type = btf_typedef(script->btf, spec->name);
@@ -158,11 +179,12 @@ const struct type *check_type_spec(struct checker *checker, struct type_spec *sp
 }
 
 /* Bit fields share storage units of their type, as the ABI of x86-64 and arm64 has it. */
-static void place_field(struct field *field, uint32_t bits, bool is_union, uint64_t *at_bits,
-			uint32_t *align)
+static void place_field(struct field *field, uint32_t bits, const struct c_record *record,
+			uint64_t *at_bits, uint32_t *align)
 {
+	bool is_union = record->is_union;
 	uint32_t unit = field->type->size ? field->type->size : 1;
-	uint32_t a = field->type->align ? field->type->align : 1;
+	uint32_t a = field->type->align && !record->is_packed ? field->type->align : 1;
 
 	if (bits) {
 		uint64_t at = is_union ? 0 : *at_bits;
@@ -233,7 +255,7 @@ static const struct type *lay_out(struct checker *checker, struct c_record *reco
 		if (!f->name && f->bits == 0 && one->kind != TYPE_RECORD)
 			continue;
 		fields[count] = (struct field){.name = f->name, .type = one};
-		place_field(&fields[count], f->bits, record->is_union, &bits, &align);
+		place_field(&fields[count], f->bits, record, &bits, &align);
 		count++;
 	}
 	type->fields = fields;

@@ -81,6 +81,26 @@ void diag_hint(struct diag *diag, const char *format, ...)
 	va_end(args);
 }
 
+void diag_add_part(struct diag *diag, uint32_t from, const char *name)
+{
+	if (name && diag->part_count < SOURCE_PARTS)
+		diag->parts[diag->part_count++] = (struct source_part){from, name};
+}
+
+static struct source_part part_of(const struct diag *diag, uint32_t at)
+{
+	struct source_part part = {0, diag->name};
+
+	for (uint32_t i = 0; i < diag->part_count && diag->parts[i].from <= at; i++)
+		part = diag->parts[i];
+	return part;
+}
+
+const char *diag_file_of(const struct diag *diag, uint32_t at)
+{
+	return part_of(diag, at).name;
+}
+
 static const uint8_t *start_of_line(const struct diag *diag, uint32_t at)
 {
 	const uint8_t *from = diag->source.at;
@@ -96,7 +116,7 @@ void diag_where(const struct diag *diag, uint32_t at, uint32_t *ret_line, uint32
 	const uint8_t *line = start_of_line(diag, at);
 	uint32_t lines = 1;
 
-	for (const uint8_t *p = diag->source.at; p < line; p++)
+	for (const uint8_t *p = diag->source.at + part_of(diag, at).from; p < line; p++)
 		lines += *p == '\n';
 	*ret_line = lines;
 	*ret_column = (uint32_t)(diag->source.at + at - line) + 1;
@@ -109,9 +129,10 @@ void diag_locate(const struct diag *diag, struct place place, struct buf *out)
 	diag_where(diag, place.from, &line, &column);
 	diag_where(diag, place.to, &last_line, &last_column);
 	if (line == last_line)
-		buf_f(out, "%s:%u:%u-%u", diag->name, line, column, last_column);
+		buf_f(out, "%s:%u:%u-%u", diag_file_of(diag, place.from), line, column,
+		      last_column);
 	else
-		buf_f(out, "%s:%u-%u", diag->name, line, last_line);
+		buf_f(out, "%s:%u-%u", diag_file_of(diag, place.from), line, last_line);
 }
 
 /* The source line and, below it, ~ under the place. Places over several lines show none. */

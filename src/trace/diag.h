@@ -38,14 +38,28 @@ struct message {
 	const char *hint; /* in the arena, or NULL */
 };
 
+enum { SOURCE_PARTS = 64 };
+
+/* From that byte on the source is another file's. */
+struct source_part {
+	uint32_t from;
+	const char *name; /* in the arena */
+};
+
 struct diag {
 	struct arena *arena; /* borrowed: texts live there */
 	const char *name; /* of the source: "stdin", a file */
 	struct span source; /* borrowed */
+	struct source_part parts[SOURCE_PARTS]; /* imported files, behind the script itself */
+	uint32_t part_count;
 	struct message *first, *last;
 	uint32_t errors, warnings;
 	bool is_muted; /* trials: a pass that will run again keeps its complaints for itself */
 };
+
+void diag_add_part(struct diag *diag, uint32_t from, const char *name);
+/* The name of the file that this byte is of. */
+const char *diag_file_of(const struct diag *diag, uint32_t at);
 
 void diag_init(struct diag *diag, struct arena *arena, const char *name, struct span source);
 

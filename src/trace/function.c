@@ -51,6 +51,8 @@
 	X(kptr) \
 	X(kstack) \
 	X(ksym) \
+	X(leader_comm) \
+	X(leader_tid) \
 	X(len) \
 	X(lhist) \
 	X(macaddr) \

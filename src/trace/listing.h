@@ -4,5 +4,9 @@
 
 #include <stdbool.h>
 
+struct script;
+
 /* Returns the exit code. */
 int list_probes(const char *search, bool with_arguments, int pid);
+/* The probes that an expanded script attaches to. */
+void list_script(struct script *script, bool with_arguments);

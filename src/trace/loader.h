@@ -39,6 +39,7 @@ struct program_spec {
 struct perf_spec {
 	uint32_t type;
 	uint64_t config, config1, config2;
+	uint32_t breakpoint; /* what to watch for; config1: address, config2: length */
 	const char *path; /* uprobe, kprobe: config1 is its address */
 	uint64_t period; /* or frequency */
 	bool is_frequency;
@@ -61,7 +62,9 @@ struct loader {
 			    const char *const *names, uint32_t count, struct err *why);
 	int (*attach_iter)(struct loader *loader, int program, struct err *why);
 	/* Runs a raw tracepoint program once, by hand. */
-	int (*run)(struct loader *loader, int program, struct err *why);
+	int (*run)(struct loader *loader, int program, uint32_t *ret_result, struct err *why);
+	/* The kernel counts what programs cost until this is closed. */
+	int (*enable_stats)(struct loader *loader, struct err *why);
 	/* Maps: 0 or -errno. NULL key: the first one. */
 	int (*map_next)(struct loader *loader, int map, const void *key, void *ret_next);
 	int (*map_read)(struct loader *loader, int map, const void *key, void *ret_value);

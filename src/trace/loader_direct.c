@@ -190,6 +190,7 @@ static int attach_perf(struct loader *loader, int program, const struct perf_spe
 				       .config2 = spec->config2};
 	int fd, err;
 
+	attr.bp_type = spec->breakpoint;
 	attr.freq = spec->is_frequency;
 	attr.sample_period = spec->period; /* the same place as sample_freq */
 	fd = (int)syscall(SYS_perf_event_open, &attr, spec->pid, spec->cpu, -1,
@@ -267,14 +268,28 @@ static int attach_iter(struct loader *loader, int program, struct err *why)
 	return loader_keep(loader, fd);
 }
 
-static int run_program(struct loader *loader, int program, struct err *why)
+static int run_program(struct loader *loader, int program, uint32_t *ret_result, struct err *why)
 {
 	union bpf_attr attr = {};
 	int err;
 
 	attr.test.prog_fd = (uint32_t)program;
 	err = sys_bpf(BPF_PROG_TEST_RUN, &attr);
-	return err < 0 ? err_set(why, err, "cannot run a program by hand: %s", err_name(err)) : 0;
+	if (err < 0)
+		return err_set(why, err, "cannot run a program by hand: %s", err_name(err));
+	*ret_result = attr.test.retval;
+	return 0;
+}
+
+static int enable_stats(struct loader *loader, struct err *why)
+{
+	union bpf_attr attr = {.enable_stats.type = BPF_STATS_RUN_TIME};
+	int fd = sys_bpf(BPF_ENABLE_STATS, &attr);
+
+	if (fd < 0)
+		return err_set(why, fd, "the kernel does not count the time of programs: %s",
+			       err_name(fd));
+	return fd;
 }
 
 static int map_command(int command, int map, const void *key, const void *value)
@@ -357,6 +372,7 @@ void loader_direct(struct loader *loader)
 				  .attach_multi = attach_multi,
 				  .attach_iter = attach_iter,
 				  .run = run_program,
+				  .enable_stats = enable_stats,
 				  .map_next = map_next,
 				  .map_read = map_read,
 				  .map_write = map_write,

@@ -454,6 +454,9 @@ static void lower_body(struct lowering *l)
 	struct body *body = l->probe->body;
 
 	l->exit_label = ir_label(l->ir);
+	l->result = l->probe->kind->has_result ? ir_reg(l->ir) : -1;
+	if (l->result >= 0)
+		ir_set(l->ir, l->result, op_imm(0));
 	for (struct variable *variable = body->variables; variable; variable = variable->next) {
 		variable->reg = variable->slot = -1;
 		if (variable->type->kind == TYPE_NONE)
@@ -483,7 +486,7 @@ static void lower_body(struct lowering *l)
 	}
 	lower_stmts(l, body->stmts);
 	ir_put_label(l->ir, l->exit_label);
-	ir_return(l->ir, op_imm(0));
+	ir_return(l->ir, l->result >= 0 ? op_reg(l->result) : op_imm(0));
 }
 
 static bool same_code(const struct code *a, const struct code *b)

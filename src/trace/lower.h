@@ -88,6 +88,7 @@ struct lowering {
 	struct loop *loop;
 	struct err *why;
 	int exit_label; /* end of the program */
+	int result; /* register of what it returns, -1: always 0 */
 	bool is_failed;
 };
 
@@ -116,6 +117,8 @@ struct operand lower_address(struct lowering *l, struct memory memory);
 struct operand lower_far_address(struct lowering *l, struct value value);
 
 struct memory lower_slot(struct lowering *l, uint32_t size);
+/* An argument that the caller left on its stack. */
+struct value lower_from_stack(struct lowering *l, const struct field *field);
 
 /* Bytes that may be taken at once at this place: the stack is read and written aligned only. */
 static inline uint32_t memory_step(struct memory memory, uint32_t at, uint32_t left)

@@ -2,6 +2,7 @@
 /* lower_expr - expressions to IR. */
 #include <string.h>
 
+#include "base/arch.h"
 #include "trace/lower.h"
 
 extern const struct function function_division;
@@ -253,6 +254,12 @@ static struct value lower_cast(struct lowering *l, struct expr *expr)
 	struct value value = lower_expr(l, expr->a);
 	struct operand scalar;
 
+	if (from->kind == TYPE_STRING && to->kind == TYPE_BOOL) {
+		struct memory text = lower_memory(l, value);
+
+		from = &type_int8;
+		value = value_memory(from, text);
+	}
 	if (!type_is_scalar(to)) {
 		if (type_is_integer(from)) { /* int -> int[] */
 			struct memory at = lower_slot(l, to->size);
@@ -303,6 +310,13 @@ static struct value lower_data_loc(struct lowering *l, const struct field *field
 	return value_far(type, op_reg(address), 0, SPACE_KERNEL);
 }
 
+struct value lower_from_stack(struct lowering *l, const struct field *field)
+{
+	int stack = ir_load(l->ir, op_context(0), ARCH_STACK, 8, false);
+
+	return value_far(field->type, op_reg(stack), (int32_t)field->offset, SPACE_USER);
+}
+
 static struct operand to_register(struct lowering *l, struct operand operand)
 {
 	return operand.kind == OPERAND_IMM ? op_reg(ir_const(l->ir, operand.imm)) : operand;
@@ -319,6 +333,8 @@ static struct value lower_field(struct lowering *l, struct expr *expr)
 			       field->offset);
 	if (field->is_data_loc)
 		return lower_data_loc(l, field, expr->type);
+	if (field->is_on_stack)
+		return lower_from_stack(l, field);
 	if (base->kind == TYPE_POINTER) {
 		struct operand address = to_register(l, lower_scalar(l, value));
 

@@ -264,7 +264,11 @@ static void lower_stmt(struct lowering *l, struct stmt *stmt)
 		break;
 	case STMT_BREAK: ir_jump(l->ir, l->loop->end); break;
 	case STMT_CONTINUE: ir_jump(l->ir, l->loop->again); break;
-	case STMT_RETURN: ir_jump(l->ir, l->exit_label); break;
+	case STMT_RETURN:
+		if (l->result >= 0 && l->ir == l->main && stmt->value)
+			ir_set(l->ir, l->result, lower_scalar(l, lower_expr(l, stmt->value)));
+		ir_jump(l->ir, l->exit_label);
+		break;
 	case STMT_BLOCK: lower_stmts(l, stmt->body); break;
 	}
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "trace/btf.h"
+#include "trace/dwarf.h"
 #include "trace/constants.h"
 #include "trace/run.h"
 
@@ -208,6 +209,9 @@ static void enum_value(struct output *output, const struct type *type, uint64_t 
 	for (const struct c_enumerator *e = script->enumerators; !name && e; e = e->next)
 		if (type->name && !strcmp(e->enum_name, type->name) && e->value == (int64_t)value)
 			name = e->name;
+	for (const struct debug_file *f = script->debug_files; !name && type->name && f;
+	     f = f->next)
+		name = f->dwarf ? dwarf_enum_name(f->dwarf, type->name, (int64_t)value) : NULL;
 	if (name)
 		buf_str(out, name);
 	else

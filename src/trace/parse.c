@@ -696,12 +696,26 @@ static bool is_at_config(const struct parser *parser)
 	return parser_is(&ahead, '=');
 }
 
-int script_parse(struct script *script)
+/* A probe may be called so: "import:..." is none. */
+static bool is_at_import(const struct parser *parser)
+{
+	struct parser ahead = *parser;
+
+	if (!parser_is_word(parser, "import"))
+		return false;
+	parser_advance(&ahead);
+	return !parser_is(&ahead, ':');
+}
+
+void parse_text(struct script *script, uint32_t from, uint32_t to)
 {
 	struct parser parser;
-	uint32_t at = 0;
 
-	parser_start(&parser, script, at);
+	parser_start(&parser, script, from);
+	/* behind it may stand the text of other files */
+	parser.lexer.text.len = to;
+	if (parser.token.place.from >= to)
+		return;
 	while (!parser.is_failed && parser.token.kind != TOKEN_END) {
 		if (parser_take(&parser, ';'))
 			continue;
@@ -711,9 +725,19 @@ int script_parse(struct script *script)
 			parse_map_declaration(&parser);
 		else if (parser_is_word(&parser, "macro"))
 			parse_macro(&parser);
+		else if (is_at_import(&parser))
+			parse_import(&parser);
 		else if (!parse_c_definition(&parser))
 			parse_action(&parser);
 	}
+}
+
+int script_parse(struct script *script)
+{
+	uint32_t to = (uint32_t)script->text.len;
+
+	import_headers(script);
+	parse_text(script, 0, to);
 	if (!script->diag.errors)
 		config_apply(script);
 	/* macros that are never used are not looked into; bodies are, even if nothing matches */

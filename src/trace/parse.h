@@ -75,5 +75,11 @@ bool parse_looks_like_type(const struct parser *parser);
 bool parse_c_definition(struct parser *parser); /* struct, union, enum, typedef at top level */
 struct c_record *parse_c_record(struct parser *parser, const char *name, bool is_union);
 
-/* Preprocessor lines: blanked in the text, definitions kept. */
+/* parse_import.c: import "x" at the top of a script; the headers that it and the command line include. */
+void parse_import(struct parser *parser);
+void import_headers(struct script *script);
+/* Preamble, macros and actions between those bytes. */
+void parse_text(struct script *script, uint32_t from, uint32_t to);
+
+/* Preprocessor lines: blanked in the text (a part of the script's), definitions and includes kept. */
 void preprocess(struct script *script, uint8_t *text, size_t len);

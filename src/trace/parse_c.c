@@ -77,6 +77,92 @@ static bool parse_typeof(struct parser *parser, struct type_spec *spec)
 	return spec->of_expr && parser_expect(parser, ')');
 }
 
+/* Constants of C: numbers, names of enumerators before, and what C's operators make of them. */
+static bool parse_constant(struct parser *parser, int64_t *ret_value);
+
+static bool parse_constant_unary(struct parser *parser, int64_t *ret_value)
+{
+	struct c_enumerator *e = parser->script->enumerators;
+
+	if (parser_take(parser, '-') || parser_take(parser, '~')) {
+		bool is_negation = parser->lexer.text.at[parser->end_of_last - 1] == '-';
+
+		if (!parse_constant_unary(parser, ret_value))
+			return false;
+		*ret_value = is_negation ? (int64_t)(0 - (uint64_t)*ret_value) : ~*ret_value;
+		return true;
+	}
+	if (parser_take(parser, '('))
+		return parser_enter(parser) && parse_constant(parser, ret_value) &&
+		       (parser_leave(parser), parser_expect(parser, ')'));
+	if (parser->token.kind == TOKEN_NUMBER) {
+		*ret_value = (int64_t)parser->token.number;
+		parser_advance(parser);
+		return true;
+	}
+	while (e && parser->token.kind == TOKEN_NAME && !span_is(parser->token.text, e->name))
+		e = e->next;
+	if (!e || parser->token.kind != TOKEN_NAME) {
+		parser_fail(parser, "syntax: expected integer");
+		return false;
+	}
+	*ret_value = e->value;
+	parser_advance(parser);
+	return true;
+}
+
+/* From left to right, without precedence: what enums hold is "1 << 4" and "A | B". */
+static bool parse_constant(struct parser *parser, int64_t *ret_value)
+{
+	static const uint32_t operators[] = {
+		PUNCT2('<', '<'), PUNCT2('>', '>'), '|', '&', '+', '-', '*'};
+	int64_t right;
+
+	if (!parse_constant_unary(parser, ret_value))
+		return false;
+	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++) {
+		uint64_t left = (uint64_t)*ret_value;
+
+		if (!parser_take(parser, operators[i]))
+			continue;
+		if (!parse_constant_unary(parser, &right))
+			return false;
+		*ret_value = (int64_t)(i == 0   ? left << (right & 63)
+				       : i == 1 ? left >> (right & 63)
+				       : i == 2 ? left | (uint64_t)right
+				       : i == 3 ? left & (uint64_t)right
+				       : i == 4 ? left + (uint64_t)right
+				       : i == 5 ? left - (uint64_t)right
+						: left * (uint64_t)right);
+		i = (size_t)-1; /* and on, from what has come of it */
+	}
+	return true;
+}
+
+static bool parse_enumerators(struct parser *parser, const char *name)
+{
+	struct script *script = parser->script;
+	int64_t value = 0;
+
+	if (!parser_expect(parser, '{'))
+		return false;
+	while (!parser->is_failed && !parser_is(parser, '}')) {
+		struct c_enumerator *one = parser_new(parser, sizeof(*one));
+
+		if (!one || !(one->name = parser_name(parser)) ||
+		    (parser_take(parser, '=') && !parse_constant(parser, &value)))
+			return false;
+		one->value = value;
+		value = (int64_t)((uint64_t)value + 1);
+		one->enum_name = name;
+		one->next = script->enumerators;
+		script->enumerators = one;
+		if (!parser_take(parser, ','))
+			break;
+	}
+	return parser_expect(parser, '}');
+}
+
 static bool parse_tagged(struct parser *parser, struct type_spec *spec)
 {
 	bool is_union = parser_is_word(parser, "union");
@@ -85,6 +171,11 @@ static bool parse_tagged(struct parser *parser, struct type_spec *spec)
 	parser_advance(parser);
 	if (parser->token.kind == TOKEN_NAME)
 		spec->name = parser_name(parser);
+	if (parser_is(parser, '{') && spec->tag == TAG_ENUM) {
+		if (!spec->name)
+			spec->name = "";
+		return parse_enumerators(parser, spec->name);
+	}
 	if (parser_is(parser, '{') && spec->tag != TAG_ENUM) {
 		spec->record = parse_c_record(parser, spec->name, is_union);
 		return spec->record;
@@ -185,6 +276,23 @@ static bool parse_declarator(struct parser *parser, const struct type_spec *base
 	return !parser->is_failed;
 }
 
+/* __attribute__((packed)), and others that change nothing here. */
+static void parse_attributes(struct parser *parser, struct c_record *record)
+{
+	while (parser_take_word(parser, "__attribute__")) {
+		int depth = 0;
+
+		do {
+			depth += parser_is(parser, '(');
+			depth -= parser_is(parser, ')');
+			if (parser_is_word(parser, "packed") ||
+			    parser_is_word(parser, "__packed__"))
+				record->is_packed = true;
+			parser_advance(parser);
+		} while (depth > 0 && !parser->is_failed && parser->token.kind != TOKEN_END);
+	}
+}
+
 struct c_record *parse_c_record(struct parser *parser, const char *name, bool is_union)
 {
 	struct c_record *record = parser_new(parser, sizeof(*record));
@@ -212,10 +320,11 @@ struct c_record *parse_c_record(struct parser *parser, const char *name, bool is
 					return NULL;
 			} while (parser_take(parser, ','));
 		}
-		if (!parser_expect(parser, ';'))
+		if (!parser_is(parser, '}') && !parser_expect(parser, ';'))
 			return NULL;
 	}
 	parser_expect(parser, '}');
+	parse_attributes(parser, record);
 	parser_leave(parser);
 	if (name) {
 		record->next = parser->script->records;
@@ -226,38 +335,12 @@ struct c_record *parse_c_record(struct parser *parser, const char *name, bool is
 
 static bool parse_enum(struct parser *parser)
 {
-	struct script *script = parser->script;
-	const char *name = NULL;
-	int64_t value = 0;
+	const char *name = "";
 
 	parser_advance(parser);
-	if (parser->token.kind == TOKEN_NAME)
-		name = parser_name(parser);
-	if (!parser_expect(parser, '{'))
+	if (parser->token.kind == TOKEN_NAME && !(name = parser_name(parser)))
 		return false;
-	while (!parser->is_failed && !parser_is(parser, '}')) {
-		struct c_enumerator *one = parser_new(parser, sizeof(*one));
-
-		if (!one || !(one->name = parser_name(parser)))
-			return false;
-		if (parser_take(parser, '=')) {
-			bool is_negative = parser_take(parser, '-');
-
-			if (parser->token.kind != TOKEN_NUMBER) {
-				parser_fail(parser, "syntax: expected integer");
-				return false;
-			}
-			value = (int64_t)parser->token.number * (is_negative ? -1 : 1);
-			parser_advance(parser);
-		}
-		one->value = value++;
-		one->enum_name = name ? name : "";
-		one->next = script->enumerators;
-		script->enumerators = one;
-		if (!parser_take(parser, ','))
-			break;
-	}
-	return parser_expect(parser, '}');
+	return parse_enumerators(parser, name);
 }
 
 static bool parse_typedef(struct parser *parser)
@@ -380,6 +463,35 @@ static void add_define(struct script *script, struct span line)
 	script->defines = define;
 }
 
+static void remove_define(struct script *script, struct span name)
+{
+	for (struct define **at = &script->defines; *at; at = &(*at)->next)
+		if (span_is(name, (*at)->name)) {
+			*at = (*at)->next;
+			return;
+		}
+}
+
+/* "name" or <name>: read when the script is parsed. */
+static void add_include(struct script *script, struct span line, uint32_t from)
+{
+	struct include *include = arena_new(&script->arena, sizeof(*include)), **tail;
+	size_t len = 0;
+
+	line = span_trim(line);
+	if (!include || line.len < 3 || (line.at[0] != '"' && line.at[0] != '<'))
+		return;
+	while (len + 1 < line.len && line.at[len + 1] != (line.at[0] == '"' ? '"' : '>'))
+		len++;
+	include->name = arena_str(&script->arena, span_first(span_from(line, 1), len));
+	include->is_quoted = line.at[0] == '"';
+	include->place = (struct place){from, from + 1};
+	for (tail = &script->includes; *tail; tail = &(*tail)->next)
+		;
+	if (include->name)
+		*tail = include;
+}
+
 static void enter_condition(struct preprocessor *pre, bool is_true, struct place place)
 {
 	if (pre->depth == sizeof(pre->stack) / sizeof(*pre->stack)) {
@@ -425,6 +537,10 @@ static bool obey(struct preprocessor *pre, struct span line)
 	} else if (span_is(word, "endif")) {
 		if (pre->depth)
 			pre->is_active = pre->stack[--pre->depth].is_outer_active;
+	} else if (span_is(word, "include") && pre->is_active) {
+		add_include(pre->script, line, from);
+	} else if (span_is(word, "undef") && pre->is_active) {
+		remove_define(pre->script, word_of(&line));
 	} else if (span_is(word, "define") && pre->is_active) {
 		add_define(pre->script, line);
 		return true;

@@ -22,7 +22,10 @@
 	X(hardware)                                                                                \
 	X(tracepoint)                                                                              \
 	X(rawtracepoint)                                                                           \
-	X(uprobe) X(uretprobe) X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter)
+	X(uprobe)                                                                                  \
+	X(uretprobe)                                                                               \
+	X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter) X(self) X(test) X(bench)         \
+		X(watchpoint)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)
@@ -110,11 +113,14 @@ struct probe *probe_add(struct script *script, struct action *action, const stru
 	return probe;
 }
 
+/* A wildcard may match nothing: what is said then is said of the whole action. */
 void probe_missing(struct script *script, const struct probe_spec *spec, const char *format, ...)
 {
 	char text[512];
 	va_list args;
 
+	if (probe_has_wildcard(spec->text))
+		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -122,10 +128,6 @@ void probe_missing(struct script *script, const struct probe_spec *spec, const c
 		diag_error(&script->diag, spec->place, "%s", text);
 	else if (script->config.missing_probes == MISSING_WARN)
 		diag_warn(&script->diag, spec->place, "%s Skipping.", text);
-	if (script->config.missing_probes == MISSING_WARN)
-		diag_warn(&script->diag, spec->place,
-			  "Probe has no valid attach points. It is being removed which may cause "
-			  "issues with program behavior.");
 }
 
 const struct type *probe_args(struct script *script, struct probe *probe)
@@ -189,19 +191,32 @@ static int give_bodies(struct script *script, struct action *action, struct prob
 	return 0;
 }
 
+/* Nothing of all that the action names is there. */
+static void say_gone(struct script *script, const struct action *action)
+{
+	if (script->config.missing_probes == MISSING_ERROR)
+		diag_error(&script->diag, action->place,
+			   "Probe has no valid attach points. If this is expected, set the "
+			   "'missing_probes' config variable to 'warn'.");
+	else if (script->config.missing_probes == MISSING_WARN)
+		diag_warn(&script->diag, action->place,
+			  "Probe has no valid attach points. It is being removed which may cause "
+			  "issues with program behavior.");
+}
+
 int script_expand(struct script *script)
 {
 	for (struct action *action = script->actions; action; action = action->next) {
 		struct probe *last = script->last_probe;
+		uint32_t errors = script->diag.errors;
 
 		for (struct probe_spec *spec = action->specs; spec; spec = spec->next)
 			expand_one(script, action, spec);
 		if (give_bodies(script, action, last ? last->next : script->probes))
 			return -EINVAL;
+		if (script->last_probe == last && script->diag.errors == errors &&
+		    !action->is_of_other_mode)
+			say_gone(script, action);
 	}
-	if (!script->probes && !script->diag.errors)
-		diag_error(&script->diag, script->actions->place,
-			   "Probe has no valid attach points. If this is expected, set the "
-			   "'missing_probes' config variable to 'warn'.");
-	return script->diag.errors ? -EINVAL : 0;
+	return script->diag.errors || !script->probes ? -EINVAL : 0;
 }

@@ -38,7 +38,8 @@ struct probe_kind {
 	enum program_type program;
 	uint32_t attach_type; /* of PROGRAM_TRACING: enum bpf_attach_type */
 	enum space space; /* where integers and unmarked pointers point */
-	bool is_special; /* begin, end: run by hand */
+	bool is_special; /* begin, end and others: run by hand */
+	bool has_result; /* `return N` is handed on */
 	bool has_regs; /* context is struct pt_regs (or begins with one) */
 	/* Adds the probes that exist to the script; complains itself. */
 	void (*expand)(struct script *script, struct action *action, const struct probe_spec *spec,
@@ -77,6 +78,7 @@ struct probe {
 	uint32_t unit; /* timers: see there */
 	uint64_t semaphore; /* usdt: its offset in the file, 0: none */
 	const void *data; /* what the kind keeps of it (arena) */
+	const char *doubt; /* why it must not be attached (arena), NULL: it may */
 	bool is_more_of_last; /* another place of the probe before it: not counted */
 	uint32_t btf_id; /* of PROGRAM_TRACING: the function */
 	const struct type *args;

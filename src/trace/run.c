@@ -10,6 +10,8 @@
  */
 #include "trace/run.h"
 
+#include "trace/run_inside.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -214,6 +216,11 @@ static void ring_read(struct run *run, bool to_end)
 	}
 }
 
+void run_read_ring(struct run *run)
+{
+	ring_read(run, true);
+}
+
 static void ring_skip(struct ring *ring)
 {
 	__atomic_store_n(ring->consumer, __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE),
@@ -332,9 +339,18 @@ static int attach(struct run *run, struct probe *probe, struct err *why)
 	return result;
 }
 
+static int say_unattached(const struct probe *probe, int error, struct err *why)
+{
+	fprintf(stderr, "ERROR: %s\n", why->text);
+	return err_set(why, error,
+		       "Unable to attach probe: %s. If this is expected, set the 'missing_probes' "
+		       "config variable to 'warn'.",
+		       probe->name);
+}
+
 static int attach_all(struct run *run, uint32_t *ret_count, struct err *why)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, failed = 0;
 
 	for (struct probe *probe = run->script->probes; probe; probe = probe->next) {
 		int result;
@@ -345,28 +361,33 @@ static int attach_all(struct run *run, uint32_t *ret_count, struct err *why)
 		}
 		result = attach(run, probe, why);
 		if (result < 0 && run->script->config.missing_probes == MISSING_ERROR)
-			return err_prefix(why, "cannot attach '%s'", probe->name);
+			return say_unattached(probe, result, why);
 		if (result < 0) {
+			failed++;
 			if (run->script->config.missing_probes == MISSING_WARN)
-				fprintf(stderr, "WARNING: could not attach probe '%s': %s\n",
-					probe->name, why->text);
+				fprintf(stderr,
+					"WARNING: %s\nWARNING: Unable to attach probe: %s. "
+					"Skipping.\n",
+					why->text, probe->name);
 			continue;
 		}
 		count += !probe->is_more_of_last;
 		probe->index = result;
 	}
 	*ret_count = count;
-	return 0;
+	return failed && !count ? err_set(why, -ENOENT, "Attachment failed for all probes.") : 0;
 }
 
 static int run_special(struct run *run, const char *kind, struct err *why)
 {
+	uint32_t result;
+
 	for (struct probe *probe = run->script->probes; probe; probe = probe->next) {
 		int err;
 
 		if (strcmp(probe->kind->name, kind))
 			continue;
-		err = run->loader->run(run->loader, probe->program->fd, why);
+		err = run->loader->run(run->loader, probe->program->fd, &result, why);
 		if (err < 0)
 			return err;
 	}
@@ -399,7 +420,8 @@ static void run_iterators(struct run *run)
 static bool has_lasting_probe(const struct run *run)
 {
 	for (const struct probe *probe = run->script->probes; probe; probe = probe->next)
-		if (!probe->kind->is_special && strcmp(probe->kind->name, "iter"))
+		if ((!probe->kind->is_special && strcmp(probe->kind->name, "iter")) ||
+		    !strcmp(probe->kind->name, "self"))
 			return true;
 	return false;
 }
@@ -411,6 +433,13 @@ static void on_signal(struct run *run)
 	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
 		int status;
 
+		if (info.ssi_signo == SIGUSR1) {
+			struct err why = {};
+
+			if (run_special(run, "self", &why) < 0)
+				fprintf(stderr, "WARNING: %s\n", why.text);
+			continue;
+		}
 		if (info.ssi_signo != SIGCHLD) {
 			run->is_ending = true;
 			continue;
@@ -604,7 +633,7 @@ static void say_attached(struct run *run, uint32_t count)
 	}
 }
 
-static int open_signals(void)
+static int open_signals(const struct run *run)
 {
 	sigset_t set;
 
@@ -612,6 +641,9 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
+	for (const struct probe *probe = run->script->probes; probe; probe = probe->next)
+		if (!strcmp(probe->kind->name, "self"))
+			sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -630,6 +662,27 @@ static void close_all(struct run *run)
 		close(run->signals);
 }
 
+/* --test, --bench: nothing is attached, and no map is shown. */
+static int run_mode(struct run *run, struct err *why)
+{
+	int err = run_special(run, "begin", why);
+
+	run_read_ring(run);
+	run->is_ending = run->is_exit_called = false;
+	if (!err)
+		err = run->script->options->mode == MODE_TEST ? run_tests(run, why)
+							      : run_benches(run, why);
+	if (!err)
+		err = run_special(run, "end", why);
+	if (err)
+		return err;
+	run_read_ring(run);
+	if (!run->out->is_json)
+		output_raw(run->out, span_of("\n\n"));
+	output_flush(run->out);
+	return run->exit_code;
+}
+
 static int run_all(struct run *run, struct err *why)
 {
 	const struct map_use *ring = &run->compiled->maps[MAP_RING];
@@ -639,6 +692,8 @@ static int run_all(struct run *run, struct err *why)
 	err = ring_open(&run->ring, ring->fd, ring->spec.max_entries);
 	if (err)
 		return err_set(why, err, "cannot map the ring of events: %s", err_name(err));
+	if (run->script->options->mode != MODE_TRACE)
+		return run_mode(run, why);
 	/* what begin says is shown after the line that says how many probes there are */
 	err = run_special(run, "begin", why);
 	if (!err)
@@ -673,7 +728,7 @@ int run_script(struct run *run, struct err *why)
 {
 	int err;
 
-	run->signals = open_signals();
+	run->signals = open_signals(run);
 	err = make_maps(run, why);
 	if (!err)
 		err = load_programs(run, why);

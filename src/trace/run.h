@@ -40,6 +40,7 @@ struct run {
 	int exit_code;
 	bool is_ending;
 	bool is_exit_called; /* by the script: what comes after it is not shown */
+	uint32_t errors; /* said by the script, or about it while it runs */
 	uint64_t events; /* read */
 	uint32_t stack_entries;
 	uint32_t refusals_said; /* updates that maps refused, shown one by one */

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ static const char *command, *golden;
 static char self[512];
 
 /* --- the traced program --- */
+
+enum { traced_line = __LINE__ + 3 };
 
 __attribute__((noinline)) int traced_function(int number, const char *text)
 {
@@ -305,6 +308,102 @@ static void every_system_call_is_counted(void **state)
 	buf_done(&out);
 }
 
+/* Of the debug information that the test itself is built with; without it there is nothing to read. */
+static bool has_debug_information(void)
+{
+	char script[1024];
+	struct buf out;
+	int code;
+
+	snprintf(script, sizeof(script), "uprobe:%s:traced_function { print(args.number); }", self);
+	code = trace(script, "json", "true", &out);
+	buf_done(&out);
+	return code == 0;
+}
+
+static void parameters_are_known_by_name(void **state)
+{
+	char child[600], script[2048];
+	struct buf out;
+
+	if (!has_debug_information())
+		skip();
+	snprintf(script, sizeof(script),
+		 "uprobe:%s:traced_function { @n = sum(args.number); @t[str(args.text)] = count(); "
+		 "$all = args; @all = sum($all.number); }",
+		 self);
+	child_command(child, sizeof(child), "function", 100);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@n"), 99 * 100 / 2);
+	assert_int_equal(number_of(&out, "@all"), 99 * 100 / 2);
+	assert_int_equal(number_of(&out, "hello"), 100);
+	buf_done(&out);
+}
+
+/* The line that traced_function begins in is run as often as the function. */
+static void a_line_of_a_source_file_is_a_place(void **state)
+{
+	char child[600], script[2048];
+	struct buf out;
+
+	if (!has_debug_information())
+		skip();
+	snprintf(script, sizeof(script),
+		 "uprobe:%s@run_test.c:%d { @line = count(); } uprobe:%s:traced_function { @f = "
+		 "count(); }",
+		 self, traced_line, self);
+	child_command(child, sizeof(child), "function", 50);
+	assert_int_equal(trace(script, "json", child, &out), 0);
+	assert_int_equal(number_of(&out, "@line"), 50);
+	assert_int_equal(number_of(&out, "@f"), 50);
+	buf_done(&out);
+}
+
+/* A process that is like ourselves, so that its variables lie where ours do. */
+static pid_t start_writer(void)
+{
+	pid_t pid = fork();
+
+	while (!pid) {
+		traced_variable++;
+		usleep(200);
+	}
+	return pid;
+}
+
+static void writing_to_a_variable_is_seen(void **state)
+{
+	char script[256], pid_text[32];
+	const char *args[] = {command, "-q", "-f", "json", "-p", pid_text, "-e", script, NULL};
+	pid_t writer = start_writer(), tracer;
+	int status, pipes[2];
+	char said[4096] = "";
+
+	snprintf(pid_text, sizeof(pid_text), "%d", writer);
+	snprintf(script, sizeof(script), "watchpoint:%p:4:w { @n++; if (@n == 20) { exit(); } }",
+		 (void *)&traced_variable);
+	assert_int_equal(pipe(pipes), 0);
+	tracer = fork();
+	if (!tracer) {
+		dup2(pipes[1], STDOUT_FILENO);
+		dup2(pipes[1], STDERR_FILENO);
+		alarm(60);
+		execv(command, (char **)args);
+		_exit(127);
+	}
+	close(pipes[1]);
+	waitpid(tracer, &status, 0);
+	kill(writer, SIGKILL);
+	waitpid(writer, NULL, 0);
+	if (read(pipes[0], said, sizeof(said) - 1) < 0)
+		said[0] = 0;
+	close(pipes[0]);
+	if (strstr(said, "has no watchpoints"))
+		skip();
+	if (!strstr(said, "\"@n\": 20"))
+		fail_msg("%s", said);
+}
+
 static void every_call_of_a_function_is_seen_with_its_arguments(void **state)
 {
 	char child[600], script[2048];
@@ -428,6 +527,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(scripts_say_what_bpftrace_says),
 		cmocka_unit_test(every_system_call_is_counted),
 		cmocka_unit_test(every_call_of_a_function_is_seen_with_its_arguments),
+		cmocka_unit_test(parameters_are_known_by_name),
+		cmocka_unit_test(a_line_of_a_source_file_is_a_place),
+		cmocka_unit_test(writing_to_a_variable_is_seen),
 		cmocka_unit_test(usdt_probes_find_their_arguments),
 		cmocka_unit_test(many_system_calls_are_told_apart),
 		cmocka_unit_test(strings_of_two_threads_on_one_cpu_do_not_mix),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "trace/btf.h"
+#include "trace/dwarf.h"
 #include "trace/lex.h"
 #include "trace/parse.h"
 
@@ -34,6 +35,14 @@ struct script *script_new(struct span text, const struct script_options *options
 	script->text = (struct span){copy, text.len};
 	diag_init(&script->diag, &script->arena, options->name, text);
 	config_default(&script->config);
+	for (uint32_t i = options->header_count; i-- > 0;) {
+		struct include *include = arena_new(&script->arena, sizeof(*include));
+
+		if (!include)
+			continue;
+		*include = (struct include){.next = script->includes, .name = options->headers[i]};
+		script->includes = include;
+	}
 	preprocess(script, copy, text.len);
 	return script;
 }
@@ -43,6 +52,8 @@ void script_free(struct script *script)
 	if (!script)
 		return;
 	btf_free(script->btf);
+	for (struct debug_file *file = script->debug_files; file; file = file->next)
+		dwarf_free(file->dwarf);
 	arena_done(&script->arena);
 	free(script);
 }
@@ -85,6 +96,23 @@ struct btf *script_btf(struct script *script)
 		script->is_btf_missing = !script->btf;
 	}
 	return script->btf;
+}
+
+struct dwarf *script_dwarf(struct script *script, const char *path)
+{
+	struct debug_file *file = script->debug_files;
+
+	while (file && strcmp(file->path, path))
+		file = file->next;
+	if (file)
+		return file->dwarf;
+	file = arena_new(&script->arena, sizeof(*file));
+	if (!file || !(file->path = arena_str(&script->arena, span_of(path))))
+		return NULL;
+	file->dwarf = dwarf_open(&script->arena, path);
+	file->next = script->debug_files;
+	script->debug_files = file;
+	return file->dwarf;
 }
 
 void config_default(struct config *config)

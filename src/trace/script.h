@@ -14,6 +14,7 @@
 #include "trace/ast.h"
 
 struct btf;
+struct dwarf;
 struct tracefs;
 
 enum { PARAMS_MAX = 64 };
@@ -23,12 +24,20 @@ struct named_param {
 	const char *name, *value;
 };
 
+enum script_mode { MODE_TRACE, MODE_TEST, MODE_BENCH };
+
 struct script_options {
+	enum script_mode mode;
 	const char *name; /* "stdin" for -e, else the file */
 	const char *params[PARAMS_MAX];
 	uint32_t param_count;
 	struct named_param named[PARAMS_MAX];
 	uint32_t named_count;
+	const char *folders[PARAMS_MAX]; /* where headers are looked for: -I */
+	uint32_t folder_count;
+	const char *headers[PARAMS_MAX]; /* --include */
+	uint32_t header_count;
+	bool may_read_files; /* import, #include: scripts of strangers may not */
 	bool is_unsafe;
 	bool has_child; /* -c or -p */
 	int pid; /* of that, 0 = none */
@@ -49,6 +58,13 @@ struct declared_option {
 	const char *name, *shown; /* its description, NULL: none */
 };
 
+/* Debug information of a program, once asked for. */
+struct debug_file {
+	struct debug_file *next;
+	const char *path;
+	struct dwarf *dwarf; /* owned; NULL: it has none */
+};
+
 struct script {
 	struct arena arena;
 	struct declared_option *declared_options; /* the last one first */
@@ -57,6 +73,7 @@ struct script {
 	const struct script_options *options;
 	struct config config;
 	struct define *defines;
+	struct include *includes;
 	struct c_record *records;
 	struct c_enumerator *enumerators;
 	struct c_typedef *typedefs;
@@ -66,8 +83,10 @@ struct script {
 	struct map_decl *maps;
 	struct probe *probes, *last_probe; /* expanded, in the order of the script */
 	uint32_t probe_count, map_count, macro_serial;
+	enum script_mode passed_over; /* there are probes of that mode, which is not this one */
 	struct btf *btf; /* opened when first needed; owned */
 	bool is_btf_missing;
+	struct debug_file *debug_files;
 	bool is_tseries_said; /* the warning that it is unstable */
 	const char *texts[256]; /* formats and filters that values refer to by number */
 	uint32_t text_count;
@@ -91,6 +110,9 @@ struct map_decl *script_map(struct script *script, const char *name, struct plac
 
 /* The number of that text in `texts`, made when it is new; 0 when there is no more room. */
 uint32_t script_text(struct script *script, struct span text);
+
+/* What the debug information of that program says, NULL when it has none. */
+struct dwarf *script_dwarf(struct script *script, const char *path);
 
 /* The kernel's types, NULL when there are none. */
 struct btf *script_btf(struct script *script);

@@ -36,21 +36,28 @@ struct command {
 enum {
 	OPTION_DRY = 1000,
 	OPTION_UNSAFE,
+	OPTION_TEST,
+	OPTION_BENCH,
+	OPTION_MODE,
 	OPTION_NO_WARNINGS,
 	OPTION_INFO,
 	OPTION_IGNORED,
+	OPTION_INCLUDE,
 	OPTION_IGNORED_ARG
 };
 
 static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
+	{"test", no_argument, NULL, OPTION_TEST},
+	{"bench", no_argument, NULL, OPTION_BENCH},
+	{"mode", required_argument, NULL, OPTION_MODE},
 	{"dry-run", no_argument, NULL, OPTION_DRY},
 	{"unsafe", no_argument, NULL, OPTION_UNSAFE},
 	{"no-warnings", no_argument, NULL, OPTION_NO_WARNINGS},
 	{"info", no_argument, NULL, OPTION_INFO},
 	{"usdt-file-activation", no_argument, NULL, OPTION_IGNORED},
-	{"include", required_argument, NULL, OPTION_IGNORED_ARG},
+	{"include", required_argument, NULL, OPTION_INCLUDE},
 	{"no-feature", required_argument, NULL, OPTION_IGNORED_ARG},
 	{"debuginfo", required_argument, NULL, OPTION_IGNORED_ARG},
 	{"traceable-functions", required_argument, NULL, OPTION_IGNORED_ARG},
@@ -76,6 +83,8 @@ static void usage(FILE *to)
 	      "    -d STAGE        show a stage and stop: ast, types, ir\n"
 	      "    --unsafe        allow functions with side effects: system(), signal()\n"
 	      "    --dry-run       load everything, attach nothing\n"
+	      "    --test, --bench run the probes test:NAME, bench:NAME\n"
+	      "    -I FOLDER, --include FILE   where headers are; a header to begin with\n"
 	      "    --no-warnings   errors only\n"
 	      "    --info          what this kernel can\n"
 	      "    -h, -V          this text; the version\n",
@@ -103,13 +112,32 @@ static int take_pid(struct command *command)
 		fprintf(stderr, "ERROR: Failed to parse pid: invalid integer: %s\n", optarg);
 		return -EINVAL;
 	}
-	if (pid < 1 || pid > 4194304) {
-		fprintf(stderr,
-			"ERROR: Failed to parse pid: %s is out of valid pid range [1,4194304]\n",
-			optarg);
+	if (pid < 0 || pid > 4194304) {
+		fprintf(stderr, "ERROR: Pid out of range: %llu\n", (unsigned long long)pid);
+		return -EINVAL;
+	}
+	if (!pid) {
+		fputs("ERROR: Failed to attach to pid: Unable to open pidfd (Invalid argument)\n",
+		      stderr);
 		return -EINVAL;
 	}
 	command->pid = (int)pid;
+	return 0;
+}
+
+static int take_mode(struct command *command, const char *mode, const char *option)
+{
+	if (strcmp(mode, "test") && strcmp(mode, "bench")) {
+		fputs("ERROR: USAGE: --mode can only be 'codegen', 'compiler-bench', 'bench', "
+		      "'test' or 'format'.\n",
+		      stderr);
+		return -EINVAL;
+	}
+	if (command->options.mode != MODE_TRACE) {
+		fprintf(stderr, "ERROR: USAGE: %s conflicts with existing --mode\n", option);
+		return -EINVAL;
+	}
+	command->options.mode = *mode == 't' ? MODE_TEST : MODE_BENCH;
 	return 0;
 }
 
@@ -142,11 +170,21 @@ static int take_option(struct command *command, int option)
 		command->is_runtime_checked = true;
 		break;
 	case OPTION_IGNORED:
-	case OPTION_IGNORED_ARG:
-	case 'I': break;
+	case OPTION_IGNORED_ARG: break;
+	case 'I':
+		if (command->options.folder_count < PARAMS_MAX)
+			command->options.folders[command->options.folder_count++] = optarg;
+		break;
+	case OPTION_INCLUDE:
+		if (command->options.header_count < PARAMS_MAX)
+			command->options.headers[command->options.header_count++] = optarg;
+		break;
 	case 'h': command->is_help = true; break;
 	case 'V': command->is_version = true; break;
 	case OPTION_DRY: command->is_dry = true; break;
+	case OPTION_TEST: return take_mode(command, "test", "--test");
+	case OPTION_BENCH: return take_mode(command, "bench", "--bench");
+	case OPTION_MODE: return take_mode(command, optarg, "--mode");
 	case OPTION_UNSAFE: command->options.is_unsafe = true; break;
 	case OPTION_NO_WARNINGS: command->no_warnings = true; break;
 	case OPTION_INFO: command->is_info = true; break;
@@ -366,10 +404,11 @@ static int check_options(struct script *script)
 			buf_f(&unknown, "%s--%s", unknown.len ? ", " : "", options->named[i].name);
 	}
 	if (unknown.len) {
-		fprintf(stderr,
-			"ERROR: unexpected program command line options: %s\n"
-			"HINT: expected program options: %s\n",
-			buf_text(&unknown), buf_text(&known));
+		fprintf(stderr, "ERROR: unexpected program command line options: %s\nHINT: %s%s\n",
+			buf_text(&unknown),
+			known.len ? "expected program options: "
+				  : "no custom program options defined.",
+			buf_text(&known));
 		script->diag.errors++;
 		err = -EINVAL;
 	}
@@ -385,18 +424,23 @@ static int compile(struct script *script, const struct command *command, struct 
 	int err;
 
 	err = script_parse(script);
+	if (!err) {
+		err = script_expand(script);
+		if (err && !script->diag.errors && script->passed_over != MODE_TRACE) {
+			fprintf(stderr, "ERROR: No probes attached; use %s probes.\n",
+				script->passed_over == MODE_TEST ? "--test to run test"
+								 : "--bench to run benchmark");
+			return -ENOEXEC;
+		}
+	}
 	if (err && !script->diag.errors && !command->is_quiet)
 		puts("No probes to attach");
-	if (!err)
-		err = script_expand(script);
 	if (!err && command->stage && !strcmp(command->stage, "ast")) {
 		show_ast(script);
 		return 1;
 	}
 	if (!err && command->is_list) {
-		for (const struct probe *probe = script->probes; probe; probe = probe->next)
-			if (!probe->is_more_of_last)
-				puts(probe->name);
+		list_script(script, command->is_verbose);
 		return 1;
 	}
 	if (!err)
@@ -484,6 +528,7 @@ static int trace(struct command *command, struct span text, FILE *to, int contro
 		symbols_free(run.symbols);
 		break;
 	case 1: code = 0; break;
+	case -ENOEXEC: code = 255; break;
 	default: break;
 	}
 	if (out.file != to)
@@ -512,7 +557,7 @@ static bool is_called_bpftrace(const char *path)
 
 int trace_command(int argc, char **argv)
 {
-	struct command command = {};
+	struct command command = {.options.may_read_files = true};
 	struct buf text;
 	int code;
 

@@ -85,7 +85,10 @@ struct field {
 	uint16_t bit_size; /* 0: not a bit field */
 	const char
 		*shown; /* tracepoints: "char prev_comm[16]", as the kernel writes it; else NULL */
+	uint32_t
+		btf_id; /* parameters of the kernel's functions: its type, for showing it; else 0 */
 	bool is_data_loc; /* tracepoints: 4 bytes: offset and length of what is meant */
+	bool is_on_stack; /* arguments: at that offset from the stack pointer, not in a register */
 };
 
 struct type {

@@ -12,19 +12,55 @@ static const char *shown_kind(const struct probe *probe)
 	return probe->kind->is_special ? "special" : probe->kind->name;
 }
 
+/*
+ * The record behind `args` lies scattered: registers, words of the context, the stack. Where it is wanted whole, its
+ * fields are put side by side as a compiler would.
+ */
+static const struct type *whole(struct checker *checker, const struct type *args)
+{
+	struct arena *arena = &checker->script->arena;
+	struct field *fields = arena_new(arena, (args->field_count + 1) * sizeof(*fields));
+	struct type *type = arena_new(arena, sizeof(*type));
+	uint32_t offset = 0, align = 1;
+
+	if (!fields || !type)
+		return &type_none;
+	*type = *args;
+	for (uint32_t i = 0; i < args->field_count; i++) {
+		uint32_t a = args->fields[i].type->align ? args->fields[i].type->align : 1;
+
+		if (args->fields[i].type->kind == TYPE_NONE)
+			a = 1;
+		fields[i] =
+			(struct field){.name = args->fields[i].name, .type = args->fields[i].type};
+		fields[i].offset = offset = (offset + a - 1) / a * a;
+		offset += fields[i].type->size;
+		align = a > align ? a : align;
+	}
+	type->fields = fields;
+	type->size = (offset + align - 1) / align * align;
+	type->align = align;
+	type->space = SPACE_NONE;
+	return type;
+}
+
+/* A tracepoint's record is one in the kernel too. */
+static bool lies_in_one_piece(const struct probe *probe)
+{
+	return !strcmp(probe->kind->name, "tracepoint") || !strcmp(probe->kind->name, "iter");
+}
+
 static const struct type *check_args(struct checker *checker, struct expr *expr)
 {
 	const struct type *args = probe_args(checker->script, checker->probe);
 
 	checker->probe->uses_args = true;
-	if (args)
+	if (args && (expr->is_part_wanted || lies_in_one_piece(checker->probe)))
 		return args;
-	if (!strcmp(expr->name, "ctx")) {
-		check_error(checker, expr->place,
-			    "The ctx builtin can not be used with '%s' probes",
-			    checker->probe->kind->name);
-		return &type_none;
-	}
+	if (args)
+		return whole(checker, args);
+	if (!strcmp(expr->name, "ctx"))
+		return type_pointer(&checker->script->arena, &type_void, SPACE_KERNEL);
 	check_error(checker, expr->place,
 		    checker->probe->kind->args
 			    ? "Cannot read the arguments of this probe (%s)"
@@ -34,8 +70,39 @@ static const struct type *check_args(struct checker *checker, struct expr *expr)
 	return &type_none;
 }
 
+static struct value lower_whole(struct lowering *l, const struct type *type)
+{
+	const struct type *args = l->probe->args;
+	struct memory at = lower_slot(l, type->size);
+
+	lower_zero(l, at, type->size);
+	if (lies_in_one_piece(l->probe)) {
+		struct value record = value_far(type, op_context(0), 0, SPACE_KERNEL);
+
+		lower_read(l, at, type->size, lower_far_address(l, record), SPACE_KERNEL);
+		return value_memory(type, at);
+	}
+	for (uint32_t i = 0; i < type->field_count; i++) {
+		const struct field *from = &args->fields[i], *to = &type->fields[i];
+		struct value value;
+
+		if (from->type->kind == TYPE_NONE)
+			continue;
+		value = from->is_on_stack ? lower_from_stack(l, from)
+					  : value_far(from->type, op_context(0),
+						      (int32_t)from->offset, args->space);
+
+		lower_store(l, value, memory_at(at, to->offset), to->type);
+	}
+	return value_memory(type, at);
+}
+
 static struct value lower_args(struct lowering *l, struct expr *expr)
 {
+	if (expr->type->kind == TYPE_POINTER)
+		return value_reg(expr->type, ir_move(l->ir, op_context(0)));
+	if (!expr->is_part_wanted)
+		return lower_whole(l, expr->type);
 	return value_far(expr->type, op_context(0), 0, expr->type->space);
 }
 

@@ -323,8 +323,15 @@ static const struct type *check_getopt(struct checker *checker, struct expr *cal
 	const struct expr *fallback = call->args->next;
 	const struct named_param *param;
 
-	if (!call->args->is_constant || (fallback && !fallback->is_constant)) {
-		check_error(checker, call->place, "getopt() expects literals");
+	if (!call->args->is_constant || call->args->type->kind != TYPE_STRING) {
+		check_error(checker, call->args->place,
+			    "First argument to 'getopt' must be a string literal.");
+		return &type_none;
+	}
+	if (fallback && !fallback->is_constant) {
+		check_error(checker, fallback->place,
+			    "Second argument to 'getopt' must be a string literal, integer "
+			    "literal, or a boolean literal.");
 		return &type_none;
 	}
 	call->is_constant = true;

@@ -202,6 +202,7 @@ static void say_formatted(struct run *run, const struct expr *call, const uint8_
 
 static void happen_errorf(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
 {
+	run->errors++;
 	say_formatted(run, call, data, "errorf", SEVERITY_ERROR);
 }
 

@@ -319,6 +319,24 @@ const struct function function_pcomm = {.name = "pcomm",
 					.check = check_pcomm,
 					.lower = lower_relative};
 
+static const struct type *check_leader_tid(struct checker *checker, struct expr *expr)
+{
+	const struct type *type = check_relative(checker, expr, "group_leader", "pid");
+
+	return type->kind == TYPE_NONE ? type : &type_uint32;
+}
+
+const struct function function_leader_tid = {.name = "leader_tid",
+					     .max_args = 1,
+					     .flags = FUNCTION_BUILTIN,
+					     .check = check_leader_tid,
+					     .lower = lower_relative};
+const struct function function_leader_comm = {.name = "leader_comm",
+					      .max_args = 1,
+					      .flags = FUNCTION_BUILTIN,
+					      .check = check_pcomm,
+					      .lower = lower_relative};
+
 static const struct type *check_cpid(struct checker *checker, struct expr *expr)
 {
 	const struct script_options *options = checker->script->options;

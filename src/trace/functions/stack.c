@@ -36,13 +36,15 @@ static const struct type *check_stack(struct checker *checker, struct expr *call
 	if (limit && limit->kind == EXPR_NAME && mode_of(limit->name, &mode)) {
 		limit = limit->next;
 	} else if (limit && limit->kind == EXPR_NAME) {
-		if (check_expr(checker, limit)->kind == TYPE_NONE)
-			return &type_none;
+		check_error(checker, limit->place,
+			    "Error parsing stack mode: %s: Invalid value for stack_mode: valid "
+			    "values are bpftrace, raw, perf, and build_id.",
+			    call->name);
+		return &type_none;
 	}
 	if (limit) {
-		if (!limit->is_constant || !type_is_integer(limit->type)) {
-			check_error(checker, call->place, "%s() expects a literal limit",
-				    call->name);
+		if (!limit->is_constant || !type_is_integer(limit->type) || limit->is_negative) {
+			check_error(checker, call->place, "%s: invalid limit value", call->name);
 			return &type_none;
 		}
 		/* more than the kernel keeps is as much as it keeps */

@@ -87,11 +87,21 @@ static const struct type *check_str(struct checker *checker, struct expr *call)
 		call->is_constant = true;
 		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 	}
+	if (call->args->kind == EXPR_INT) { /* str(5): as a parameter would be, its digits */
+		char digits[32];
+
+		snprintf(digits, sizeof(digits), "%llu", (unsigned long long)call->args->number);
+		call->text = span_of(arena_str(&checker->script->arena, span_of(digits)));
+		call->is_constant = true;
+		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
+	}
 	if (call->args->kind == EXPR_POSITIONAL && call->args->is_constant) {
 		const struct script_options *options = checker->script->options;
 		uint32_t n = call->args->arg_count;
 
 		call->text = span_of(n <= options->param_count ? options->params[n - 1] : "");
+		if (length)
+			call->text = span_first(call->text, bytes);
 		call->is_constant = true;
 		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 	}

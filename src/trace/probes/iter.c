@@ -18,7 +18,7 @@ static void expand_iter(struct script *script, struct action *action, const stru
 	if (parts->count != 2) {
 		diag_error(&script->diag, spec->place,
 			   parts->count == 3 ? "pinning iterators is not supported"
-					     : "iter probe type requires 1 argument");
+					     : "iter probe type takes 2 arguments (1 optional)");
 		return;
 	}
 	snprintf(name, sizeof(name), "bpf_iter_%s", parts->part[1]);

@@ -76,15 +76,17 @@ static void expand_event(struct script *script, struct action *action,
 			   kind->name);
 		return;
 	}
-	if (parts->count == 3 && *parts->part[2] &&
-	    !lex_number(span_of(parts->part[2]), &count, &why)) {
+	if (parts->count == 3 && !lex_number(span_of(parts->part[2]), &count, &why)) {
 		diag_error(&script->diag, spec->place,
 			   "Invalid count for %s probe: invalid integer: %s", kind->name,
 			   parts->part[2]);
 		return;
 	}
-	snprintf(name, sizeof(name), "%s:%s:%s", kind->name, parts->part[1],
-		 parts->count == 3 ? parts->part[2] : "");
+	if (parts->count == 3)
+		snprintf(name, sizeof(name), "%s:%s:%llu", kind->name, parts->part[1],
+			 (unsigned long long)count);
+	else
+		snprintf(name, sizeof(name), "%s:%s:", kind->name, parts->part[1]);
 	probe = probe_add(script, action, spec, kind, name);
 	if (!probe)
 		return;

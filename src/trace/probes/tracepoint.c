@@ -371,7 +371,9 @@ static const struct type *raw_args(struct script *script, struct probe *probe)
 
 static int raw_arg_offset(struct script *script, const struct probe *probe, uint32_t n)
 {
-	return n < RAW_ARGS_MAX ? (int)n * 8 : -1;
+	const struct type *args = probe_args(script, (struct probe *)(uintptr_t)probe);
+
+	return n < (args ? args->field_count : RAW_ARGS_MAX) ? (int)n * 8 : -1;
 }
 
 static void add_raw(struct expansion_of *all, const char *event)
@@ -395,8 +397,13 @@ static void expand_raw(struct script *script, struct action *action, const struc
 
 	if (parts->count < 2 || parts->count > 3) {
 		diag_error(&script->diag, spec->place,
-			   "rawtracepoint probe type requires 1 or 2 arguments, found %u",
+			   "rawtracepoint probe type requires 2 or 1 arguments, found %u",
 			   parts->count - 1);
+		return;
+	}
+	if (parts->count == 3 && !probe_glob(parts->part[1], "vmlinux")) {
+		probe_missing(script, spec, "No matches for rawtracepoint %s:%s.", parts->part[1],
+			      event);
 		return;
 	}
 	if (!probe_has_wildcard(event)) {
@@ -407,8 +414,9 @@ static void expand_raw(struct script *script, struct action *action, const struc
 			if (!strncmp(name, "btf_trace_", 10) && probe_glob(event, name + 10))
 				add_raw(&all, name + 10);
 	}
-	if (!all.count)
-		probe_missing(script, spec, "No matches for rawtracepoint %s.", event);
+	if (!all.count && parts->count == 3)
+		probe_missing(script, spec, "No matches for rawtracepoint %s:%s.", parts->part[1],
+			      event);
 }
 
 static void list_raw(struct script *script, const char *pattern,

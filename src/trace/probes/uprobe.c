@@ -8,66 +8,12 @@
 #include <unistd.h>
 
 #include "base/arch.h"
+#include "trace/dwarf.h"
 #include "base/elf_file.h"
 #include "trace/lex.h"
 #include "trace/probes/probes.h"
 
 extern const struct probe_kind probe_uprobe, probe_uretprobe;
-
-/* Where the loader finds libraries; ld.so.cache holds nothing else on the systems we know. */
-static const char *const library_folders[] = {"/lib/x86_64-linux-gnu",
-					      "/usr/lib/x86_64-linux-gnu",
-					      "/lib/aarch64-linux-gnu",
-					      "/usr/lib/aarch64-linux-gnu",
-					      "/lib64",
-					      "/usr/lib64",
-					      "/lib",
-					      "/usr/lib",
-					      "/usr/local/lib"};
-
-static bool try_library(const char *folder, const char *name, char *path, size_t size)
-{
-	static const char *const endings[] = {"",      ".so",   ".so.6", ".so.0",
-					      ".so.1", ".so.2", ".so.3"};
-	struct elf elf;
-
-	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-		snprintf(path, size, "%s/%s%s", folder, name, endings[i]);
-		if (eaccess(path, R_OK) || elf_open(&elf, path))
-			continue; /* libc.so may be a linker script */
-		elf_close(&elf);
-		return true;
-	}
-	return false;
-}
-
-static bool find_in_path(const char *name, char *path, size_t size)
-{
-	const char *folders = getenv("PATH");
-
-	while (folders && *folders) {
-		size_t len = strcspn(folders, ":");
-
-		snprintf(path, size, "%.*s/%s", (int)len, folders, name);
-		if (!eaccess(path, X_OK))
-			return true;
-		folders += len + (folders[len] == ':');
-	}
-	return false;
-}
-
-bool binary_find(const char *name, char *path, size_t size)
-{
-	if (strchr(name, '/')) {
-		snprintf(path, size, "%s", name);
-		return !eaccess(path, R_OK);
-	}
-	for (size_t i = 0; i < sizeof(library_folders) / sizeof(*library_folders); i++)
-		if (!strncmp(name, "lib", 3) && try_library(library_folders[i], name, path, size))
-			return true;
-	snprintf(path, size, "%s", name);
-	return !eaccess(path, R_OK) || find_in_path(name, path, size);
-}
 
 struct place_of {
 	struct script *script;
@@ -75,8 +21,9 @@ struct place_of {
 	const struct probe_spec *spec;
 	const struct probe_kind *kind;
 	const char *shown; /* the path as it was written */
+	const char *function, *line_of; /* line_of: a source file; function is the line then */
 	const char *path;
-	uint32_t count;
+	uint32_t files, count;
 };
 
 static void add_uprobe(struct place_of *to, const char *function, uint64_t offset, uint64_t plus)
@@ -99,6 +46,31 @@ static void add_uprobe(struct place_of *to, const char *function, uint64_t offse
 	probe->number = offset;
 }
 
+/* A probe outside of its function, or where nobody knows how long that is, may hit the middle of an instruction and
+ * break the program. */
+static void doubt_bounds(struct place_of *to, const struct elf_symbol *symbol, uint64_t plus)
+{
+	struct probe *probe = to->script->last_probe;
+	char text[512];
+
+	if (!probe || probe->action != to->action || to->script->options->is_unsafe)
+		return;
+	if (!symbol->size)
+		snprintf(
+			text, sizeof(text),
+			"Could not determine boundary for %s (symbol has size 0).\nUse --unsafe to "
+			"force attachment. WARNING: This option could lead to data corruption in "
+			"the target process.",
+			symbol->name);
+	else if (plus >= symbol->size)
+		snprintf(text, sizeof(text),
+			 "Offset outside the function bounds ('%s' size is %llu)", symbol->name,
+			 (unsigned long long)symbol->size);
+	else
+		return;
+	probe->doubt = arena_str(&to->script->arena, span_of(text));
+}
+
 static void add_matching(struct place_of *to, const struct elf *elf, const char *pattern)
 {
 	struct elf_walk walk = {};
@@ -115,8 +87,10 @@ static void add_matching(struct place_of *to, const struct elf *elf, const char 
 		for (struct probe *p = to->script->probes; p && !is_there; p = p->next)
 			is_there = p->action == to->action && p->kind == to->kind &&
 				   p->number == offset && !strcmp(p->target, to->path);
-		if (!is_there)
-			add_uprobe(to, symbol.name, offset, 0);
+		if (is_there)
+			continue;
+		add_uprobe(to, symbol.name, offset, 0);
+		doubt_bounds(to, &symbol, 0);
 	}
 }
 
@@ -141,26 +115,94 @@ static void add_function(struct place_of *to, const struct elf *elf, const char 
 			diag_error(&to->script->diag, to->spec->place,
 				   "Address %s is not in the code of %s", function, to->path);
 	} else if (elf_find(elf, function, &symbol) && elf_offset_of(elf, symbol.value, &offset)) {
-		if (plus && symbol.size && plus >= symbol.size)
-			diag_error(&to->script->diag, to->spec->place,
-				   "Offset %llu is outside of %s (%llu bytes)",
-				   (unsigned long long)plus, function,
-				   (unsigned long long)symbol.size);
-		else
-			add_uprobe(to, function, offset + plus, plus);
+		add_uprobe(to, function, offset + plus, plus);
+		doubt_bounds(to, &symbol, plus);
 	}
+}
+
+/* path@file:line - wherever the code of that line begins; the names of the probes say where that is. */
+static void add_lines(struct place_of *to, const struct elf *elf, const char *file,
+		      const char *text)
+{
+	enum { PLACES = 64 };
+	struct dwarf *dwarf = script_dwarf(to->script, to->path);
+	uint64_t addresses[PLACES], line, offset;
+	const char *why;
+	int count;
+
+	if (!lex_number(span_of(text), &line, &why) || !line || line > UINT32_MAX) {
+		diag_error(&to->script->diag, to->spec->place,
+			   "Invalid line number: invalid integer: %s", text);
+		return;
+	}
+	count = dwarf ? dwarf_line(dwarf, file, (uint32_t)line, addresses, PLACES) : -1;
+	for (int i = 0; i < count; i++)
+		if (elf_offset_of(elf, addresses[i], &offset)) {
+			char function[32];
+
+			snprintf(function, sizeof(function), "%llu",
+				 (unsigned long long)addresses[i]);
+			add_uprobe(to, function, offset, 0);
+		}
+	if (dwarf && count < 0)
+		diag_error(&to->script->diag, to->spec->place,
+			   "DWARF error: No compilation unit matches %s", file);
+	else if (dwarf && !to->count)
+		diag_error(&to->script->diag, to->spec->place,
+			   "DWARF error: Unable to map '%s:%s' to address", file, text);
+	else if (!to->count)
+		diag_error(&to->script->diag, to->spec->place,
+			   "%s has no debug information: lines are not known", to->path);
+}
+
+/* One of the files that the probe names. */
+static void add_binary(void *context, const char *path)
+{
+	struct place_of *to = context;
+	struct diag *diag = &to->script->diag;
+	struct elf elf;
+	int err = elf_open(&elf, path);
+
+	to->files++;
+	if (err) {
+		diag_error(diag, to->spec->place, "cannot read '%s': %s", path,
+			   err == -ENOEXEC ? "not a 64-bit ELF file" : err_name(err));
+		return;
+	}
+	to->path = path;
+	if (to->line_of)
+		add_lines(to, &elf, to->line_of, to->function);
+	else if (probe_has_wildcard(to->function))
+		add_matching(to, &elf, to->function);
+	else
+		add_function(to, &elf, to->function);
+	elf_close(&elf);
+}
+
+/* "path@file:line": the file's name goes with the line. */
+static void cut_source(struct place_of *to, struct arena *arena)
+{
+	const char *at = strrchr(to->shown, '@');
+
+	if (!at || !at[1] || at == to->shown)
+		return;
+	to->line_of = at + 1;
+	to->shown = arena_str(arena,
+			      (struct span){(const uint8_t *)to->shown, (size_t)(at - to->shown)});
 }
 
 static void expand_uprobe(struct script *script, struct action *action,
 			  const struct probe_spec *spec, const struct probe_parts *parts)
 {
 	const struct probe_kind *kind = probe_kind_find(parts->part[0]);
-	const char *function = parts->part[parts->count - 1];
 	struct place_of to = {.script = script, .action = action, .spec = spec, .kind = kind};
-	char path[4096];
-	struct elf elf;
-	int err;
 
+	if (parts->count == 2 && strchr(parts->part[1], '@')) {
+		diag_error(&script->diag, spec->place,
+			   "Invalid %s arguments, expected format: %s:TARGET@FILE:LINE[:COL]",
+			   kind->name, kind->name);
+		return;
+	}
 	if (parts->count < 3 || parts->count > 4 ||
 	    (parts->count == 4 && strcmp(parts->part[2], "cpp"))) {
 		diag_error(&script->diag, spec->place,
@@ -168,55 +210,63 @@ static void expand_uprobe(struct script *script, struct action *action,
 			   parts->count - 1);
 		return;
 	}
+	to.function = parts->part[parts->count - 1];
 	to.shown = parts->part[1];
-	if (!binary_find(to.shown, path, sizeof(path))) {
+	cut_source(&to, &script->arena);
+	if (kind == &probe_uretprobe && (strchr(to.function, '+') || to.line_of)) {
+		diag_error(&script->diag, spec->place, "%s not allowed",
+			   to.line_of ? "Source code location" : "Offset");
+		return;
+	}
+	binary_find_all(to.shown, script->options->pid, add_binary, &to);
+	if (!to.files)
 		probe_missing(script, spec,
 			      "%s target file '%s' does not exist or is not executable", kind->name,
 			      to.shown);
+	else if (!to.count && !script->diag.errors)
+		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name, to.shown,
+			      to.function);
+}
+
+struct uprobe_listing {
+	const char *kind, *function;
+	void (*found)(void *context, const char *name);
+	void *context;
+};
+
+static void list_functions(void *context, const char *path)
+{
+	const struct uprobe_listing *listing = context;
+	struct elf_walk walk = {};
+	struct elf_symbol symbol;
+	char name[5000];
+	struct elf elf;
+
+	if (elf_open(&elf, path))
 		return;
+	while (elf_next_symbol(&elf, &walk, &symbol)) {
+		if (!symbol.is_function || !probe_glob(listing->function, symbol.name))
+			continue;
+		snprintf(name, sizeof(name), "%s:%s:%s", listing->kind, path, symbol.name);
+		listing->found(listing->context, name);
 	}
-	to.path = path;
-	if (kind == &probe_uretprobe && strchr(function, '+')) {
-		diag_error(&script->diag, spec->place, "Offset not allowed");
-		return;
-	}
-	err = elf_open(&elf, path);
-	if (err) {
-		diag_error(&script->diag, spec->place, "cannot read '%s': %s", path,
-			   err == -ENOEXEC ? "not a 64-bit ELF file" : err_name(err));
-		return;
-	}
-	if (probe_has_wildcard(function))
-		add_matching(&to, &elf, function);
-	else
-		add_function(&to, &elf, function);
 	elf_close(&elf);
-	if (!to.count && !script->diag.errors)
-		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name, path, function);
 }
 
 static void list_uprobe(struct script *script, const char *pattern,
 			void (*found)(void *context, const char *name), void *context)
 {
-	struct elf_walk walk = {};
-	struct elf_symbol symbol;
-	struct probe_parts parts;
+	struct uprobe_listing listing = {.function = "*", .found = found, .context = context};
 	const struct probe_kind *kind;
-	char path[4096], name[1024];
-	struct elf elf;
+	struct probe_parts parts;
 
 	if (!probe_cut(&script->arena, pattern, &parts) || parts.count < 2 ||
-	    !(kind = probe_kind_find(parts.part[0])) ||
-	    !binary_find(parts.part[1], path, sizeof(path)) || elf_open(&elf, path))
+	    !(kind = probe_kind_find(parts.part[0])))
 		return;
-	while (elf_next_symbol(&elf, &walk, &symbol)) {
-		if (!symbol.is_function ||
-		    (parts.count > 2 && !probe_glob(parts.part[parts.count - 1], symbol.name)))
-			continue;
-		snprintf(name, sizeof(name), "%s:%s:%s", kind->name, path, symbol.name);
-		found(context, name);
-	}
-	elf_close(&elf);
+	listing.kind = kind->name;
+	if (parts.count > 2)
+		listing.function = parts.part[parts.count - 1];
+	binary_find_all(parts.part[1], script->options->pid, list_functions, &listing);
 }
 
 static void list_uprobe_only(struct script *script, const char *pattern,
@@ -258,6 +308,8 @@ int attach_uprobe(struct loader *loader, struct probe *probe, int program, struc
 				 .pid = loader->pid ? loader->pid : -1,
 				 .cpu = loader->pid ? -1 : 0};
 
+	if (probe->doubt)
+		return err_set(why, -EINVAL, "%s", probe->doubt);
 	if (type < 0)
 		return err_set(why, type, "this kernel has no uprobes");
 	return loader->attach_perf(loader, program, &spec, why);
@@ -266,6 +318,60 @@ int attach_uprobe(struct loader *loader, struct probe *probe, int program, struc
 static int uprobe_arg(struct script *script, const struct probe *probe, uint32_t n)
 {
 	return arch_arg_offset(n);
+}
+
+/*
+ * Parameters as the ABI of x86-64 (3.2.3) and arm64 (6.8.2) places plain ones: numbers and pointers in registers in turn,
+ * what comes behind them on the caller's stack. Floating point and records that take more than one register are
+ * named, and cannot be read.
+ */
+static bool place_param(struct field *field, uint32_t *registers, uint32_t *stack)
+{
+	const struct type *type = field->type;
+
+	if (type->kind == TYPE_NONE || type->size > 8 || !type->size)
+		return false;
+	if (arch_arg_offset(*registers) >= 0) {
+		field->offset = (uint32_t)arch_arg_offset((*registers)++);
+		return true;
+	}
+	/* a return address lies below them on x86-64 */
+	field->offset = *stack + (ARCH_ARGS == 6 ? 8 : 0);
+	field->is_on_stack = true;
+	*stack += 8;
+	return true;
+}
+
+static const struct type *uprobe_args(struct script *script, struct probe *probe)
+{
+	enum { PARAMS = 32 };
+	struct dwarf *dwarf = script_dwarf(script, probe->target);
+	struct field *fields = arena_new(&script->arena, PARAMS * sizeof(*fields));
+	struct type *type = arena_new(&script->arena, sizeof(*type));
+	uint32_t registers = 0, stack = 0, count = 0;
+	int params;
+
+	if (!dwarf || !fields || !type || !probe->function)
+		return NULL;
+	params = dwarf_params(dwarf, probe->function, fields, PARAMS, NULL);
+	if (params < 0)
+		return NULL;
+	for (int i = 0; i < params; i++) {
+		/* as bpftrace has it: names of a program's enums are its own business */
+		if (fields[i].type->kind == TYPE_ENUM || fields[i].type->kind == TYPE_BOOL)
+			fields[i].type = type_int(fields[i].type->size, fields[i].type->is_signed);
+		if (!place_param(&fields[i], &registers, &stack))
+			fields[i].type = &type_none; /* known by name only */
+		count++;
+	}
+	*type = (struct type){.kind = TYPE_RECORD,
+			      .name = probe->name,
+			      .fields = fields,
+			      .field_count = count,
+			      .size = 8,
+			      .align = 8,
+			      .space = SPACE_CONTEXT};
+	return type;
 }
 
 static int uprobe_retval(struct script *script, const struct probe *probe)
@@ -279,6 +385,7 @@ const struct probe_kind probe_uprobe = {.name = "uprobe",
 					.space = SPACE_USER,
 					.has_regs = true,
 					.expand = expand_uprobe,
+					.args = uprobe_args,
 					.arg_offset = uprobe_arg,
 					.attach = attach_uprobe,
 					.list = list_uprobe_only};

@@ -17,8 +17,6 @@
 
 extern const struct probe_kind probe_usdt;
 
-enum { MAPPINGS_MAX = 512 };
-
 /* --- in files --- */
 
 struct search {
@@ -38,14 +36,16 @@ static bool is_wanted(const struct search *search, const struct usdt_place *plac
 	       (!search->name || probe_glob(search->name, place->name));
 }
 
-static void search_file(struct search *search)
+static void search_file(void *context, const char *path)
 {
+	struct search *search = context;
 	struct usdt_place place;
 	size_t at = 0;
 	struct elf elf;
 
-	if (elf_open(&elf, search->path))
+	if (elf_open(&elf, path))
 		return;
+	search->path = path;
 	while (usdt_next(&elf, &at, &place))
 		if (is_wanted(search, &place))
 			search->found(search, &place);
@@ -76,35 +76,6 @@ static void add_place(struct search *search, const struct usdt_place *place)
 
 /* --- where to look --- */
 
-static void search_process(struct search *search, int pid)
-{
-	char maps[64], line[4400], seen[MAPPINGS_MAX][256];
-	uint32_t count = 0;
-	FILE *file;
-
-	snprintf(maps, sizeof(maps), "/proc/%d/maps", pid);
-	file = fopen(maps, "re");
-	while (file && fgets(line, sizeof(line), file) && count < MAPPINGS_MAX) {
-		const char *path = strchr(line, '/');
-		char full[4200];
-		bool is_seen = false;
-
-		if (!path || !strstr(line, " r-xp "))
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		for (uint32_t i = 0; i < count && !is_seen; i++)
-			is_seen = !strncmp(seen[i], path, sizeof(seen[i]) - 1);
-		if (is_seen)
-			continue;
-		snprintf(seen[count++], sizeof(seen[0]), "%s", path);
-		snprintf(full, sizeof(full), "/proc/%d/root%s", pid, path);
-		search->path = eaccess(path, R_OK) ? full : path;
-		search_file(search);
-	}
-	if (file)
-		fclose(file);
-}
-
 static void expand_usdt(struct script *script, struct action *action, const struct probe_spec *spec,
 			const struct probe_parts *parts)
 {
@@ -112,7 +83,6 @@ static void expand_usdt(struct script *script, struct action *action, const stru
 		.script = script, .action = action, .spec = spec, .found = add_place};
 	const char *binary = parts->count > 1 ? parts->part[1] : "";
 	int pid = script->options->pid;
-	char path[4096];
 
 	if (parts->count < 3 || parts->count > 4) {
 		diag_error(&script->diag, spec->place,
@@ -121,25 +91,13 @@ static void expand_usdt(struct script *script, struct action *action, const stru
 	}
 	search.name = parts->part[parts->count - 1];
 	search.provider = parts->count == 4 && *parts->part[2] ? parts->part[2] : NULL;
-	if (!strcmp(binary, "*") || !*binary) {
-		if (!pid) {
-			diag_error(&script->diag, spec->place,
-				   "usdt probe must specify at least path or pid to probe. To "
-				   "target all "
-				   "paths/pids set the path to '*'.");
-			return;
-		}
-		search_process(&search, pid);
-	} else if (binary_find(binary, path, sizeof(path))) {
-		search.path = path;
-		search_file(&search);
-	} else {
+	if (!strcmp(binary, "*") && !pid)
+		return; /* nothing is there: the whole machine is not searched */
+	if (!binary_find_all(*binary ? binary : "*", pid, search_file, &search)) {
 		probe_missing(script, spec,
 			      "usdt target file '%s' does not exist or is not executable", binary);
 		return;
 	}
-	if (!search.count)
-		probe_missing(script, spec, "No matches for usdt %s:%s.", binary, search.name);
 }
 
 static void list_place(struct search *search, const struct usdt_place *place)
@@ -155,7 +113,6 @@ static void list_usdt(struct script *script, const char *pattern,
 {
 	struct search search = {.found = list_place, .list = found, .context = context};
 	struct probe_parts parts;
-	char path[4096];
 
 	if (strncmp(pattern, "usdt:", 5) || !probe_cut(&script->arena, pattern, &parts))
 		return;
@@ -163,12 +120,8 @@ static void list_usdt(struct script *script, const char *pattern,
 		search.name = parts.part[parts.count - 1];
 	if (parts.count > 3)
 		search.provider = parts.part[2];
-	if (script->options->pid && (parts.count < 2 || !strcmp(parts.part[1], "*"))) {
-		search_process(&search, script->options->pid);
-	} else if (parts.count > 1 && binary_find(parts.part[1], path, sizeof(path))) {
-		search.path = path;
-		search_file(&search);
-	}
+	binary_find_all(parts.count > 1 ? parts.part[1] : "*", script->options->pid, search_file,
+			&search);
 }
 
 /* --- at work --- */
