@@ -16,6 +16,7 @@
 #include "cli/table.h"
 #include "main/config.h"
 #include "main/run.h"
+#include "main/settings.h"
 
 /* Prints an answer that is an object as one line of JSON, or hands it to `print`. */
 static int tell(const struct options *options, const char *path, const char *only,
@@ -115,6 +116,18 @@ static void print_store(const struct json_node *store)
 		printf("           %s\n", json_get_text(store, "trouble"));
 }
 
+static void print_outlets(const struct json_node *outlets)
+{
+	for (const struct json_node *outlet = outlets ? outlets->child : NULL; outlet; outlet = outlet->next) {
+		printf("%-10s %s", outlet == outlets->child ? "outlets" : "", (const char *)outlet->key.at);
+		if (json_get_text(outlet, "by"))
+			printf(" by %s", json_get_text(outlet, "by"));
+		if (json_get(outlet, "scrapes"))
+			printf(", asked %llu times", (unsigned long long)number_of(outlet, "scrapes"));
+		printf("\n");
+	}
+}
+
 static void print_status(const struct json_node *status)
 {
 	const struct json_node *items = json_get(status, "items"),
@@ -140,7 +153,13 @@ static void print_status(const struct json_node *status)
 	     item = item->next)
 		printf("  skipped  %s: %s\n", json_get_text(item, "item"),
 		       json_get_text(item, "reason"));
+	printf("memory     ");
+	print_field("resident_bytes", json_get(json_get(status, "memory"), "resident_bytes"));
+	printf(" of ");
+	print_field("limit_bytes", json_get(json_get(status, "memory"), "limit_bytes"));
+	printf("\n");
 	print_store(json_get(status, "store"));
+	print_outlets(json_get(status, "outlets"));
 	printf("lost       %s", losses && losses->child ? "" : "nothing");
 	for (const struct json_node *item = losses ? losses->child : NULL; item;
 	     item = item->next) {
@@ -331,6 +350,8 @@ static int check_config(const char *path, bool named)
 	sources.text = buf_as_span(&text);
 	if (!error)
 		error = config_load(&sources, &config, &problems, &why);
+	if (!error)
+		error = settings_check(config, &problems, &why);
 	if (error && problems.len)
 		fputs(buf_text(&problems), stderr);
 	else if (error)

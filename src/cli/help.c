@@ -13,7 +13,7 @@
 #include "main/run.h"
 
 /* An item of this tree by its description; the caller frees. NULL: no kernel half, or no such item. */
-static struct item_desc *describe(const struct builtin *item)
+struct item_desc *help_describe(const struct builtin *item)
 {
 	struct item_desc *desc = NULL;
 
@@ -42,6 +42,11 @@ const struct item_ops *help_item_ops(const char *name)
 	return item ? item->ops : NULL;
 }
 
+static const char *help_of(const struct builtin *item)
+{
+	return item->help ? item->help : item->ops ? item->ops->help : "";
+}
+
 int help_all(void)
 {
 	printf("sonde - what this machine, its containers and its services do\n\n"
@@ -49,12 +54,8 @@ int help_all(void)
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-12s %s\n", command->name, command->help);
 	printf("\nitems (watch one here and now; `sonde ITEM --help` says more):\n");
-	for (const struct builtin *item = builtin_items; item->name; item++) {
-		struct item_desc *desc = describe(item);
-
-		printf("  %-12s %s\n", item->name, desc ? desc->help : item->ops ? item->ops->help : "");
-		item_desc_free(desc);
-	}
+	for (const struct builtin *item = builtin_items; item->name; item++)
+		printf("  %-12s %s\n", item->name, help_of(item));
 	printf("\nFirst steps: `sudo sonde run` starts the agent; `sonde items` says what it watches;\n"
 	       "`sonde exec` prints every program that starts; curl 127.0.0.1:8470/metrics is for Prometheus.\n");
 	return EXIT_DONE;
@@ -180,7 +181,7 @@ static void print_description(const struct item_desc *desc, const struct item_op
 int help_item(const char *name)
 {
 	const struct builtin *item = find_item(name);
-	struct item_desc *desc = item ? describe(item) : NULL;
+	struct item_desc *desc = item ? help_describe(item) : NULL;
 
 	if (!item) {
 		printf("'%s' is an item of others; `sonde items show %s` asks the agent.\n", name, name);
@@ -263,75 +264,13 @@ int help_man(int argc, char **argv)
 	}
 	printf(".SH ITEMS\n");
 	for (const struct builtin *item = builtin_items; item->name; item++) {
-		struct item_desc *desc = describe(item);
-
 		printf(".TP\n.B %s\n", item->name);
-		roff(desc ? desc->help : item->ops ? item->ops->help : "");
+		roff(help_of(item));
 		printf("\n");
-		item_desc_free(desc);
 	}
 	printf(".SH FILTERS AND OUTPUT\n");
 	roff_options(common_options);
 	printf(".SH EXIT STATUS\n0 done (also when ended by Ctrl\\-C or \\-d); 1 failed; 2 wrong usage; 3 this kernel "
 	       "or this privilege can't.\n.SH FILES\n" CONFIG_PATH_DEFAULT ", " SOCKET_PATH_DEFAULT "\n");
-	return EXIT_DONE;
-}
-
-/* ---- completion ---- */
-
-static void long_options(const struct option_help *options)
-{
-	for (; options && options->flags; options++) {
-		const char *name = strstr(options->flags, "--");
-
-		if (name)
-			printf(" %.*s", (int)strcspn(name, " =,"), name);
-	}
-}
-
-int help_completion(int argc, char **argv)
-{
-	if (argc != 2 || strcmp(argv[1], "bash") != 0) {
-		log_error("usage: sonde completion bash > /usr/share/bash-completion/completions/sonde");
-		return EXIT_USAGE;
-	}
-	printf("_sonde() {\n\tlocal word=${COMP_WORDS[COMP_CWORD]} first=${COMP_WORDS[1]}\n"
-	       "\tlocal commands='");
-	for (const struct command *command = commands; command->name; command++)
-		printf("%s ", command->name);
-	printf("'\n\tlocal items='");
-	for (const struct builtin *item = builtin_items; item->name; item++)
-		printf("%s ", item->name);
-	printf("'\n\tlocal common='");
-	long_options(common_options);
-	printf("'\n\tif [ \"$COMP_CWORD\" = 1 ]; then\n"
-	       "\t\tCOMPREPLY=($(compgen -W \"$commands $items --help --version\" -- \"$word\"))\n\t\treturn\n\tfi\n"
-	       "\tcase $first in\n");
-	for (const struct command *command = commands; command->name; command++) {
-		printf("\t%s) local more='", command->name);
-		long_options(command->options);
-		if (!strcmp(command->name, "items"))
-			printf(" on off show check add remove upgrade '\"$items\"'");
-		if (!strcmp(command->name, "config"))
-			printf(" show check reload reference");
-		printf(" --help' ;;\n");
-	}
-	for (const struct builtin *item = builtin_items; item->name; item++) {
-		struct item_desc *desc = describe(item);
-
-		printf("\t%s) local more=\"$common", item->name);
-		for (uint32_t i = 0; desc && i < desc->params; i++) {
-			printf(" --");
-			for (const char *at = desc->param[i].name; *at; at++)
-				putchar(*at == '_' ? '-' : *at);
-		}
-		for (const struct item_option *option = item->ops ? item->ops->options : NULL;
-		     option && option->name; option++)
-			printf(" --%s", option->name);
-		printf("\" ;;\n");
-		item_desc_free(desc);
-	}
-	printf("\t*) local more=$common ;;\n\tesac\n\tCOMPREPLY=($(compgen -W \"$more\" -- \"$word\"))\n}\n"
-	       "complete -o default -F _sonde sonde\n");
 	return EXIT_DONE;
 }

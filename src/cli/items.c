@@ -48,6 +48,18 @@ static uint64_t number_at(const struct json_node *node, const char *key)
 	return value;
 }
 
+/* Measured now and then: "-" before. */
+static void double_cell(struct table *table, const struct json_node *item, const char *key, const char *format, double factor)
+{
+	const struct json_node *node = json_get(item, key);
+	char text[32] = "-";
+	double number;
+
+	if (node && json_node_double(node, &number))
+		snprintf(text, sizeof(text), format, number * factor);
+	table_cell(table, span_of(text));
+}
+
 /* The chosen sections, each once: "tp_btf/sched_switch, tp_btf/sched_wakeup". */
 static void hooks_cell(struct table *table, const struct json_node *item)
 {
@@ -70,26 +82,22 @@ static void hooks_cell(struct table *table, const struct json_node *item)
 
 static void print_items(const struct json_node *items)
 {
-	static const char *const heads[] = {"item", "wing", "state", "events", "lost", "ns/run", "series", "hooks"};
+	static const char *const heads[] = {"item", "wing", "state", "events/s", "lost", "ns/event", "cpu %", "series", "hooks"};
 	struct table table;
 
 	table_init(&table);
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
 		table_head(&table, heads[i]);
-	table.right[3] = table.right[4] = table.right[5] = table.right[6] = true;
+	for (size_t i = 3; i < 8; i++)
+		table.right[i] = true;
 	for (const struct json_node *item = items ? items->child : NULL; item; item = item->next) {
-		const struct json_node *events = json_get(item, "events"), *ns = json_get(item, "ns_per_run");
-		double cost = 0;
-
 		table_cell(&table, span_of(text_or(item, "name", "?")));
 		table_cell(&table, span_of(text_or(item, "wing", "")));
 		table_cell(&table, span_of(text_or(item, "state", "")));
-		table_cell_f(&table, "%llu", (unsigned long long)number_at(events, "emitted"));
-		table_cell_f(&table, "%llu", (unsigned long long)number_at(events, "lost"));
-		if (ns && json_node_double(ns, &cost))
-			table_cell_f(&table, "%.0f", cost);
-		else
-			table_cell(&table, span_of("-"));
+		double_cell(&table, item, "events_per_second", "%.0f", 1);
+		table_cell_f(&table, "%llu", (unsigned long long)number_at(item, "lost"));
+		double_cell(&table, item, "ns_per_event", "%.0f", 1);
+		double_cell(&table, item, "cpu_share", "%.3f", 100);
 		table_cell_f(&table, "%llu", (unsigned long long)number_at(item, "series"));
 		hooks_cell(&table, item);
 	}

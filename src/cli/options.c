@@ -27,7 +27,7 @@ const struct option_help common_options[] = {
 	{"-n, --rows N", "rows at most"},
 	{"--sort COLUMN", "order of the table"},
 	{"--columns a,b,c", "these columns"},
-	{"--by LEVEL", "process, container or host"},
+	{"--by LEVEL", "sums by process, container, pod, service or host"},
 	{"--follow", "single records, where an item has sums too"},
 	{"--socket PATH", "the agent's socket ($SONDE_SOCKET, /run/sonde/sonde.sock)"},
 	{"-h, --help", "this text"},

@@ -20,15 +20,15 @@
 
 enum { WORD_BYTES = 64 };
 
-/* Words that the command line or every item's configuration has already. */
+/* Words that the command line, the API or every item's configuration has already. (tests/system/interface.sh: no command is missing.) */
 static const char *const taken_names[] = {
-	"run",  "status", "items", "top",      "trace",   "query",
-	"self", "config", "caps",  "features", "version", "help",
+	"run",	"status",   "items",   "top",	     "trace", "query", "self",	 "config", "caps",
+	"help", "features", "version", "completion", "agent", "host",  "alerts", "all",
 };
 static const char *const taken_params[] = {
 	"on",   "by",        "where",   "ring",      "pin",    "hook",   "pid",      "comm",
 	"uid",  "container", "pod",     "namespace", "cgroup", "port",   "duration", "interval",
-	"rows", "sort",      "columns", "json",      "help",   "socket",
+	"rows", "sort",      "columns", "json",      "help",   "socket",    "cap",    "follow",
 };
 static const char *const wings[] = {"cpu", "mem", "disk", "net", "app", "sec"};
 
@@ -40,6 +40,11 @@ static bool is_one_of(struct span word, const char *const *words, size_t count)
 		if (span_is(word, words[i]))
 			return true;
 	return false;
+}
+
+bool item_name_is_taken(struct span name)
+{
+	return is_one_of(name, taken_names, COUNT_OF(taken_names));
 }
 
 char *tag_copy(const char *tag, const char *key)
@@ -400,7 +405,7 @@ int item_describe(const char *name, const void *elf, size_t size, struct item_de
 			why, -EINVAL,
 			"item name '%.60s' is not lower case letters, digits and _ (below %d)",
 			name, ITEM_NAME_BYTES);
-	if (is_one_of(span_of(name), taken_names, COUNT_OF(taken_names)))
+	if (item_name_is_taken(span_of(name)))
 		return err_set(why, -EINVAL, "item name '%s' is a command already", name);
 	error = bpf_elf_open(&d.elf, elf, size, why);
 	if (error)

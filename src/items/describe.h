@@ -100,6 +100,9 @@ int item_describe(const char *name, const void *elf, size_t size, struct item_de
 		  struct err *why);
 void item_desc_free(struct item_desc *desc);
 
+/* Is that a word of the command line, which no item may have? */
+bool item_name_is_taken(struct span name);
+
 /* The column of a row that holds the metric's number: "" when it is not printed. */
 const char *item_metric_column(const struct item_map *map, const struct metric *metric);
 

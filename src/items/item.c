@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
-#include "base/units.h"
 #include "items/scripted/scripted.h"
 
 static void on_ring_readable(evutil_socket_t fd, short what, void *ctx)
@@ -25,8 +24,6 @@ static void on_ring_readable(evutil_socket_t fd, short what, void *ctx)
 
 	ring_drain(item->ring, ITEM_EVENTS_A_ROUND);
 }
-
-static const char *by_name[] = {"host", "container", "process"};
 
 static int set_constants(struct item *item, struct object *object, struct err *why)
 {
@@ -171,7 +168,7 @@ static uint64_t identity(const struct item *item)
 }
 
 /* What can't be kept serves all the same; that it will not outlive the agent is said. */
-static void keep(struct item *item, struct object *object)
+void item_keep(struct item *item, struct object *object)
 {
 	struct err why;
 
@@ -202,7 +199,7 @@ static int load_version(struct item *item, struct object *old, const struct item
 		object_free(object);
 		return error;
 	}
-	keep(item, object);
+	item_keep(item, object);
 	item_reserve_overflow(item, object);
 	*ret_object = object;
 	return 0;
@@ -232,6 +229,7 @@ static int start(struct item *item, struct err *why)
 	}
 	item->started = true;
 	item->is_fresh = true;
+	item->registry->wants_sample = true;
 	return 0;
 }
 
@@ -254,6 +252,7 @@ static void stop(struct item *item)
 	object_free(item->object);
 	item->object = NULL;
 	item->started = false;
+	item->sample = (struct item_sample){};
 }
 
 static bool should_run(const struct item *item)
@@ -272,9 +271,11 @@ static int follow_wish(struct item *item, struct err *why)
 		item->state = ITEM_OFF;
 		return 0;
 	}
+	error = item_learn(item, &item->why);
 	item->good = item->now;
 	item->changed = false;
-	error = start(item, &item->why);
+	if (!error)
+		error = start(item, &item->why);
 	item->state = error ? ITEM_SKIPPED : ITEM_ON;
 	if (!error)
 		item->why = (struct err){};
@@ -293,7 +294,7 @@ void item_give_up(struct item *item, const char *reason)
 
 int item_switch(struct item *item, bool on, struct err *why)
 {
-	if (!item->has_looked && item->desc && (!on || !item->pin))
+	if (!item->has_looked && item->registry->options.kernel && item->object_bytes.len && (!on || !item->pin))
 		object_forget_kept(item->registry->options.kernel, item->name);
 	item->has_looked = true;
 	item->wanted = on;
@@ -431,264 +432,6 @@ void item_forget_changes(struct item *item)
 {
 	item->now = item->good;
 	item->changed = false;
-}
-
-static int set_by(struct item *item, struct span value, struct err *why)
-{
-	for (int i = LEVEL_HOST; i <= LEVEL_PROCESS; i++)
-		if (span_is(value, by_name[i])) {
-			item->changed |= item->now.by != (enum by_level)i;
-			item->now.by = (enum by_level)i;
-			return 0;
-		}
-	return err_set(why, -EINVAL, "'by' of item '%s' is host, container or process, not '%.*s'",
-		       item->name, (int)value.len, (const char *)value.at);
-}
-
-static int set_pin(struct item *item, struct span value, struct err *why)
-{
-	bool pin = span_is(value, "true");
-
-	if (!pin && !span_is(value, "false"))
-		return err_set(why, -EINVAL, "'pin' of item '%s' is true or false, not '%.*s'", item->name, (int)value.len,
-			       (const char *)value.at);
-	if (pin == item->pin)
-		return 0;
-	item->pin = pin;
-	if (item->object && pin)
-		keep(item, item->object);
-	else if (item->object)
-		object_forget_kept(item->registry->options.kernel, item->name);
-	return 0;
-}
-
-static int set_ring(struct item *item, struct span value, struct err *why)
-{
-	double bytes;
-	uint64_t power = 4096;
-
-	if (!item->desc || !item->desc->has_ring)
-		return err_set(why, -EINVAL, "item '%s' has no ring", item->name);
-	if (!parse_quantity(value, &bytes) || bytes < 4096 || bytes > 1 << 30)
-		return err_set(why, -EINVAL, "'ring' of item '%s' is 4KiB to 1GiB, not '%.*s'",
-			       item->name, (int)value.len, (const char *)value.at);
-	while (power < (uint64_t)bytes)
-		power *= 2;
-	item->changed |= item->now.ring_bytes != power;
-	item->now.ring_bytes = power;
-	return 0;
-}
-
-static int set_where(struct item *item, struct span value, struct err *why)
-{
-	const struct layout *layout[ITEM_EVENTS + ITEM_MAPS];
-	struct filter *filter = NULL;
-	size_t count = 0;
-	int error = filter_parse(value, &filter, why);
-
-	while (count < ITEM_EVENTS + ITEM_MAPS && (layout[count] = item_layout(item, count)))
-		count++;
-	if (!error && filter)
-		error = filter_check(filter, layout, count, why);
-	if (error) {
-		filter_free(filter);
-		return error;
-	}
-	filter_free(item->where);
-	free(item->where_text);
-	item->where = filter;
-	item->where_text = strndup((const char *)value.at, value.len);
-	return 0;
-}
-
-static int set_hook(struct item *item, struct span hook, struct span value, struct err *why)
-{
-	struct forced_hook *forced = NULL;
-	bool known = false;
-
-	for (uint32_t i = 0; item->desc && i < item->desc->hooks; i++)
-		known |= span_is(hook, item->desc->hook[i].hook);
-	if (!known)
-		return err_set(why, -EINVAL, "item '%s' has no hook '%.*s'", item->name,
-			       (int)hook.len, (const char *)hook.at);
-	for (uint32_t i = 0; i < item->now.forced_count; i++)
-		if (span_is(hook, item->now.forced[i].hook))
-			forced = &item->now.forced[i];
-	if (!forced) {
-		if (item->now.forced_count == ITEM_FORCED)
-			return err_set(why, -E2BIG, "at most %d hooks of an item can be forced",
-				       ITEM_FORCED);
-		forced = &item->now.forced[item->now.forced_count++];
-	}
-	snprintf(forced->hook, sizeof(forced->hook), "%.*s", (int)hook.len, (const char *)hook.at);
-	snprintf(forced->alternative, sizeof(forced->alternative), "%.*s", (int)value.len,
-		 (const char *)value.at);
-	item->changed = true;
-	return 0;
-}
-
-/* "10ms" for a parameter in microseconds: its name's ending says the unit that the program counts in. */
-static double unit_of_param(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (len > 3 && !strcmp(name + len - 3, "_us"))
-		return 1e3;
-	if (len > 3 && !strcmp(name + len - 3, "_ms"))
-		return 1e6;
-	return 1;
-}
-
-static bool has_time_unit(struct span value)
-{
-	return value.len && value.at[value.len - 1] == 's' && value.len > 1;
-}
-
-static int set_param(struct item *item, uint32_t i, struct span value, struct err *why)
-{
-	const struct item_param *param = &item->desc->param[i];
-	double number;
-	int64_t now;
-
-	if (!strcmp(param->type, "bool")) {
-		if (span_is(value, "true") || span_is(value, "on") || span_is(value, "1"))
-			number = 1;
-		else if (span_is(value, "false") || span_is(value, "off") || span_is(value, "0"))
-			number = 0;
-		else
-			return err_set(
-				why, -EINVAL, "'%s' of item '%s' is true or false, not '%.*s'",
-				param->name, item->name, (int)value.len, (const char *)value.at);
-	} else if (!parse_quantity(value, &number)) {
-		return err_set(why, -EINVAL, "'%s' of item '%s' is a number, not '%.*s'",
-			       param->name, item->name, (int)value.len, (const char *)value.at);
-	}
-	if (has_time_unit(value))
-		number /= unit_of_param(param->name);
-	if ((number < 0 && param->type[0] != 's') ||
-	    (param->size == 4 && (number > UINT32_MAX || number < INT32_MIN)) || number > 9.2e18)
-		return err_set(why, -ERANGE, "'%s' of item '%s' does not fit %s", param->name,
-			       item->name, param->type);
-	now = (int64_t)number;
-	item->changed |= item->now.value[i] != now;
-	item->now.value[i] = now;
-	return 0;
-}
-
-int item_set(struct item *item, struct span key, struct span value, struct err *why)
-{
-	if (span_is(key, "by"))
-		return set_by(item, value, why);
-	if (span_is(key, "ring"))
-		return set_ring(item, value, why);
-	if (span_is(key, "pin") && item->desc)
-		return set_pin(item, value, why);
-	if (span_is(key, "where"))
-		return set_where(item, value, why);
-	if (span_starts(key, "hook."))
-		return set_hook(item, span_from(key, 5), value, why);
-	for (uint32_t i = 0; item->desc && i < item->desc->params; i++) {
-		const char *name = item->desc->param[i].name;
-
-		if (span_is(key, name))
-			return set_param(item, i, value, why);
-	}
-	if (item->script && scripted_get(item->script, key)) {
-		item->changed = true;
-		return scripted_set(item->script, key, value, why);
-	}
-	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'; see 'sonde items show %s'",
-		       item->name, (int)key.len, (const char *)key.at, item->name);
-}
-
-const char *item_setting(const struct item *item, size_t i)
-{
-	const char *const *names = item->ops ? item->ops->settings : NULL;
-
-	for (size_t n = 0; names && n < i && *names; n++)
-		names++;
-	return names ? *names : NULL;
-}
-
-int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why)
-{
-	const char *name;
-
-	for (size_t i = 0; (name = item_setting(item, i)); i++)
-		if (!strcmp(name, key))
-			return item->ops->set(key, value, try, why);
-	return -ENOENT;
-}
-
-static void unforce(struct item *item, struct span hook)
-{
-	for (uint32_t i = 0; i < item->now.forced_count; i++)
-		if (span_is(hook, item->now.forced[i].hook)) {
-			item->now.forced[i] = item->now.forced[--item->now.forced_count];
-			item->changed = true;
-			return;
-		}
-}
-
-int item_set_default(struct item *item, struct span key, struct err *why)
-{
-	if (span_is(key, "by"))
-		return set_by(item, span_of("process"), why);
-	if (span_is(key, "where"))
-		return set_where(item, (struct span){}, why);
-	if (span_starts(key, "hook.")) {
-		unforce(item, span_from(key, 5));
-		return 0;
-	}
-	if (span_is(key, "ring")) {
-		item->changed |= item->now.ring_bytes != 0;
-		item->now.ring_bytes = 0;
-		return 0;
-	}
-	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
-		if (span_is(key, item->desc->param[i].name)) {
-			item->changed |= item->now.value[i] != item->desc->param[i].value;
-			item->now.value[i] = item->desc->param[i].value;
-			return 0;
-		}
-	if (item->script && scripted_get(item->script, key)) {
-		item->changed = true;
-		return scripted_set(item->script, key, (struct span){}, why);
-	}
-	return err_set(why, -EINVAL, "item '%s' has no parameter '%.*s'", item->name, (int)key.len,
-		       (const char *)key.at);
-}
-
-int item_get(const struct item *item, struct span key, struct buf *out)
-{
-	if (span_is(key, "on"))
-		return buf_str(out, item->wanted ? "true" : "false");
-	if (span_is(key, "by"))
-		return buf_str(out, by_name[item->now.by]);
-	if (span_is(key, "where"))
-		return buf_str(out, item->where_text ? item->where_text : "");
-	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
-		if (span_is(key, item->desc->param[i].name)) {
-			if (!strcmp(item->desc->param[i].type, "bool"))
-				return buf_str(out, item->now.value[i] ? "true" : "false");
-			return buf_f(out, "%lld", (long long)item->now.value[i]);
-		}
-	if (item->script && scripted_get(item->script, key))
-		return buf_str(out, scripted_get(item->script, key));
-	return -ENOENT;
-}
-
-const char *item_option(const struct item *item, size_t i)
-{
-	return item->script ? scripted_option(item->script, i) : NULL;
-}
-
-int64_t item_param(const struct item *item, const char *name)
-{
-	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
-		if (!strcmp(item->desc->param[i].name, name))
-			return item->now.value[i];
-	return 0;
 }
 
 /* Parameters keep their values where the new version has them too. */

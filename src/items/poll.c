@@ -192,6 +192,16 @@ int item_fill_row(struct item *item, const struct item_map *map, const void *row
 	return error;
 }
 
+/* A container whose name nobody knows is told from others, and from what runs in none, by its id. */
+static uint16_t label_column(const struct record *record, uint16_t column)
+{
+	const uint16_t *who = record->layout->who;
+
+	return column == who[WHO_CONTAINER] && who[WHO_CONTAINER_ID] != NO_COLUMN && !record->value[column].kind
+		       ? who[WHO_CONTAINER_ID]
+		       : column;
+}
+
 static size_t labels_of(const struct walk *walk, const struct record *record,
 			struct label label[METRIC_LABELS],
 			char scratch[METRIC_LABELS][VALUE_TEXT_BYTES])
@@ -199,8 +209,10 @@ static size_t labels_of(const struct walk *walk, const struct record *record,
 	const struct source *source = &walk->item->source[walk->map];
 
 	for (uint32_t i = 0; i < source->labels; i++) {
-		label[i].name = record->layout->column[source->label[i]].name;
-		label[i].value = value_as_text(&record->value[source->label[i]], scratch[i]);
+		uint16_t at = label_column(record, source->label[i]);
+
+		label[i].name = record->layout->column[at].name;
+		label[i].value = value_as_text(&record->value[at], scratch[i]);
 	}
 	return source->labels;
 }

@@ -51,6 +51,15 @@ struct source {
 	uint32_t labels;
 };
 
+/* What an item's programs did while bpf run statistics were on last. */
+struct item_sample {
+	bool is_there;
+	uint64_t runs, run_ns; /* at its end */
+	double events_per_second; /* runs */
+	double ns_per_event;
+	double cpu_share; /* of one CPU: 0.01 is 1 % */
+};
+
 struct item {
 	struct registry *registry; /* borrowed */
 	char name[ITEM_NAME_BYTES];
@@ -58,7 +67,8 @@ struct item {
 	struct item_desc *desc; /* owned, NULL without object */
 	uint8_t *elf; /* owned copy for items of others, NULL for builtin ones */
 	struct span object_bytes;
-	bool builtin;
+	const struct builtin *builtin; /* NULL = brought in */
+	bool is_learned; /* item_learn() */
 	struct scripted *script; /* owned; NULL unless the item is one */
 	void *form; /* owned: what the item was made from, when that is more than an object; NULL = nothing */
 	void (*form_free)(void *form);
@@ -94,6 +104,7 @@ struct item {
 	bool has_dying; /* the last sweep saw keys that the next one deletes */
 	uint64_t polls;
 
+	struct item_sample sample;
 	struct item_tally tally;
 	struct map counted; /* item_count: "stage\0reason" -> u64 */
 	struct arena arena; /* for one record */
@@ -104,6 +115,7 @@ struct registry {
 	struct item *item[REGISTRY_ITEMS]; /* owned, by name */
 	uint32_t items;
 	bool ends; /* the agent stops: what is pinned stays */
+	bool wants_sample; /* an item went on that has none yet */
 	struct family *self[8]; /* owned */
 	uint64_t tasks; /* see registry_tick(): changes whenever a task begins or ends */
 	uint64_t tasks_changed_ns;
@@ -150,8 +162,13 @@ void item_drop_begun(struct item *item, struct object *next);
 int item_upgrade_form(struct item *item, struct item_desc *desc, const struct item_ops *ops, void *form,
 		      struct span elf, struct err *why);
 
+/* item.c: what `pin` keeps of it. Said when it can't be kept. */
+void item_keep(struct item *item, struct object *object);
+
 /* item.c: it can't go on: off, with the reason why. */
 void item_give_up(struct item *item, const char *reason);
 
 /* registry.c */
+/* Reads what a built-in item's object says of itself, if that was not done yet: before anything but its name, wing and help is needed. */
+int item_learn(struct item *item, struct err *why);
 void item_on_event(void *ctx, const struct event_head *event, size_t size);

@@ -21,18 +21,9 @@ static const uint64_t poll_at_least_ns = 30ull * 1000000000;
 static const uint64_t sweep_ns = 5ull * 1000000000, resweep_ns = 2ull * 1000000000,
 		      sweep_anyway_ns = 60ull * 1000000000;
 
-/* Commands of the program: the command line would never reach an item of such a name. */
-static const char *const reserved[] = {
-	"run",  "status", "items",   "top",      "trace",      "query", "self", "config",
-	"caps", "help",   "version", "features", "completion", "agent", "host", "all",
-};
-
 bool registry_reserved(struct span name)
 {
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++)
-		if (span_is(name, reserved[i]))
-			return true;
-	return false;
+	return item_name_is_taken(name);
 }
 
 static void let_go(struct item *item)
@@ -67,8 +58,28 @@ static void take_defaults(struct item *item)
 	item->good = item->now;
 }
 
-static int new_item(struct registry *registry, const char *name, struct span object, struct item_desc *desc,
-		    const struct item_ops *ops, struct item **ret_item, struct err *why)
+int item_learn(struct item *item, struct err *why)
+{
+	const struct span *object = &item->object_bytes;
+	int error = 0;
+
+	if (item->is_learned)
+		return 0;
+	if (object->len && !item->desc)
+		error = item_describe(item->name, object->at, object->len, &item->desc, why);
+	if (!error && item->ops && item->ops->prepare)
+		error = item->ops->prepare(why);
+	if (!error)
+		error = item_make_families(item, why);
+	if (error)
+		return error;
+	take_defaults(item);
+	item->is_learned = true;
+	return 0;
+}
+
+static int new_item(struct registry *registry, const struct builtin *builtin, const char *name, struct span object,
+		    struct item_desc *desc, const struct item_ops *ops, struct item **ret_item, struct err *why)
 {
 	struct item *item = calloc(1, sizeof(*item));
 	int error = 0;
@@ -84,17 +95,13 @@ static int new_item(struct registry *registry, const char *name, struct span obj
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	arena_init(&item->arena, ITEM_ARENA_BYTES);
 	map_init(&item->counted, 64, 8, 64);
-	if (object.len && !desc)
-		error = item_describe(name, object.at, object.len, &item->desc, why);
-	if (!error && ops && ops->prepare)
-		error = ops->prepare(why);
-	if (!error)
-		error = item_make_families(item, why);
+	item->builtin = builtin;
+	if (!builtin || !object.len)
+		error = item_learn(item, why);
 	if (error) {
 		free_item(item);
 		return error;
 	}
-	take_defaults(item);
 	*ret_item = item;
 	return 0;
 }
@@ -105,23 +112,32 @@ static bool is_of_ops(const struct item *item, uint32_t family)
 	return item->form && family < item->families - item->kept;
 }
 
+/* Has `other` a metric of this name, said by an object? (Of a built-in item that nobody asked for yet, the table knows.) */
+static bool has_metric(const struct item *other, const struct item *item, uint32_t family)
+{
+	const char *own = family_metric(item->family[family])->name;
+
+	for (uint32_t n = 0; n < other->families; n++)
+		if (!(is_of_ops(item, family) && is_of_ops(other, n)) &&
+		    !strcmp(own, family_metric(other->family[n])->name))
+			return true;
+	for (uint32_t n = 0; !other->is_learned && other->builtin->metrics[n]; n++)
+		if (!strcmp(own, other->builtin->metrics[n]))
+			return true;
+	for (size_t n = 0; !other->is_learned && other->ops && n < other->ops->metric_count; n++)
+		if (!strcmp(own, other->ops->metrics[n].name))
+			return true;
+	return false;
+}
+
 /* Two items may not have a metric of one name and different meaning. */
 static int check_metric_names(struct registry *registry, const struct item *item, struct err *why)
 {
 	for (uint32_t i = 0; i < registry->items; i++)
-		for (uint32_t n = 0; n < registry->item[i]->families; n++)
-			for (uint32_t m = 0; m < item->families; m++) {
-				const char *own = family_metric(item->family[m])->name;
-
-				if (is_of_ops(item, m) && is_of_ops(registry->item[i], n))
-					continue;
-				if (!strcmp(own, family_metric(registry->item[i]->family[n])->name))
-					return err_set(
-						why, -EEXIST,
-						"item '%s' has a metric '%s', which item '%s' "
-						"has already; rename it",
-						item->name, own, registry->item[i]->name);
-			}
+		for (uint32_t m = 0; m < item->families; m++)
+			if (has_metric(registry->item[i], item, m))
+				return err_set(why, -EEXIST, "item '%s' has a metric '%s', which item '%s' has already; rename it",
+					       item->name, family_metric(item->family[m])->name, registry->item[i]->name);
 	return 0;
 }
 
@@ -145,11 +161,10 @@ static int add_builtin(struct registry *registry, const struct builtin *builtin,
 	struct span object = {builtin->from,
 			      builtin->from ? (size_t)(builtin->to - builtin->from) : 0};
 	struct item *item;
-	int error = new_item(registry, builtin->name, object, NULL, builtin->ops, &item, why);
+	int error = new_item(registry, builtin, builtin->name, object, NULL, builtin->ops, &item, why);
 
 	if (error)
 		return error;
-	item->builtin = true;
 	error = insert(registry, item, why);
 	if (error)
 		free_item(item);
@@ -220,7 +235,7 @@ struct item *registry_at(struct registry *registry, size_t i)
 	return i < registry->items ? registry->item[i] : NULL;
 }
 
-struct item *registry_find(struct registry *registry, const char *name)
+static struct item *find(struct registry *registry, const char *name)
 {
 	for (uint32_t i = 0; i < registry->items; i++)
 		if (!strcmp(registry->item[i]->name, name) ||
@@ -229,12 +244,20 @@ struct item *registry_find(struct registry *registry, const char *name)
 	return NULL;
 }
 
+/* Who is asked for by name is learned. It has been described when the program was built: only memory can fail now. */
+struct item *registry_find(struct registry *registry, const char *name)
+{
+	struct item *item = find(registry, name);
+
+	return item && !item_learn(item, NULL) ? item : NULL;
+}
+
 static int check_name(struct registry *registry, const char *name, struct err *why)
 {
 	if (registry_reserved(span_of(name)))
 		return err_set(why, -EINVAL,
 			       "an item cannot be called '%s': that is a command; rename it", name);
-	if (registry_find(registry, name))
+	if (find(registry, name))
 		return err_set(why, -EEXIST,
 			       "there is an item '%s' already; upgrade it with 'sonde items "
 			       "upgrade %s FILE'",
@@ -270,7 +293,7 @@ int registry_add(struct registry *registry, const char *name, struct span elf,
 	if (!copy)
 		return err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
 	memcpy(copy, elf.at, elf.len);
-	error = new_item(registry, name, (struct span){copy, elf.len}, NULL, NULL, &item, why);
+	error = new_item(registry, NULL, name, (struct span){copy, elf.len}, NULL, NULL, &item, why);
 	if (error) {
 		free(copy);
 		return error;
@@ -292,7 +315,7 @@ int registry_add_script(struct registry *registry, const char *name, struct span
 		error = scripted_new(name, text, registry->options.kernel, registry->options.loop, &script, why);
 	if (error)
 		return error;
-	error = new_item(registry, name, (struct span){}, NULL, scripted_ops(script), &item, why);
+	error = new_item(registry, NULL, name, (struct span){}, NULL, scripted_ops(script), &item, why);
 	if (error) {
 		scripted_free(script);
 		return error;
@@ -321,7 +344,7 @@ static void form_json(const void *form, struct json *json)
 /* One that is called like an item of ours is no reason to rename its files. */
 static void choose_name(struct registry *registry, char name[ITEM_NAME_BYTES])
 {
-	const struct item *item = registry_find(registry, name);
+	const struct item *item = find(registry, name);
 	size_t len = strlen(name);
 
 	if ((!item || !item->builtin) && !registry_reserved(span_of(name)))
@@ -350,7 +373,7 @@ int registry_add_config(struct registry *registry, const char *config, struct sp
 		return error ? error : err_set(why, -ENOMEM, "cannot take item '%s': out of memory", name);
 	}
 	memcpy(copy, elf.at, elf.len);
-	error = new_item(registry, name, (struct span){copy, elf.len}, exporter_take_description(exporter),
+	error = new_item(registry, NULL, name, (struct span){copy, elf.len}, exporter_take_description(exporter),
 			 exporter_ops(exporter), &item, why);
 	if (error) {
 		free(copy);
@@ -462,7 +485,7 @@ int item_open(struct item *item, const char *path)
 
 void *item_state_of(struct item *item, const char *name)
 {
-	const struct item *other = registry_find(item->registry, name);
+	const struct item *other = find(item->registry, name);
 
 	return other && other->started ? other->state_of_ops : NULL;
 }
@@ -484,22 +507,28 @@ const char *item_reason(const struct item *item)
 
 bool item_is_builtin(const struct item *item)
 {
-	return item->builtin;
+	return item->builtin != NULL;
 }
 
 const char *item_wing(const struct item *item)
 {
-	return item->desc ? item->desc->wing : item->ops->wing;
+	return item->desc		     ? item->desc->wing
+	       : item->builtin && item->builtin->wing ? item->builtin->wing
+						      : item->ops->wing;
 }
 
 const char *item_help(const struct item *item)
 {
-	return item->desc ? item->desc->help : item->ops->help;
+	return item->desc		     ? item->desc->help
+	       : item->builtin && item->builtin->help ? item->builtin->help
+						      : item->ops->help;
 }
 
 bool item_on_by_default(const struct item *item)
 {
-	return item->builtin && (item->desc ? item->desc->on_by_default : item->ops->on_by_default);
+	const struct builtin *builtin = item->builtin;
+
+	return builtin && (builtin->from ? builtin->on_by_default : item->ops->on_by_default);
 }
 
 bool item_has_rows(const struct item *item)

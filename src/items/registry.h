@@ -92,6 +92,8 @@ void item_release(struct item *item);
  * old ones serve on with the old settings, and `why` says why.
  */
 int item_set(struct item *item, struct span key, struct span value, struct err *why);
+/* Would that be right? To be followed by item_forget_changes. */
+int item_try(struct item *item, struct span key, struct span value, struct err *why);
 int item_set_default(struct item *item, struct span key, struct err *why);
 int item_apply(struct item *item, struct err *why);
 /* Settings that are no numbers (item_ops.settings): i from 0 until NULL. */
@@ -100,7 +102,7 @@ const char *item_setting(const struct item *item, size_t i);
 int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why);
 /* The options of a script; i from 0 until NULL. Their values are text. */
 const char *item_option(const struct item *item, size_t i);
-/* Back to what it runs with. (`where` and `cap` act at once and stay.) */
+/* Back to what it runs with. (`where`, `cap` and `pin` act at once and stay.) */
 void item_forget_changes(struct item *item);
 /* The current value as text; -ENOENT for an unknown key. */
 int item_get(const struct item *item, struct span key, struct buf *out);
@@ -138,6 +140,10 @@ void registry_tick(struct registry *registry, uint64_t now_ns);
 
 /* State, settings, hooks, cost and loss as one JSON object: GET /v1/items; with `whole` also the description. */
 void item_json(struct item *item, bool whole, struct json *json);
+/* bpf run statistics were on for on_ns until now: what ran meanwhile is each item's rate, cost and CPU share. */
+void registry_sampled(struct registry *registry, uint64_t on_ns);
+bool registry_wants_sample(const struct registry *registry);
+
 /* What each item costs: programs, maps. For `sonde self`. */
 void item_cost_json(struct item *item, struct json *json);
 
@@ -145,7 +151,7 @@ void item_cost_json(struct item *item, struct json *json);
 struct family *const *registry_families(struct registry *registry, uint64_t now_ns, size_t *ret_count);
 
 /* item -> capabilities its programs need: derived from the kinds of its hooks (docs/broker.md). */
-void item_capabilities(const struct item *item, struct buf *out);
+void item_capabilities(struct item *item, struct buf *out);
 
 /* Hands on what waits in the item's ring. Returns how many events that was. */
 size_t item_drain(struct item *item);

@@ -39,6 +39,40 @@ static void read_totals(struct item *item, struct totals *totals)
 	}
 }
 
+static void take_sample(struct item *item, uint64_t on_ns)
+{
+	struct item_sample before = item->sample;
+	struct totals totals;
+	uint64_t runs, run_ns;
+
+	read_totals(item, &totals);
+	if (totals.runs < before.runs) /* another version since */
+		before = (struct item_sample){};
+	runs = totals.runs - before.runs;
+	run_ns = totals.run_ns - before.run_ns;
+	item->sample = (struct item_sample){
+		.is_there = true,
+		.runs = totals.runs,
+		.run_ns = totals.run_ns,
+		.events_per_second = (double)runs * 1e9 / (double)on_ns,
+		.ns_per_event = runs ? (double)run_ns / (double)runs : 0,
+		.cpu_share = (double)run_ns / (double)on_ns,
+	};
+}
+
+void registry_sampled(struct registry *registry, uint64_t on_ns)
+{
+	registry->wants_sample = false;
+	for (uint32_t i = 0; on_ns && i < registry->items; i++)
+		if (registry->item[i]->started)
+			take_sample(registry->item[i], on_ns);
+}
+
+bool registry_wants_sample(const struct registry *registry)
+{
+	return registry->wants_sample;
+}
+
 uint64_t item_lost(struct item *item)
 {
 	struct totals totals;
@@ -128,10 +162,21 @@ static size_t series_of(const struct item *item)
 	return series;
 }
 
+static void sample_json(const struct item_sample *sample, struct json *json)
+{
+	if (!sample->is_there)
+		return;
+	json_key_double(json, "events_per_second", sample->events_per_second);
+	if (sample->ns_per_event > 0)
+		json_key_double(json, "ns_per_event", sample->ns_per_event);
+	json_key_double(json, "cpu_share", sample->cpu_share);
+}
+
 void item_json(struct item *item, bool whole, struct json *json)
 {
 	struct totals totals;
 
+	item_learn(item, NULL);
 	read_totals(item, &totals);
 	json_object(json);
 	json_key_str(json, "name", item->name);
@@ -140,13 +185,15 @@ void item_json(struct item *item, bool whole, struct json *json)
 	json_key_bool(json, "on", item->state == ITEM_ON);
 	if (item->state == ITEM_SKIPPED)
 		json_key_str(json, "reason", item->why.text);
-	json_key_bool(json, "builtin", item->builtin);
+	json_key_bool(json, "builtin", item->builtin != NULL);
 	json_key_bool(json, "default", item_on_by_default(item));
 	json_key_str(json, "help", item_help(item));
 	settings_json(item, json);
 	hooks_json(item, json);
 	events_json(item, &totals, json);
+	json_key_u64(json, "lost", totals.lost);
 	json_key_u64(json, "series", series_of(item));
+	sample_json(&item->sample, json);
 	if (totals.runs) {
 		json_key_u64(json, "runs", totals.runs);
 		json_key_double(json, "ns_per_run", (double)totals.run_ns / (double)totals.runs);
@@ -268,6 +315,8 @@ static void add_item(struct registry *registry, struct item *item)
 	if (item->state == ITEM_OFF && !item->polls)
 		return;
 	read_totals(item, &totals);
+	/* what came to the hooks: sorted out, sent on or lost */
+	add_stage(registry, item, "seen", NULL, totals.kernel[0] + totals.kernel[1] + totals.lost);
 	for (int i = 0; i < COUNTS; i++)
 		add_stage(registry, item, count_name[i].stage, count_name[i].reason, totals.kernel[i]);
 	add_stage(registry, item, "lost", "recursion", totals.missed);
@@ -308,10 +357,11 @@ static const struct {
 	{"tc", "CAP_NET_ADMIN"},
 };
 
-void item_capabilities(const struct item *item, struct buf *out)
+void item_capabilities(struct item *item, struct buf *out)
 {
 	bool perfmon = false, net_admin = false;
 
+	item_learn(item, NULL);
 	for (uint32_t i = 0; item->desc && i < item->desc->hooks; i++)
 		for (size_t n = 0; n < sizeof(needs) / sizeof(*needs); n++)
 			if (!strncmp(item->desc->hook[i].section, needs[n].prefix,

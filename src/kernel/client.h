@@ -28,6 +28,9 @@ int kernel_diag(struct kernel *kernel, int pid, int family, int protocol, uint32
 /* Starts a process for a script of the tracing language (broker_run_scripts): a socket to it, or -errno. */
 int kernel_script(struct kernel *kernel, struct span job, struct err *why);
 
+/* Can anything be watched here at all? One sentence where the kernel's types, or bpf(2) itself, are out of reach. */
+int kernel_check(struct kernel *kernel, struct err *why);
+
 /* Tells the broker that the worker serves. */
 int kernel_ready(struct kernel *kernel);
 

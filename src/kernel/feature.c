@@ -48,6 +48,19 @@ static bool creates(enum bpf_map_type type, uint32_t key, uint32_t value, uint32
 	return true;
 }
 
+int kernel_check(struct kernel *kernel, struct err *why)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sonde_probe", 4, 8, 1, NULL);
+
+	if (fd < 0)
+		return err_set(why, -EPERM,
+			       "bpf(2) is refused here: %s; sonde needs CAP_BPF and CAP_PERFMON, and a container or seccomp profile "
+			       "that lets bpf(2) through",
+			       err_name(errno));
+	close(fd);
+	return kernel_btf(kernel, why) ? 0 : -EOPNOTSUPP;
+}
+
 static bool has_btf(struct kernel *kernel)
 {
 	return kernel_has_btf(kernel);

@@ -16,14 +16,12 @@
 #include <cmocka.h>
 
 #include "base/cpus.h"
-#include "kernel/broker.h"
 #include "kernel/client.h"
 #include "kernel/internal.h"
 #include "kernel/split.h"
+#include "kernel/testing.h"
 
-/* The test is the worker; its broker is a child, so that cmocka stays in the first process. */
 static struct kernel *kernel;
-static pid_t broker_pid;
 static uint32_t self; /* asked once: getpid is what the tests count */
 
 static void *places;
@@ -48,27 +46,11 @@ static void *file_bytes(const char *path, size_t *ret_size)
 
 static int start(void **state)
 {
-	struct split split;
 	struct err why = {};
 
 	self = (uint32_t)getpid();
 	places = file_bytes(getenv("PLACES_BPF_O"), &places_size); /* while we may */
-	if (split_fork(&split, &why) < 0)
-		fail_msg("%s", why.text);
-	if (split.child == 0) { /* here the child is the broker: the pair is symmetric */
-		struct broker *broker;
-		int alive;
-
-		if (broker_new(split.sock, split.area, &broker, &why))
-			_exit(2);
-		do
-			alive = broker_serve(broker, NULL);
-		while (alive > 0);
-		broker_free(broker);
-		_exit(alive ? 3 : 0);
-	}
-	broker_pid = split.child;
-	assert_int_equal(kernel_connect(split.sock, split.area, NULL, &kernel, &why), 0);
+	kernel = testing_broker_start();
 	if (split_drop(65534, 65534, &why))
 		fail_msg("%s", why.text);
 	return 0;
@@ -76,11 +58,7 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-	int status;
-
-	kernel_close(kernel);
-	waitpid(broker_pid, &status, 0);
-	return status;
+	return testing_broker_end(kernel);
 }
 
 static struct object *open_every(void)

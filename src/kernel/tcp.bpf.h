@@ -18,6 +18,7 @@
 #pragma once
 
 #include "kernel/item.bpf.h"
+#define READ_CURRENT_ONCE
 #include "kernel/read.bpf.h"
 #include "kernel/tcp_states.bpf.h"
 
@@ -144,7 +145,7 @@ static __always_inline __u32 tcp_direction_of(bool typed, struct sock *sk)
 	struct tcp_port port;
 
 	/* nobody accepted it, and who listened is gone: closed with the listening socket */
-	if (READ_FIELD(typed, sk, sk_max_ack_backlog) || !READ_FIELD(typed, sk, sk_socket))
+	if (READ_FIELD(typed, sk, sk_max_ack_backlog) || !BPF_CORE_READ(sk, sk_socket))
 		return TCP_INBOUND;
 	port = tcp_port_of(typed, sk);
 	listener = bpf_map_lookup_elem(&tcp_listeners, &port);

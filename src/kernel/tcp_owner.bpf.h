@@ -55,9 +55,9 @@ int note_older(struct bpf_iter__task_file *iterator)
 		listener = bpf_map_lookup_elem(&tcp_listeners, &port);
 		/* of the processes that share it the first one owns it (a reference is the iterator's) */
 		if (!listener || file_references(file) <= 2)
-			tcp_listening_seen(sk, read_owner(true, task), iterator->meta->session_id);
+			tcp_listening_seen(sk, owner_of(task), iterator->meta->session_id);
 	} else if (state != TCP_CLOSE && tcp_direction_of(false, sk) == TCP_OUTBOUND) {
-		tcp_outgoing_seen(sk, read_owner(true, task));
+		tcp_outgoing_seen(sk, owner_of(task));
 	}
 	return 0;
 }

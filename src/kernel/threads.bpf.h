@@ -136,10 +136,11 @@ static __always_inline void threads_sum(struct threads *threads, struct signal_s
 static __always_inline bool threads_sum_part(struct threads *threads, struct task_struct *task)
 {
 	static const struct sums none;
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	bool is_leader = task->pid == task->tgid;
 
-	if (task->signal->nr_threads > THREADS_WALKED) {
-		threads_begin(threads, task->signal);
+	if (BPF_CORE_READ(signal, nr_threads) > THREADS_WALKED) {
+		threads_begin(threads, signal);
 		if (!is_leader)
 			threads->sums = none;
 		add_thread(&threads->sums, task);
@@ -147,7 +148,7 @@ static __always_inline bool threads_sum_part(struct threads *threads, struct tas
 	}
 	if (!is_leader)
 		return false;
-	threads_begin(threads, task->signal);
+	threads_begin(threads, signal);
 	for (int i = 0; i < THREADS_WALKED && !threads_step(i, threads); i++)
 		;
 	return true;
@@ -156,15 +157,15 @@ static __always_inline bool threads_sum_part(struct threads *threads, struct tas
 /* Is it in `gone` already? The task is an iterator's. */
 static __always_inline bool threads_have_ended(struct task_struct *task)
 {
-	struct ended *before, found = {.start_time = task->group_leader->start_time};
+	struct ended *before, found = {.start_time = BPF_CORE_READ(task, group_leader, start_time)};
 	__u32 tgid = task->tgid;
 
-	if (task->signal->live.counter)
+	if (!thread_was_last(task))
 		return false;
 	before = bpf_map_lookup_elem(&ended, &tgid);
 	if (before && before->start_time == found.start_time)
 		return before->is_counted;
-	found.owner = read_owner(true, task);
+	found.owner = owner_of(task);
 	map_set(&ended, &tgid, &found, BPF_ANY); /* it ended before the item was there */
 	return false;
 }
@@ -181,7 +182,7 @@ static __always_inline bool threads_of(bool loops, struct task_struct *task,
 		return false;
 	if (!loops)
 		return threads_sum_part(threads, task);
-	threads_sum(threads, task->signal);
+	threads_sum(threads, BPF_CORE_READ(task, signal));
 	return true;
 }
 

@@ -47,9 +47,10 @@ static void sample_costs(struct agent *agent, uint64_t now_ns)
 {
 	if (agent->stats_fd >= 0) {
 		agent->stats_ns += now_ns - agent->stats_since_ns;
+		registry_sampled(agent->registry, now_ns - agent->stats_since_ns);
 		close(agent->stats_fd);
 		agent->stats_fd = -1;
-	} else if (agent->ticks % STATS_EVERY_S == 2) {
+	} else if (agent->ticks % STATS_EVERY_S == 2 || registry_wants_sample(agent->registry)) {
 		agent->stats_fd = kernel_stats(agent->options.kernel);
 		agent->stats_since_ns = now_ns;
 	}
@@ -199,6 +200,7 @@ static void stop_rooms(struct agent *agent)
 	keep_stop(agent);
 	if (agent->serve)
 		serve_free(agent->serve);
+	coarse_free(agent->coarse);
 	registry_free(agent->registry);
 	world_free(agent->world);
 	if (agent->stream)
@@ -258,7 +260,7 @@ int agent_run(const struct agent_options *options, struct err *why)
 		agent.stop[0] = add_signal(&agent, SIGTERM, on_stop);
 		agent.stop[1] = add_signal(&agent, SIGINT, on_stop);
 		agent.reload = add_signal(&agent, SIGHUP, on_reload);
-		agent_configure_items(&agent);
+		agent_configure_items(&agent, NULL);
 		kernel_forget_btf(options->kernel);
 		error = start_serving(&agent, why);
 	}

@@ -8,6 +8,7 @@
 #include "history/history.h"
 #include "items/registry.h"
 #include "main/agent.h"
+#include "record/metric_coarse.h"
 #include "serve/serve.h"
 #include "world/world.h"
 
@@ -49,6 +50,8 @@ struct agent {
 	uint64_t first_data_ns; /* from start until items ran */
 	int stats_fd;	       /* >= 0 while bpf run statistics are on */
 	uint64_t stats_since_ns, stats_ns; /* and how long they were on altogether */
+	uint64_t scrapes; /* of /metrics, answered */
+	struct coarse *coarse; /* owned: items' metrics summed up for /metrics; NULL = they are not */
 	bool ready, stopping;
 };
 
@@ -58,8 +61,8 @@ int agent_set_hosts(struct agent *agent);
 /* answers.c */
 void agent_answers(struct agent *agent); /* fills agent->api */
 int agent_make_own(struct agent *agent);
-/* All families of this moment, polled. The list is the caller's to free; NULL when memory is out. */
-size_t agent_families(struct agent *agent, struct family ***ret_families);
+/* All families of this moment, polled; those of items are the first. The list is the caller's to free; NULL when memory is out. */
+size_t agent_families(struct agent *agent, struct family ***ret_families, size_t *ret_of_items);
 struct family *const *agent_own(struct agent *agent, uint64_t now_ns);
 
 /* processes.c */
@@ -79,14 +82,17 @@ void watch_status(struct agent *agent, struct json *out); /* the member "alerts"
 void watch_describe(struct json *out); /* the item "alerts": records, no programs */
 
 /* settings.c */
-/* Gives every item what the configuration says. Items that fail are skipped, not the agent. */
-void agent_configure_items(struct agent *agent);
+/* Gives every item what the configuration says. Items that fail are skipped, not the agent. `before`: the configuration
+ * that was in force until now, whose settings go back to their defaults where the new one has none; NULL at start. */
+void agent_configure_items(struct agent *agent, const struct config *before);
 int agent_check_items(struct agent *agent, struct config *config, struct buf *problems, struct err *why);
 int agent_reload(struct agent *agent, struct json *out, struct err *why);
 
 /* brought.c: items of others over a restart */
 /* Adds what lies in the folders and is not there yet. */
 void brought_load(struct agent *agent);
+/* Is there a file of that name? */
+bool brought_is_there(const struct agent *agent, const char *stem);
 void brought_keep(struct agent *agent, const struct item *item);
 void brought_forget(struct agent *agent, const struct item *item);
 /* What an item is made from: NAME.bpf.o, perhaps with NAME.yaml, or NAME.bt. */

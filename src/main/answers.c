@@ -140,7 +140,7 @@ struct family *const *agent_own(struct agent *agent, uint64_t now_ns)
 	return agent->own;
 }
 
-size_t agent_families(struct agent *agent, struct family ***ret_families)
+size_t agent_families(struct agent *agent, struct family ***ret_families, size_t *ret_of_items)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 	struct family *const *families, **all;
@@ -153,6 +153,7 @@ size_t agent_families(struct agent *agent, struct family ***ret_families)
 	}
 	all = calloc(room, sizeof(*all));
 	*ret_families = all;
+	*ret_of_items = 0;
 	if (!all)
 		return 0;
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
@@ -163,6 +164,7 @@ size_t agent_families(struct agent *agent, struct family ***ret_families)
 		for (size_t n = 0; n < count; n++)
 			all[used++] = families[n];
 	}
+	*ret_of_items = used;
 	families = registry_families(agent->registry, now_ns, &count);
 	for (size_t i = 0; i < count && used < room; i++)
 		all[used++] = families[i];
@@ -180,13 +182,46 @@ size_t agent_families(struct agent *agent, struct family ***ret_families)
 	return used;
 }
 
+/* `outlets.prometheus.by`: families of items (the first ones) are put into what is asked for; returns how many there are now. */
+static size_t sum_up(struct agent *agent, struct family **all, size_t of_items, size_t count)
+{
+	enum coarseness level = coarseness_of(config_text(agent->config, "outlets.prometheus.by"));
+	struct family **fine;
+	size_t left;
+
+	if (agent->coarse && coarse_level(agent->coarse) != level) {
+		coarse_free(agent->coarse);
+		agent->coarse = NULL;
+	}
+	if (level == COARSE_PROCESS)
+		return count;
+	if (!agent->coarse)
+		agent->coarse = coarse_new(level);
+	fine = malloc((of_items + 1) * sizeof(*fine));
+	if (!agent->coarse || !fine) {
+		free(fine);
+		return 0;
+	}
+	memcpy(fine, all, of_items * sizeof(*fine));
+	left = coarse_families(agent->coarse, fine, of_items, all, clock_monotonic_ns());
+	memmove(all + left, all + of_items, (count - of_items) * sizeof(*all));
+	free(fine);
+	return left + count - of_items;
+}
+
 static int answer_metrics(void *ctx, bool openmetrics, struct buf *out, struct err *why)
 {
+	struct agent *agent = ctx;
 	struct family **all;
-	size_t count = agent_families(ctx, &all);
+	size_t of_items, count = agent_families(agent, &all, &of_items);
 
-	if (!all)
+	if (all)
+		count = sum_up(agent, all, of_items, count);
+	if (!all || !count) {
+		free(all);
 		return err_set(why, -ENOMEM, "cannot write the metrics: out of memory");
+	}
+	agent->scrapes++;
 	families_write(all, count, openmetrics, out);
 	free(all);
 	return out->full ? err_set(why, -ENOSPC, "the metrics are larger than the answer may be; lower "
@@ -205,7 +240,7 @@ static void answer_metrics_each(void *ctx, void (*each)(void *each_ctx, const st
 				void *each_ctx)
 {
 	struct family **all;
-	size_t count = agent_families(ctx, &all);
+	size_t of_items, count = agent_families(ctx, &all, &of_items);
 
 	if (all)
 		qsort(all, count, sizeof(*all), by_metric_name);
@@ -233,6 +268,27 @@ static void process_json(struct json *json, const char *name, pid_t pid)
 	json_key_double(json, "cpu_seconds", use.cpu_seconds);
 	json_key_u64(json, "resident_bytes", use.resident_bytes);
 	json_object_end(json);
+}
+
+static void memory_json(struct agent *agent, struct json *out)
+{
+	json_key(out, "memory");
+	json_object(out);
+	json_key_u64(out, "resident_bytes", use_of(getppid()).resident_bytes + use_of(getpid()).resident_bytes);
+	json_key_u64(out, "limit_bytes", config_number(agent->config, "limits.memory"));
+	json_object_end(out);
+}
+
+static void outlets_json(struct agent *agent, struct json *out)
+{
+	json_key(out, "outlets");
+	json_object(out);
+	json_key(out, "prometheus");
+	json_object(out);
+	json_key_str(out, "by", config_text(agent->config, "outlets.prometheus.by"));
+	json_key_u64(out, "scrapes", agent->scrapes);
+	json_object_end(out);
+	json_object_end(out);
 }
 
 static int answer_status(void *ctx, struct json *out, struct err *why)
@@ -276,7 +332,9 @@ static int answer_status(void *ctx, struct json *out, struct err *why)
 			json_key_u64(out, item_name(item), lost);
 	}
 	json_object_end(out);
+	memory_json(agent, out);
 	keep_status(agent, out);
+	outlets_json(agent, out);
 	watch_status(agent, out);
 	json_object_end(out);
 	return 0;

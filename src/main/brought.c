@@ -167,6 +167,22 @@ static void bring_folder(struct agent *agent, const char *path)
 	closedir(folder);
 }
 
+bool brought_is_there(const struct agent *agent, const char *stem)
+{
+	static const char *const endings[] = {suffix, yaml_suffix, script_suffix};
+	const char *shared = config_text(agent->config, "items_dir");
+	char own[PATH_BYTES], path[PATH_BYTES + STEM_BYTES + 16];
+	bool is_there = false;
+
+	own_folder(agent, own);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		for (int n = 0; n < 2; n++) {
+			snprintf(path, sizeof(path), "%s/%s%s", n ? own : shared ? shared : "", stem, endings[i]);
+			is_there |= !access(path, F_OK);
+		}
+	return is_there;
+}
+
 void brought_load(struct agent *agent)
 {
 	const char *shared = config_text(agent->config, "items_dir");

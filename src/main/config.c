@@ -499,6 +499,8 @@ static void check_setting(struct loader *loader, const struct config_items *item
 		return;
 	loader->name = setting->place; /* has its line already */
 	loader->origin = ORIGIN_SET;
+	if (items->is_foreign && items->is_foreign(items->ctx, item))
+		return;
 	if (!item_exists(items, item, &near)) {
 		problem(loader, 0,
 			near.best[0] ? "there is no item '%.64s', did you mean '%s'?"

@@ -88,6 +88,8 @@ struct config_items {
 	void *ctx;
 	/* Names, i from 0 until NULL. */
 	const char *(*item)(void *ctx, size_t i);
+	/* Is it one of which nothing more can be said here? Then what stands under it is right. NULL = there is none. */
+	bool (*is_foreign)(void *ctx, const char *item);
 	/* Parameters of an item, i from 0 until NULL. */
 	const char *(*param)(void *ctx, const char *item, size_t i);
 	/* Is the value one that the item takes? `setting` is what stands at items.NAME.KEY, general keys too (where, by). */

@@ -19,7 +19,7 @@ const struct config_key config_keys[] = {
 	{"tls.key", CONFIG_PATH, "", "its key (PEM without a pass phrase)", .needs_restart = true},
 	{"hosts", CONFIG_TEXTS, "[]",
 	 "further host names by which a browser or a proxy may call this agent over loopback"},
-	{"node", CONFIG_TEXT, "", "name of this machine in records; its host name if not set"},
+	{"node", CONFIG_TEXT, "", "name of this machine in records; its host name if not set", .needs_restart = true},
 	{"user", CONFIG_TEXT, "nobody", "user that the worker process becomes", .needs_restart = true},
 	{"items_dir", CONFIG_PATH, "/etc/sonde/items.d", "folder of items that were brought in", .needs_restart = true},
 	{"btf", CONFIG_PATH, "", "BTF of the running kernel, where the kernel has none itself", .needs_restart = true},
@@ -38,7 +38,7 @@ const struct config_key config_keys[] = {
 	 .most = 1 * GIB, .needs_restart = true},
 
 	{"kubernetes.api", CONFIG_TEXT, "auto",
-	 "where pods are asked for: auto (inside a cluster), off, or the address of the API server"},
+	 "where pods are asked for: auto (inside a cluster), off, or the address of the API server", .needs_restart = true},
 
 	{"items.*.on", CONFIG_BOOL, "", "switch the item on or off; if not set, the item's own default"},
 	{"items.*.by", CONFIG_CHOICE, "", "how finely the item's metrics are split", "process|container|pod|service|host"},
@@ -75,7 +75,7 @@ const struct config_key config_keys[] = {
 	 .needs_restart = true},
 	{"alerts.url", CONFIG_TEXT, "", "address by which people reach this agent's page, for links in alerts", .needs_restart = true},
 
-	{"outlets.prometheus.by", CONFIG_CHOICE, "container", "how finely metrics are split in /metrics",
+	{"outlets.prometheus.by", CONFIG_CHOICE, "process", "how finely the items' metrics are split in /metrics; coarser ones are sums",
 	 "process|container|pod|service|host"},
 	{},
 };

@@ -66,7 +66,7 @@ static void every_default_is_a_value_its_key_can_have(void **state)
 	assert_null(config_list(config, "listen", 2));
 	assert_null(config_list(config, "hosts", 0));
 	assert_int_equal(config_number(config, "limits.memory"), 64 << 20);
-	assert_string_equal(config_text(config, "outlets.prometheus.by"), "container");
+	assert_string_equal(config_text(config, "outlets.prometheus.by"), "process");
 	assert_null(config_text(config, "node"));
 	assert_null(config_item(config, "requests", "on"));
 	config_free(config);
@@ -201,7 +201,7 @@ static void items_are_checked_once_they_are_known(void **state)
 		"SONDE_ITEMS_REQUESTS_HOOK_SEND=tp/x", "SONDE_ITEMS_REQUESTS_MIN_US=5", NULL};
 	const char *const sets[] = {"items.requests.min_us=7", NULL};
 	unsigned asked = 0;
-	struct config_items items = {&asked, item_at, param_at, refuse_big_heads};
+	struct config_items items = {.ctx = &asked, .item = item_at, .param = param_at, .check = refuse_big_heads};
 	struct config *config =
 		load("items: {requests: {head_bytes: 1KiB, policy: [{a: b}]}}", environment, sets);
 	const struct setting *setting;
@@ -232,7 +232,7 @@ static void what_items_do_not_know_is_a_mistake(void **state)
 {
 	const char *const environment[] = {"SONDE_ITEMS_NOSUCH_ON=true", NULL};
 	unsigned asked = 0;
-	struct config_items items = {&asked, item_at, param_at, refuse_big_heads};
+	struct config_items items = {.ctx = &asked, .item = item_at, .param = param_at, .check = refuse_big_heads};
 	struct config *config = load("items:\n  request: {on: true}\n  requests:\n    hed_bytes: "
 				     "1\n    head_bytes: 1GiB\n"
 				     "    rng: 4MiB\n    zebra: 1\n    hok: {x: y}\n",

@@ -94,7 +94,7 @@ void keep_tick(struct agent *agent)
 {
 	const struct history_status *status;
 	struct family **families;
-	size_t count;
+	size_t count, of_items;
 
 	if (!agent->history)
 		return;
@@ -106,7 +106,7 @@ void keep_tick(struct agent *agent)
 	}
 	if ((agent->ticks - 1) % history_options(agent->history)->interval_s)
 		return;
-	count = agent_families(agent, &families);
+	count = agent_families(agent, &families, &of_items);
 	if (families)
 		history_sample(agent->history, families, count, clock_wall_ns());
 	free(families);

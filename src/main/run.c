@@ -203,6 +203,18 @@ static void close_listeners(struct start *start, bool unlink_paths)
 
 /* ---- the worker ---- */
 
+static int exit_status(int error)
+{
+	switch (error) {
+	case 0: return EXIT_DONE;
+	case -EINVAL: return EXIT_USAGE;
+	case -EPERM:
+	case -ENOSYS:
+	case -EOPNOTSUPP: return EXIT_CANT;
+	default: return EXIT_FAILED;
+	}
+}
+
 static int work(struct start *start, const struct split *split)
 {
 	struct agent_options agent = {
@@ -226,12 +238,14 @@ static int work(struct start *start, const struct split *split)
 	error = kernel_connect(split->sock, split->area, config_text(start->config, "btf"),
 			       &agent.kernel, &why);
 	if (!error)
+		error = kernel_check(agent.kernel, &why);
+	if (!error)
 		error = split_drop(getuid() ? 0 : uid, gid, &why);
 	if (!error)
 		error = agent_run(&agent, &why);
 	if (error)
 		log_error("%s", why.text);
-	return error ? EXIT_FAILED : EXIT_DONE;
+	return exit_status(error);
 }
 
 /* ---- the broker ---- */

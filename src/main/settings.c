@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "main/agent_private.h"
+#include "main/settings.h"
 
 static const char *item_at(void *ctx, size_t i)
 {
@@ -26,6 +27,16 @@ static const char *param_at(void *ctx, const char *name, size_t i)
 	if (i < params)
 		return desc->param[i].name;
 	return item ? item_setting(item, i - params) : NULL;
+}
+
+static bool is_setting(const struct item *item, const char *key)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = item_setting(item, i)); i++)
+		if (!strcmp(name, key))
+			return true;
+	return false;
 }
 
 /* What stands in the configuration, as one text for item_set. */
@@ -50,14 +61,14 @@ static int apply_setting(struct item *item, const char *key, const struct settin
 
 	if (error != -ENOENT)
 		return error;
-	if (!strcmp(key, "on") || !strcmp(key, "cap"))
-		return 0; /* on: agent_configure_items; the others are no settings of a program */
+	if (!strcmp(key, "on"))
+		return 0; /* agent_configure_items */
 	if (!strcmp(key, "by"))
 		value = level_of(value);
-	return item_set(item, span_of(key), value, why);
+	return try ? item_try(item, span_of(key), value, why) : item_set(item, span_of(key), value, why);
 }
 
-/* Whether a value is right is asked by setting it; what was set is forgotten again. */
+/* Whether a value is right is mostly asked by setting it; what was set is forgotten again. */
 static int check_setting(void *ctx, const char *name, const char *key, const struct setting *setting,
 			 struct err *why)
 {
@@ -68,7 +79,7 @@ static int check_setting(void *ctx, const char *name, const char *key, const str
 
 int agent_check_items(struct agent *agent, struct config *config, struct buf *problems, struct err *why)
 {
-	struct config_items items = {agent->registry, item_at, param_at, check_setting};
+	struct config_items items = {.ctx = agent->registry, .item = item_at, .param = param_at, .check = check_setting};
 	int error = config_check_items(config, &items, problems, why);
 	struct item *item;
 
@@ -76,6 +87,44 @@ int agent_check_items(struct agent *agent, struct config *config, struct buf *pr
 		item_forget_changes(item);
 	if (error && problems->len)
 		fputs(buf_text(problems), stderr);
+	return error;
+}
+
+/* ---- without an agent: `sonde config check` ---- */
+
+static const char *alone_item_at(void *ctx, size_t i)
+{
+	return item_at(((struct agent *)ctx)->registry, i);
+}
+
+static const char *alone_param_at(void *ctx, const char *name, size_t i)
+{
+	return param_at(((struct agent *)ctx)->registry, name, i);
+}
+
+static int alone_check(void *ctx, const char *name, const char *key, const struct setting *setting, struct err *why)
+{
+	return check_setting(((struct agent *)ctx)->registry, name, key, setting, why);
+}
+
+/* Items of others are not read here: a script would be compiled for the kernel. */
+static bool alone_is_foreign(void *ctx, const char *name)
+{
+	struct agent *agent = ctx;
+
+	return !registry_find(agent->registry, name) && brought_is_there(agent, name);
+}
+
+int settings_check(struct config *config, struct buf *problems, struct err *why)
+{
+	struct registry_options options = {};
+	struct agent alone = {.config = config}; /* nothing of it runs */
+	struct config_items items = {&alone, alone_item_at, alone_is_foreign, alone_param_at, alone_check};
+	int error = registry_new(&options, &alone.registry, why);
+
+	if (!error)
+		error = config_check_items(config, &items, problems, why);
+	registry_free(alone.registry);
 	return error;
 }
 
@@ -103,16 +152,28 @@ static bool wanted(const struct agent *agent, const struct item *item)
 	return on ? on->number : item_on_by_default(item);
 }
 
-static void configure(struct agent *agent, struct item *item)
+/* What is not in a configuration that was read again goes back. */
+static void take_back(struct agent *agent, const struct config *before, struct item *item)
+{
+	const char *key;
+	struct err why;
+
+	for (size_t i = 0; (key = item_setting(item, i)); i++)
+		if (!config_item(agent->config, item_name(item), key))
+			item_set_node(item, key, NULL, false, &why);
+	for (size_t i = 0; before && config_item_next(before, item_name(item), &i, &key);)
+		if (!config_item(agent->config, item_name(item), key) && !is_setting(item, key) && strcmp(key, "on") != 0 &&
+		    item_set_default(item, span_of(key), &why))
+			log_error("%s", why.text);
+}
+
+static void configure(struct agent *agent, const struct config *before, struct item *item)
 {
 	const struct setting *setting;
 	const char *key;
 	struct err why;
 
-	/* what is not in a configuration that was read again goes back */
-	for (size_t i = 0; (key = item_setting(item, i)); i++)
-		if (!config_item(agent->config, item_name(item), key))
-			item_set_node(item, key, NULL, false, &why);
+	take_back(agent, before, item);
 	for (size_t i = 0; (setting = config_item_next(agent->config, item_name(item), &i, &key));)
 		if (apply_setting(item, key, setting, false, &why))
 			log_error("%s", why.text);
@@ -122,12 +183,12 @@ static void configure(struct agent *agent, struct item *item)
 		log_warn("item '%s' is skipped: %s", item_name(item), why.text);
 }
 
-void agent_configure_items(struct agent *agent)
+void agent_configure_items(struct agent *agent, const struct config *before)
 {
 	struct item *item;
 
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
-		configure(agent, item);
+		configure(agent, before, item);
 		registry_drain(agent->registry); /* those that run fill their rings while others are loaded */
 	}
 }
@@ -192,7 +253,7 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 		}
 		agent->config = config;
 		agent_set_hosts(agent);
-		agent_configure_items(agent);
+		agent_configure_items(agent, old);
 		watch_reload(agent);
 		config_free(old);
 	} else {

@@ -349,6 +349,12 @@ void family_free(struct family *family)
 	free(family);
 }
 
+void family_set_cap(struct family *family, size_t series)
+{
+	family->cap = series;
+	family->is_full = family->count >= series;
+}
+
 const struct metric *family_metric(const struct family *family)
 {
 	return &family->metric;

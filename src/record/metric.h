@@ -53,6 +53,8 @@ struct family;
 /* `series` = cap on label sets. Takes a copy of the description. NULL on no memory. */
 struct family *family_new(const struct metric *metric, size_t series);
 void family_free(struct family *family);
+/* Another cap, from the next new label set on. */
+void family_set_cap(struct family *family, size_t series);
 
 void family_begin(struct family *family);
 /* Labels with an empty value are left out. Order does not matter. Counters and gauges; raw numbers. */

@@ -4,13 +4,10 @@
 
 #include <time.h>
 
-#include "kernel/broker.h"
-#include "kernel/client.h"
-#include "kernel/split.h"
+#include "kernel/testing.h"
 
 struct kernel *kernel;
 struct world *world;
-static pid_t broker_pid;
 unsigned seed;
 
 /* Children that a failed test left behind would keep the broker's socket open. */
@@ -27,7 +24,6 @@ static void note_child(pid_t old, pid_t new)
 
 int start(void **state)
 {
-	struct split split;
 	struct err why = {};
 
 	seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : (unsigned)time(NULL);
@@ -37,22 +33,7 @@ int start(void **state)
 		print_message("needs root\n");
 		return 0;
 	}
-	if (split_fork(&split, &why) < 0)
-		fail_msg("%s", why.text);
-	if (split.child == 0) { /* the pair is symmetric: here the child is the broker */
-		struct broker *broker;
-		int alive;
-
-		if (broker_new(split.sock, split.area, &broker, &why))
-			_exit(2);
-		do
-			alive = broker_serve(broker, NULL);
-		while (alive > 0);
-		broker_free(broker);
-		_exit(alive ? 3 : 0);
-	}
-	broker_pid = split.child;
-	assert_int_equal(kernel_connect(split.sock, split.area, NULL, &kernel, &why), 0);
+	kernel = testing_broker_start();
 	if (world_new(kernel, NULL, &world, &why))
 		fail_msg("%s", why.text);
 	return 0;
@@ -60,17 +41,13 @@ int start(void **state)
 
 int finish(void **state)
 {
-	int status = 0;
-
 	if (geteuid())
 		return 0;
 	for (size_t i = 0; i < sizeof(living) / sizeof(*living); i++)
 		if (living[i])
 			end_child(living[i]);
 	world_free(world);
-	kernel_close(kernel);
-	waitpid(broker_pid, &status, 0);
-	return status;
+	return testing_broker_end(kernel);
 }
 
 struct who who_is(uint32_t pid, uint64_t ktime_ns)

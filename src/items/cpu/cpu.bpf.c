@@ -124,10 +124,11 @@ static __always_inline int write_row(bool loops, struct bpf_iter__task *iterator
 
 	if (!threads_of(loops, task, &threads))
 		return 0;
-	row.owner = read_owner(true, task);
+	row.owner = owner_of(task);
 	row.used = used_of(&threads.sums);
-	row.threads =
-		loops || task->signal->nr_threads <= THREADS_WALKED ? task->signal->nr_threads : 1;
+	row.threads = BPF_CORE_READ(task, signal, nr_threads);
+	if (!loops && row.threads > THREADS_WALKED)
+		row.threads = 1;
 	bpf_seq_write(iterator->meta->seq, &row, sizeof(row)); /* full: the kernel calls again */
 	return 0;
 }

@@ -216,7 +216,7 @@ static __always_inline int write_row(bool loops, struct bpf_iter__task *iterator
 
 	if (!threads_of(loops, task, &threads) || is_nothing(&threads.sums.moved))
 		return 0; /* most processes never touch a disk */
-	row.owner = read_owner(true, task);
+	row.owner = owner_of(task);
 	row.moved = threads.sums.moved;
 	bpf_seq_write(iterator->meta->seq, &row, sizeof(row)); /* full: the kernel calls again */
 	return 0;

@@ -191,8 +191,8 @@ static __always_inline void begin_process(struct walk *walk, __u64 session,
 	if (!filter_task(task))
 		return;
 	walk->is_wanted = 1;
-	walk->limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
-	walk->owner = read_owner(true, task);
+	walk->limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_NOFILE].rlim_cur);
+	walk->owner = owner_of(task);
 }
 
 /* Writes what is known of the process that the walk leaves. False: it will have to be done again. */
@@ -252,8 +252,8 @@ int limits_table(struct bpf_iter__task *iterator)
 	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || !filter_task(task))
 		return 0;
 	tgid = task->tgid;
-	row.owner = read_owner(true, task);
-	row.limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
+	row.owner = owner_of(task);
+	row.limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_NOFILE].rlim_cur);
 	row.near = bpf_map_lookup_elem(&near_limit, &tgid) != 0;
 	if (bpf_seq_write(iterator->meta->seq, &row, sizeof(row)))
 		return 0; /* it is full: the kernel calls again */

@@ -101,7 +101,7 @@ static __always_inline int write_row(bool loops, struct bpf_iter__task *iterator
 
 	if (!threads_of(loops, task, &threads))
 		return 0;
-	row.owner = read_owner(true, task);
+	row.owner = owner_of(task);
 	row.used = threads.sums.used;
 	/* where each thread has a row, the process's memory is the leader's */
 	mm = task->pid == task->tgid ? threads.sums.mm : 0;

@@ -324,7 +324,7 @@ static __always_inline void begin_process(struct walk *walk, __u64 session,
 	walk->unwanted = !filter_task(task);
 	walk->tid = task->pid;
 	walk->pid = task->tgid;
-	walk->owner = read_owner(true, task);
+	walk->owner = owner_of(task);
 }
 
 HOOK("iter/task_file", connections, 1)
