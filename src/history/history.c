@@ -24,6 +24,8 @@ enum {
 	LOOK_MS = 1000,
 	TABLES = LANES_MAX + STORE_TIERS + 16,
 	IDLE_MS = 1000,
+	ASLEEP_MS = 5000, /* when all that came is on the disk */
+	AWAKE_MS = 3000, /* for so long after the last parcel: syncing and rolling follow */
 	PARCELS_A_TICK = 16,
 	HAND_OVER_MS = 400, /* a record waits in the loop at most so long, and a tick more */
 	LOCK_PATIENCE_MS = 5000
@@ -174,7 +176,7 @@ static void account(struct history *history, const struct parcel *parcel, struct
 static void write_on(struct history *history, struct store *store)
 {
 	struct shelver *shelver = malloc(sizeof(*shelver));
-	uint64_t looked_ns = 0;
+	uint64_t looked_ns = 0, came_ns = clock_monotonic_ns();
 	struct scraper scraper;
 	bool stop = !shelver;
 
@@ -191,8 +193,12 @@ static void write_on(struct history *history, struct store *store)
 			looked_ns = now_ns;
 		}
 		pthread_mutex_lock(&history->lock);
-		parcel = next_parcel(history, wait_ms < IDLE_MS ? wait_ms : IDLE_MS);
+		parcel = next_parcel(history, now_ns - came_ns > AWAKE_MS * 1000000ull ? ASLEEP_MS
+					      : wait_ms < IDLE_MS			? wait_ms
+											: IDLE_MS);
 		stop = !parcel && history->stop;
+		if (parcel)
+			came_ns = clock_monotonic_ns();
 		/* not without end: what was taken must be synced */
 		for (int i = 0; parcel && i < PARCELS_A_TICK; i++) {
 			pthread_mutex_unlock(&history->lock);

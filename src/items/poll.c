@@ -526,9 +526,17 @@ void item_forget_series(struct item *item, size_t metric, const struct label *la
 
 /* ---- the dead ---- */
 
-static bool is_dead(uint32_t pid)
+/* Many maps have keys of the same processes: who lived at this tick is not asked for again. */
+static bool is_dead(struct registry *registry, uint32_t pid)
 {
-	return pid && kill((pid_t)pid, 0) && errno == ESRCH;
+	uint32_t *known = &registry->living[pid % REGISTRY_LIVING];
+
+	if (!pid || *known == pid)
+		return false;
+	if (kill((pid_t)pid, 0) && errno == ESRCH)
+		return true;
+	*known = pid;
+	return false;
 }
 
 const struct column *item_pid_column(const struct item_map *map)
@@ -573,7 +581,7 @@ static void add_to_retired(const struct walk *walk, const uint8_t *row)
 /* Dead now and at the last sweep: nothing adds to it any more. Dead only now: look again. */
 static bool has_been_dead(struct walk *walk, const void *key, uint32_t pid)
 {
-	if (!is_dead(pid))
+	if (!is_dead(walk->item->registry, pid))
 		return false;
 	if (!map_get(walk->dying, key)) {
 		map_put(&walk->next, key, NULL);

@@ -14,6 +14,7 @@ enum {
 	ITEM_FORCED = 8,
 	ITEM_ARENA_BYTES = 64 * 1024,
 	ITEM_EVENTS_A_ROUND = 4096, /* then the loop looks at others */
+	REGISTRY_LIVING = 1024,
 	COUNTS = 7, /* enum count of item.bpf.h */
 };
 
@@ -119,6 +120,7 @@ struct registry {
 	struct family *self[8]; /* owned */
 	uint64_t tasks; /* see registry_tick(): changes whenever a task begins or ends */
 	uint64_t tasks_changed_ns;
+	uint32_t living[REGISTRY_LIVING]; /* pids that lived when they were looked for at this tick */
 };
 
 /* poll.c */

@@ -678,6 +678,7 @@ static bool sweep_is_due(const struct item *item, uint64_t now_ns)
 void registry_tick(struct registry *registry, uint64_t now_ns)
 {
 	look_at_tasks(registry, now_ns);
+	memset(registry->living, 0, sizeof(registry->living));
 	for (uint32_t i = 0; i < registry->items; i++) {
 		struct item *item = registry->item[i];
 

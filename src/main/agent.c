@@ -16,31 +16,42 @@ enum {
 	DRAIN_MS = 100, /* how long an event may lie in a ring that is nearly empty */
 	DRAIN_IDLE_MS =
 		300, /* the same while nothing came for a second: each look costs more than it finds */
-	DRAIN_QUIET = 10, /* looks that found nothing until then */
+	DRAIN_QUIET = 10, /* looks that found nothing until then; if nobody watches live, the tick of each second looks too */
 	STATS_EVERY_S =
 		60, /* bpf run statistics are on for one second of so many: they cost ~40 ns a run */
 	DRAIN_PATIENCE_MS = 2000,
 };
 
+/* 0 = not by a timer of its own. */
 static void drain_every(struct agent *agent, unsigned ms)
 {
 	const struct timeval period = {ms / 1000, ms % 1000 * 1000};
 
-	if (agent->drain_ms != ms)
+	if (agent->drain_ms != ms && ms)
 		event_add(agent->drain, &period);
+	else if (agent->drain_ms != ms)
+		event_del(agent->drain);
 	agent->drain_ms = ms;
 }
 
-static void on_drain(evutil_socket_t fd, short what, void *ctx)
+void agent_drain(struct agent *agent)
 {
-	struct agent *agent = ctx;
 	size_t events = world_drain(agent->world);
 
 	events += registry_drain(agent->registry);
 	if (agent->history)
 		history_tick(agent->history);
 	agent->quiet_drains = events ? 0 : agent->quiet_drains + 1;
-	drain_every(agent, agent->quiet_drains < DRAIN_QUIET ? DRAIN_MS : DRAIN_IDLE_MS);
+	if (!agent->drain) /* not yet */
+		return;
+	drain_every(agent, agent->quiet_drains < DRAIN_QUIET  ? DRAIN_MS
+			   : serve_streams(agent->serve) ? DRAIN_IDLE_MS
+							   : 0);
+}
+
+static void on_drain(evutil_socket_t fd, short what, void *ctx)
+{
+	agent_drain(ctx);
 }
 
 static void sample_costs(struct agent *agent, uint64_t now_ns)
@@ -69,6 +80,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	uint64_t now_ns = clock_monotonic_ns();
 
 	agent->ticks++;
+	if (!agent->drain_ms)
+		agent_drain(agent);
 	world_tick(agent->world, now_ns);
 	registry_tick(agent->registry, now_ns);
 	sample_costs(agent, now_ns);

@@ -56,6 +56,8 @@ struct agent {
 };
 
 /* agent.c */
+/* Reads all rings now: before what they hold is asked for. */
+void agent_drain(struct agent *agent);
 int agent_set_hosts(struct agent *agent);
 
 /* answers.c */

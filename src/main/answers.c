@@ -142,8 +142,8 @@ struct family *const *agent_own(struct agent *agent, uint64_t now_ns)
 
 size_t agent_families(struct agent *agent, struct family ***ret_families, size_t *ret_of_items)
 {
-	uint64_t now_ns = clock_monotonic_ns();
 	struct family *const *families, **all;
+	uint64_t now_ns;
 	size_t count, used = 0, room = 64 + OWN_METRICS;
 	struct item *item;
 
@@ -154,6 +154,8 @@ size_t agent_families(struct agent *agent, struct family ***ret_families, size_t
 	all = calloc(room, sizeof(*all));
 	*ret_families = all;
 	*ret_of_items = 0;
+	agent_drain(agent);
+	now_ns = clock_monotonic_ns();
 	if (!all)
 		return 0;
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
@@ -444,6 +446,7 @@ static int answer_items(void *ctx, struct json *out, struct err *why)
 	struct agent *agent = ctx;
 	struct item *item;
 
+	agent_drain(agent);
 	json_array(out);
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++)
 		item_json(item, false, out);
@@ -480,7 +483,8 @@ static const char *answer_item_name(void *ctx, size_t i)
 
 static int answer_look(void *ctx, const char *name, struct api_item *ret_item, struct err *why)
 {
-	struct item *item = find(ctx, name, why);
+	struct agent *agent = ctx;
+	struct item *item = find(agent, name, why);
 	const struct layout *layout;
 
 	if (!item && is_alerts(ctx, name)) {
@@ -489,7 +493,7 @@ static int answer_look(void *ctx, const char *name, struct api_item *ret_item, s
 	}
 	if (!item)
 		return -ENOENT;
-	item_drain(item); /* what happened before the question is not part of the answer */
+	agent_drain(agent); /* what happened before the question is part of the answer, but not of a live stream */
 	*ret_item = (struct api_item){
 		.is_on = item_state(item) == ITEM_ON,
 		.has_events = item_has_events(item),

@@ -373,6 +373,11 @@ int serve_set_hosts(struct serve *serve, const char *const *hosts)
 	return auth_set_hosts(&serve->auth, hosts);
 }
 
+size_t serve_streams(const struct serve *serve)
+{
+	return serve->streams;
+}
+
 void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *ctx), void *ctx)
 {
 	serve->drained = done;

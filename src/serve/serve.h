@@ -47,6 +47,9 @@ int serve_set_token(struct serve *serve, struct span token, struct err *why);
  * key. -EINVAL when they are none. */
 int serve_set_tls(struct serve *serve, struct span certificate, struct span key, struct err *why);
 
+/* Live streams that are open. */
+size_t serve_streams(const struct serve *serve);
+
 /* Stop accepting; end streams and kept-alive connections; answers under way are finished. Then `done` is called
  * (at the latest after `patience_ms`). */
 void serve_drain(struct serve *serve, unsigned patience_ms, void (*done)(void *ctx), void *ctx);

@@ -54,6 +54,7 @@ struct world {
 	struct object *socket_object; /* owned: lists of sockets; NULL until somebody asks */
 	uint64_t drained_ns; /* everything that happened before is in the tables */
 	uint64_t lost_seen;
+	uint64_t few_events, looked_events; /* so few since the last look never filled the ring */
 	bool verifying; /* groups may have been removed without our hearing of it */
 	size_t verified; /* how far the table was gone through */
 	bool unasked; /* some processes' paths and arguments were not looked for yet */

@@ -32,6 +32,7 @@ enum {
 	SWEEP_COST = 500, /* times what it took until it may run again */
 	COUNT_LOST_RING = 2, /* enum count of item.bpf.h */
 	COUNT_KINDS = 7,
+	RING_BYTES = 1 << 20, /* of process.bpf.c */
 };
 
 static const uint64_t keep_ns = 60000000000, resweep_ns = 10000000000;
@@ -188,6 +189,8 @@ static int load(struct world *world, uint32_t ring_bytes, struct err *why)
 	error = ring_open(world->object, "events", receive, world, &world->ring, why);
 	if (error)
 		return error;
+	/* an eighth of what would fill it, were all of the longest kind */
+	world->few_events = (ring_bytes ? ring_bytes : RING_BYTES) / (8 * sizeof(struct process_executed));
 	world->drained_ns = clock_monotonic_ns();
 	error = sweep_cgroups(world);
 	if (error >= 0)
@@ -287,12 +290,14 @@ static void ask_programs(struct world *world)
 	world->unasked = false;
 }
 
-/* An event that found the ring full may have been any: all tables are read anew. */
+/* An event that found the ring full may have been any: all tables are read anew. (A ring that gave few events since was never full, and the
+ * question costs both processes a wake-up.) */
 static void look_for_losses(struct world *world)
 {
-	uint64_t counts[COUNT_KINDS] = {};
+	uint64_t counts[COUNT_KINDS] = {}, events = world->counts.events - world->looked_events;
 
-	if (object_read_counts(world->object, "counts", counts, COUNT_KINDS) < 0)
+	world->looked_events = world->counts.events;
+	if (events < world->few_events || object_read_counts(world->object, "counts", counts, COUNT_KINDS) < 0)
 		return;
 	if (counts[COUNT_LOST_RING] == world->lost_seen)
 		return;
