@@ -137,3 +137,15 @@ bool go_find(const struct elf *elf, const struct go_table *table, const char *na
 			return read_function(elf, table, i, ret_function);
 	return false;
 }
+
+bool go_find_begin(const struct elf *elf, const struct go_table *table, const char *name,
+		   uint64_t *ret_offset)
+{
+	for (uint32_t i = 0; i < table->functions; i++)
+		if (has_name(table, i, name))
+			return elf_offset_of(
+				elf,
+				table->text + read32(table->at + table->functions_at + i * 8ull),
+				ret_offset);
+	return false;
+}

@@ -30,3 +30,7 @@ bool go_open(const struct elf *elf, struct go_table *ret_table);
  * instructions are not understood to the end. */
 bool go_find(const struct elf *elf, const struct go_table *table, const char *name,
 	     struct go_function *ret_function);
+
+/* Where it begins in the file, whatever its instructions are. */
+bool go_find_begin(const struct elf *elf, const struct go_table *table, const char *name,
+		   uint64_t *ret_offset);

@@ -292,12 +292,21 @@ static void write_verdict(struct talks *talks, struct talk *talk, enum requests_
 				 __ATOMIC_RELAXED);
 }
 
+/* Nothing that either side will say can be read: TLS behind its handshake. */
+static bool passes_for_good(const struct conversation *conversation)
+{
+	return conversation->protocol && conversation->protocol->is_opaque &&
+	       conversation_passes(conversation, 0) == UINT64_MAX &&
+	       conversation_passes(conversation, 1) == UINT64_MAX;
+}
+
 static void judge(struct talks *talks, struct talk *talk)
 {
 	const struct conversation *conversation = &talk->conversation;
 	enum requests_wanted wanted = REQUESTS_UNDECIDED;
 
-	if (conversation->is_over || infer_is_hopeless(&conversation->infer))
+	if (conversation->is_over || infer_is_hopeless(&conversation->infer) ||
+	    passes_for_good(conversation))
 		wanted = REQUESTS_UNWANTED;
 	else if (conversation->protocol)
 		wanted = REQUESTS_WANTED;

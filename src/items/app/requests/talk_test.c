@@ -277,6 +277,19 @@ static void says_what_is_wanted(void **state)
 #define BODY_2K "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
 
 /* `n` requests, each answered by one long message whose beginning was copied. */
+/* What both sides encrypt nobody reads: the kernel half need not even tell of it. */
+static void ciphertext_is_not_wanted(void **state)
+{
+	char record[5 + 257 + 1] = "\x17\x03\x03\x01\x01";
+
+	memset(record + 5, 'x', 257);
+	open_at(9, true, 1000, 1000);
+	tell((struct call){9, 1000, 1 * MS, 0, REQUESTS_IN, record});
+	assert_int_not_equal(verdicts[9] & 0xff, REQUESTS_UNWANTED);
+	tell((struct call){9, 1000, 2 * MS, 0, REQUESTS_OUT, record});
+	assert_int_equal(verdicts[9] & 0xff, REQUESTS_UNWANTED);
+}
+
 static void ask_for_long_ones(uint64_t cookie, uint64_t n)
 {
 	char answer[LEN(BODY_2K) + 2001];
@@ -541,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(passes_bytes_that_nobody_told_of, begin, end),
 		cmocka_unit_test_setup_teardown(never_pairs_across_a_loss, begin, end),
 		cmocka_unit_test_setup_teardown(says_what_is_wanted, begin, end),
+		cmocka_unit_test_setup_teardown(ciphertext_is_not_wanted, begin, end),
 		cmocka_unit_test_setup_teardown(long_messages_need_their_beginning_only, begin,
 						end),
 		cmocka_unit_test_setup_teardown(wants_all_of_a_pipeline, begin, end),

@@ -42,7 +42,7 @@ struct call {
 	__u32 direction;
 	bool is_inside;
 	__u8 pad[3];
-	__u64 stack; /* its stack pointer when it was entered */
+	__u64 stack; /* the stack pointer when it was entered */
 	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
 };
 
@@ -90,21 +90,6 @@ struct {
 	__type(value, struct tie);
 } ties SEC(".maps");
 
-/* Process -> how often it calls. Deleted by the registry, when the process is dead. */
-struct rate {
-	__u64 second_ns; /* begin of the second that is being counted */
-	__u32 calls; /* in it */
-	__u32 is_limited; /* too many in the second before */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, TLS_PROCESSES);
-	__type(key, __u32);
-	__type(value, struct rate);
-} rates SEC(".maps") KEY_IS_TASK;
-
 /* What its probes cost a process, and what they saw. */
 struct cost {
 	__u64 calls COUNTER("name=tls_calls;help=Probed calls of TLS libraries: each costs its "
@@ -117,6 +102,10 @@ struct cost {
 		COL("count");
 	__u64 untied COUNTER("name=tls_connections_untied;help=TLS connections that go through "
 			     "memory: told without addresses") COL("count");
+	/* (of the limit; no metrics) */
+	__u64 second_ns; /* begin of the second that is being counted */
+	__u32 calls_then; /* in it */
+	__u32 is_limited; /* too many in the second before */
 };
 METRICS(cost, struct owner, struct cost, TLS_PROCESSES);
 
@@ -184,26 +173,23 @@ static __always_inline struct cost *cost_of_current(void)
 	return map_get_or_add(&cost, &owner, &none);
 }
 
-/* False: this process makes too many calls. (Threads may count past each other: it is a limit, no sum.) */
-static __always_inline bool may_look(__u32 pid)
+/* Counts the call. False: this process makes too many. (Threads may count past each other: it is a limit, no sum.) */
+static __always_inline bool may_look(struct cost *cost)
 {
-	static const struct rate none;
-	struct rate *rate = bpf_map_lookup_elem(&rates, &pid);
 	__u64 now = bpf_ktime_get_ns();
+	bool is_looked_at = true;
 
-	if (!rate) {
-		bpf_map_update_elem(&rates, &pid, &none, BPF_NOEXIST);
-		rate = bpf_map_lookup_elem(&rates, &pid);
+	if (limit) {
+		if (now - cost->second_ns >= SECOND_NS) {
+			cost->is_limited = cost->calls_then > limit;
+			cost->second_ns = now;
+			cost->calls_then = 0;
+		}
+		cost->calls_then++;
+		is_looked_at = cost->calls_then <= limit && !cost->is_limited;
 	}
-	if (!rate || !limit)
-		return true;
-	if (now - rate->second_ns >= SECOND_NS) {
-		rate->is_limited = rate->calls > limit;
-		rate->second_ns = now;
-		rate->calls = 0;
-	}
-	__sync_fetch_and_add(&rate->calls, 1);
-	return rate->calls <= limit && !rate->is_limited;
+	__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
+	return is_looked_at;
 }
 
 /* ---- connections ---- */
@@ -507,10 +493,10 @@ static __always_inline bool is_layered(__u64 descriptor)
  * The state of this thread's call, when a function is entered. A function that is called by one that is already watched is a
  * part of that (0). One that was left without returning (longjmp) is told by the stack: who is entered now does not lie below it.
  */
-static __always_inline struct call *enter(struct pt_regs *ctx)
+static __always_inline struct call *enter(struct pt_regs *ctx, __u64 how)
 {
 	struct call *call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	__u64 stack = PT_REGS_SP(ctx);
+	__u64 stack = PT_REGS_SP(ctx) + (__u32)(how >> TLS_STACK_SHIFT);
 
 	if (!call) {
 		count_add(COUNT_LOST_MEMORY);
@@ -593,7 +579,7 @@ static __always_inline int on_return(struct pt_regs *ctx)
 }
 
 /* A handshake begins or goes on: what comes is seen from the start. */
-static __always_inline int on_handshake(struct pt_regs *ctx)
+static __always_inline int on_handshake(struct pt_regs *ctx, __u64 how)
 {
 	struct tls_key key = {.object = PT_REGS_PARM1(ctx),
 			      .pid = bpf_get_current_pid_tgid() >> 32};
@@ -609,7 +595,7 @@ static __always_inline int on_handshake(struct pt_regs *ctx)
 		__builtin_memset(object->moved, 0, sizeof(object->moved));
 	}
 	object->is_from_start = 2;
-	call = enter(ctx);
+	call = enter(ctx, how);
 	if (call)
 		call->buffer = 0;
 	return 0;
@@ -633,31 +619,32 @@ static __always_inline int on_free(struct pt_regs *ctx)
 
 static __always_inline int on_entry(struct pt_regs *ctx)
 {
-	__u64 how = bpf_get_attach_cookie(ctx);
-	bool is_looked_at;
+	__u64 how = bpf_get_attach_cookie(ctx), fourth = PT_REGS_PARM4(ctx),
+	      fifth = PT_REGS_PARM5(ctx);
 	struct cost *cost;
 	struct call *call;
 
+	/* (read one by one, not one of two addresses: verifiers refuse that) */
+	asm volatile("" : "+r"(fourth), "+r"(fifth));
+	if ((how & 0xff) == TLS_GO_COPY)
+		return on_go_copy(ctx, how);
 	if ((how & 0xff) == TLS_GO || (how & 0xff) == TLS_GO_HANDSHAKE)
 		return on_go_entry(ctx, how);
 	if ((how & 0xff) == TLS_HANDSHAKE)
-		return on_handshake(ctx);
+		return on_handshake(ctx, how);
 	if ((how & 0xff) == TLS_FREE)
 		return on_free(ctx);
-	is_looked_at = may_look(bpf_get_current_pid_tgid() >> 32);
 	cost = cost_of_current();
-	if (cost)
-		__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
-	if (!is_looked_at)
+	if (cost && !may_look(cost))
 		return 0;
 	if ((how & 0xff) == TLS_NSPR && !is_layered(PT_REGS_PARM1(ctx)))
 		return 0;
-	call = enter(ctx);
+	call = enter(ctx, how);
 	if (!call)
 		return 0;
 	call->buffer = PT_REGS_PARM2(ctx);
 	if ((how & 0xff) == TLS_C_EX)
-		call->bytes_at = PT_REGS_PARM4(ctx);
+		call->bytes_at = how & TLS_FIFTH ? fifth : fourth;
 	call->direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
 	return 0;
 }

@@ -17,10 +17,20 @@ enum tls_form {
 	TLS_FREE, /* (object): it is gone */
 	TLS_GO_HANDSHAKE, /* (receiver), likewise */
 	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */
+	TLS_GO_COPY, /* (to, from, length), likewise: plaintext goes to who reads; the receiver lies on the stack */
 };
 
 enum {
-	TLS_SENDS = 1 << 8, /* the function sends: bit of a probe's cookie */
+	/* bits of a probe's cookie */
+	TLS_SENDS = 1 << 8, /* the function sends */
+	TLS_FIFTH = 1 << 9, /* TLS_C_EX with the fifth argument in place of the fourth */
+	TLS_STACK_CHECK =
+		1
+		<< 10, /* the probe stands on Go's jump to a larger stack: if that is taken, it comes by again */
+	TLS_ONCE = 1 << 11, /* each call passes the probe once, and its return is not probed */
+	TLS_STACK_SHIFT =
+		16, /* bits 16 to 47: how much lower the stack pointer is than at the entry; of
+				 TLS_GO_COPY: where the receiver lies, from the stack pointer */
 	TLS_OBJECTS = 16384, /* TLS connections followed at once */
 	TLS_PROCESSES = 4096,
 	TLS_UNPROVEN_BIT = 62, /* of a cookie: not a socket's, but a number of ours */

@@ -106,26 +106,41 @@ static __always_inline int on_go_entry(struct pt_regs *ctx, __u64 how)
 	struct go_call call = {.object = conn.object, .buffer = ARCH_GO_ARG2(ctx)};
 	struct go_call *before;
 	struct cost *cost;
-	bool is_looked_at;
 
+	if (how & TLS_STACK_CHECK && ARCH_GO_STACK_IS_SHORT(ctx))
+		return 0; /* it begins again on a larger one */
 	if ((how & 0xff) == TLS_GO_HANDSHAKE) {
 		note_handshake(&conn);
 		return 0;
 	}
-	is_looked_at = may_look(pid);
 	cost = cost_of_current();
-	if (cost)
-		__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
-	if (!is_looked_at)
+	if (cost && !may_look(cost))
 		return 0;
 	call.direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
-	before = bpf_map_lookup_elem(&go_calls, &key);
-	if (before && before->object == call.object && before->buffer == call.buffer &&
-	    before->direction == call.direction)
-		return 0; /* its stack was too small: it begins again on a larger one */
-	map_set(&go_calls, &key, &call, BPF_ANY);
+	if (!(how & TLS_ONCE)) {
+		before = bpf_map_lookup_elem(&go_calls, &key);
+		if (before && before->object == call.object && before->buffer == call.buffer &&
+		    before->direction == call.direction)
+			return 0; /* (likewise) */
+		map_set(&go_calls, &key, &call, BPF_ANY);
+	}
 	if (call.direction == REQUESTS_OUT)
 		go_moved(&conn, call.buffer, ARCH_GO_ARG3(ctx), REQUESTS_OUT);
+	return 0;
+}
+
+/* Inside Read, where it copies what it has decrypted: (to, from, length). */
+static __always_inline int on_go_copy(struct pt_regs *ctx, __u64 how)
+{
+	struct tls_key conn = {.pid = bpf_get_current_pid_tgid() >> 32};
+	__u64 slot = PT_REGS_SP(ctx) + (__u32)(how >> TLS_STACK_SHIFT);
+	struct cost *cost = cost_of_current();
+
+	if (cost && !may_look(cost))
+		return 0;
+	if (bpf_probe_read_user(&conn.object, sizeof(conn.object), (void *)slot) || !conn.object)
+		return 0;
+	go_moved(&conn, ARCH_GO_ARG2(ctx), ARCH_GO_ARG3(ctx), REQUESTS_IN);
 	return 0;
 }
 
