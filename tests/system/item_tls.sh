@@ -79,7 +79,8 @@ start_agent --set items.tls.on=true
 is_streamed() { probes=$((probes + 1)); curl -sk "https://127.0.0.1:$tls_port/probe$probes" -o "$WORK/out"; sleep 0.2; grep '"kind":"request",' "$WORK/stream" | grep -q "/probe"; }
 get_stream() {
 	cat "$WORK/stream" >>"$WORK/streams" 2>"$WORK/out"; : >"$WORK/stream"
-	curl -sN --unix-socket "$SONDE_SOCKET" "http://localhost/v1/stream?item=requests" >"$WORK/stream" &
+	# (what else the machine speaks would push out what is looked for here)
+	curl -sN --unix-socket "$SONDE_SOCKET" -G "http://localhost/v1/stream?item=requests" --data-urlencode 'filter=via = "uprobe"' >"$WORK/stream" &
 	at_end "kill $!"
 	probes=0
 	wait_for 30 is_streamed

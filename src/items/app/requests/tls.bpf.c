@@ -32,6 +32,7 @@ enum {
 	RECORD_HEAD = 5,
 	RECORD_HANDSHAKE = 0x16,
 	NESTED_BYTES = 1 << 20,
+	COUNTED_BYTES = 4096,
 	SECOND_NS = 1000000000
 };
 
@@ -44,6 +45,8 @@ struct call {
 	__u8 pad[3];
 	__u64 stack; /* the stack pointer when it was entered */
 	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
+	__u64 tied_object,
+		tied_cookie; /* a tie that was looked at lately: what the next bytes need not ask for */
 };
 
 struct object {
@@ -51,6 +54,8 @@ struct object {
 	__u64 position[2]; /* behind the last byte */
 	__u64 moved[2], captured[2], cut[2], lost[2]; /* bytes; moved = the others */
 	__u32 cut_before[2], lost_before[2]; /* not told yet */
+	struct owner owner; /* whose `cost` they are counted in: */
+	__u64 uncounted; /* bytes moved that are not in `cost` yet */
 	__u32 verdict;
 	__u32 srtt_us;
 	__u8 is_from_start; /* 2: a handshake was seen, and no plaintext since; 1: so it began; 0: joined late */
@@ -121,6 +126,7 @@ struct {
 struct room {
 	__u32 is_taken;
 	__u32 pad;
+	__u64 unasked, may_be_unasked; /* bytes sent since the ring was asked how full it is */
 	__u8 event[sizeof(struct requests_data)];
 	__u8 bytes[REQUESTS_HEAD_MAX + 2 * TAIL];
 };
@@ -194,6 +200,17 @@ static __always_inline bool may_look(struct cost *cost)
 
 /* ---- connections ---- */
 
+/* Bytes are counted some calls at once, and all when the connection ends. */
+static __always_inline void count_bytes(struct object *object)
+{
+	struct owner owner = object->owner;
+	struct cost *found = bpf_map_lookup_elem(&cost, &owner);
+
+	if (found)
+		__sync_fetch_and_add(&found->bytes, object->uncounted);
+	object->uncounted = 0;
+}
+
 static __always_inline void note_cut(struct object *object, __u32 bytes, __u32 direction)
 {
 	object->cut[direction & 1] += bytes;
@@ -241,6 +258,8 @@ static __always_inline void tell_closed(struct object *object)
 {
 	struct requests_closed *event;
 
+	if (object->uncounted)
+		count_bytes(object);
 	if (!object->is_told)
 		return;
 	object->is_told = false;
@@ -286,6 +305,7 @@ static __always_inline void begin(struct object *object, __u64 cookie)
 	__builtin_memset(object->lost_before, 0, sizeof(object->lost_before));
 	object->verdict = 0;
 	object->cookie = cookie;
+	object->owner = read_owner_of_current();
 	object->is_from_start = object->is_from_start == 2;
 }
 
@@ -363,6 +383,17 @@ static __always_inline void copy_bytes(struct room *room, __u64 from, __u32 move
 		data->last = TAIL;
 }
 
+/* Asking how full the ring is costs more than an event's head: after so many bytes only. */
+static __always_inline __u64 wakeup_of(struct room *room, __u32 bytes)
+{
+	room->unasked += bytes;
+	if (room->unasked < room->may_be_unasked)
+		return BPF_RB_NO_WAKEUP;
+	room->unasked = 0;
+	room->may_be_unasked = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 256;
+	return emit_wakeup();
+}
+
 static __always_inline void send_data(struct object *object, struct room *room, __u32 moved,
 				      __u32 direction)
 {
@@ -375,7 +406,8 @@ static __always_inline void send_data(struct object *object, struct room *room, 
 		bytes = REQUESTS_HEAD_MAX + TAIL;
 	data->head.kind = REQUESTS_DATA;
 	data->head.size = sizeof(*data) + bytes;
-	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes, emit_wakeup())) {
+	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes,
+			       wakeup_of(room, sizeof(*data) + bytes))) {
 		count_add(COUNT_LOST_RING);
 		note_lost(object, moved, direction);
 		return;
@@ -437,15 +469,15 @@ static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u3
 				     __u32 direction, __u64 ns)
 {
 	struct object *object = object_of(key);
-	struct cost *cost = cost_of_current();
 	__u64 position;
 
 	if (!object)
 		return;
 	if (!object->cookie && !begin_unproven(object))
 		return;
-	if (cost)
-		__sync_fetch_and_add(&cost->bytes, moved);
+	object->uncounted += moved;
+	if (object->uncounted >= COUNTED_BYTES)
+		count_bytes(object);
 	object->is_from_start = object->is_from_start ? 1 : 0;
 	position = object->position[direction & 1];
 	object->position[direction & 1] = position + moved;
@@ -736,14 +768,18 @@ static __always_inline int on_socket(struct sock *sk, int result, __u32 directio
 	/* the answer may be there before the function returns */
 	if (direction == REQUESTS_OUT && call->direction == REQUESTS_OUT)
 		call->sent_ns = bpf_ktime_get_ns();
+	cookie = bpf_get_socket_cookie(sk);
+	if (call->tied_object == call->object && call->tied_cookie == cookie)
+		return 0;
 	key.object = call->object;
 	key.pid = bpf_get_current_pid_tgid() >> 32;
-	cookie = bpf_get_socket_cookie(sk);
 	object = bpf_map_lookup_elem(&objects, &key);
 	if (object && object->cookie == cookie) {
 		struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
 		object->srtt_us = tcp ? tcp->srtt_us >> 3 : 0;
+		call->tied_object = call->object;
+		call->tied_cookie = cookie;
 		return 0;
 	}
 	type = record_at(buffer_of_call());
