@@ -44,8 +44,8 @@ cat >"$WORK/haproxy.cfg" <<EOC
 defaults
 	mode http
 	timeout connect 5s
-	timeout client 30s
-	timeout server 30s
+	timeout client 300s
+	timeout server 300s
 frontend front
 	bind 127.0.0.1:$front_port ssl crt $WORK/both.pem
 	use_backend tls if { path_beg /tls }
@@ -166,3 +166,26 @@ if [ -n "${TLS_GO:-}" ]; then # (building takes longer than all of the above)
 fi
 check "the cost is told by process" test "$(metric sonde_tls_calls_total process=haproxy)" -gt 0
 equal "no connection went without its socket" 0 "$(metric sonde_tls_connections_untied_total process=haproxy)"
+
+# ---- a process that calls too often: its handshakes are told, its calls are counted, and it is looked at again when it calls less ----
+stop_agent
+start_agent --set items.tls.on=true --set items.tls.limit=20
+get_stream
+cat >"$WORK/hammer.py" <<'EOC'
+import http.client, ssl, sys
+c = http.client.HTTPSConnection('127.0.0.1', int(sys.argv[1]), context=ssl._create_unverified_context())
+for i in range(int(sys.argv[2])):
+    c.request('GET', '/hammer'); c.getresponse().read()
+EOC
+handshakes() { metric sonde_request_duration_seconds_count process=nginx protocol=tls side=server; }
+before=$(handshakes)
+/usr/bin/python3 "$WORK/hammer.py" "$tls_port" 500
+check "limit: calls are passed, and counted" test "$(metric sonde_tls_calls_passed_total process=nginx)" -gt 500
+more() { [ "$(handshakes)" -gt "$before" ]; }
+wait_for 30 more
+check "limit: the handshake is told" more
+# (one that is looked at again does not take up where it was passed: nothing wrong comes of the gap)
+calm() { fetch --http1.1 "https://127.0.0.1:$tls_port/calm"; sleep 0.5; [ "$(seen nginx server "$tls_port" '"target":"/calm"')" -gt 0 ]; }
+wait_for 30 calm
+check "limit: it is looked at again" calm
+equal "limit: no request of another kind" 0 "$(cat "$WORK/stream" | grep '"kind":"request",' | grep '"via":"uprobe"' | grep '"process":"nginx"' | grep '"side":"server"' | grep -vc '"target":"/\(hammer\|calm\|probe[0-9]*\)"')"

@@ -41,8 +41,9 @@ struct call {
 	__u64 object, buffer,
 		bytes_at; /* bytes_at: where the function says how many, 0 = it returns them */
 	__u32 direction;
+	__u32 gaps; /* as in struct object */
 	bool is_inside;
-	__u8 pad[3];
+	__u8 pad[7];
 	__u64 stack; /* the stack pointer when it was entered */
 	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
 	__u64 tied_object,
@@ -58,9 +59,10 @@ struct object {
 	__u64 uncounted; /* bytes moved that are not in `cost` yet */
 	__u32 verdict;
 	__u32 srtt_us;
+	__u32 gaps; /* of its process (struct cost), when it was looked at last */
 	__u8 is_from_start; /* 2: a handshake was seen, and no plaintext since; 1: so it began; 0: joined late */
 	__u8 is_told;
-	__u8 pad[6];
+	__u8 pad[2];
 };
 
 /* A tie, from the socket's end. */
@@ -111,6 +113,8 @@ struct cost {
 	__u64 second_ns; /* begin of the second that is being counted */
 	__u32 calls_then; /* in it */
 	__u32 is_limited; /* too many in the second before */
+	__u32 gaps; /* times that calls were passed, after some that were looked at */
+	__u32 is_passing;
 };
 METRICS(cost, struct owner, struct cost, TLS_PROCESSES);
 
@@ -195,6 +199,9 @@ static __always_inline bool may_look(struct cost *cost)
 		is_looked_at = cost->calls_then <= limit && !cost->is_limited;
 	}
 	__sync_fetch_and_add(is_looked_at ? &cost->calls : &cost->passed, 1);
+	if (!is_looked_at && !cost->is_passing)
+		cost->gaps++;
+	cost->is_passing = !is_looked_at;
 	return is_looked_at;
 }
 
@@ -464,9 +471,20 @@ static __always_inline void tell_data(struct object *object, __u64 from, __u32 m
 	room->is_taken = 0;
 }
 
-/* The library moved that many bytes of plaintext for an object, at that time. */
+/* Calls were passed meanwhile: nobody knows what they moved. In each direction a byte stands for it that is lost. */
+static __always_inline void note_gap(struct object *object, __u32 gaps)
+{
+	object->gaps = gaps;
+	for (int i = 0; i < 2; i++) {
+		object->position[i]++;
+		object->moved[i]++;
+		note_lost(object, 1, i);
+	}
+}
+
+/* The library moved that many bytes of plaintext for an object, at that time. `gaps`: of the process. */
 static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u32 moved,
-				     __u32 direction, __u64 ns)
+				     __u32 direction, __u64 ns, __u32 gaps)
 {
 	struct object *object = object_of(key);
 	__u64 position;
@@ -475,6 +493,8 @@ static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u3
 		return;
 	if (!object->cookie && !begin_unproven(object))
 		return;
+	if (object->gaps != gaps)
+		note_gap(object, gaps);
 	object->uncounted += moved;
 	if (object->uncounted >= COUNTED_BYTES)
 		count_bytes(object);
@@ -489,6 +509,16 @@ static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u3
 		tell_data(object, from, moved, position, direction, ns);
 }
 
+/* What it says from here on is the beginning: nothing that was passed before is missed. */
+static __always_inline void begins_now(struct object *object)
+{
+	struct cost *found = cost_of_current();
+
+	object->is_from_start = 2;
+	if (!object->moved[0] && !object->moved[1])
+		object->gaps = found ? found->gaps : 0;
+}
+
 /*
  * A record of a handshake that is no application data yet: the connection begins before our eyes. (Libraries shake hands inside
  * reads and writes, too. Renegotiation would look alike, on a connection that nothing was seen of before.)
@@ -498,7 +528,7 @@ static __always_inline void note_handshake(const struct tls_key *key)
 	struct object *object = object_of(key);
 
 	if (object)
-		object->is_from_start = 2;
+		begins_now(object);
 }
 
 /* ---- functions of libraries ---- */
@@ -580,7 +610,7 @@ static __always_inline int on_new(__u64 address)
 		tell_closed(object);
 		object->cookie = 0;
 	}
-	object->is_from_start = 2;
+	begins_now(object);
 	return 0;
 }
 
@@ -604,7 +634,7 @@ static __always_inline int on_return(struct pt_regs *ctx)
 	moved = result_of(ctx, call);
 	if (moved)
 		on_moved(&key, call->buffer, moved, call->direction,
-			 call->sent_ns ? call->sent_ns : bpf_ktime_get_ns());
+			 call->sent_ns ? call->sent_ns : bpf_ktime_get_ns(), call->gaps);
 	else if (call->direction == REQUESTS_IN)
 		forget_arrival(&key);
 	return 0;
@@ -626,7 +656,7 @@ static __always_inline int on_handshake(struct pt_regs *ctx, __u64 how)
 		object->cookie = 0;
 		__builtin_memset(object->moved, 0, sizeof(object->moved));
 	}
-	object->is_from_start = 2;
+	begins_now(object);
 	call = enter(ctx, how);
 	if (call)
 		call->buffer = 0;
@@ -674,6 +704,7 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 	call = enter(ctx, how);
 	if (!call)
 		return 0;
+	call->gaps = cost ? cost->gaps : 0;
 	call->buffer = PT_REGS_PARM2(ctx);
 	if ((how & 0xff) == TLS_C_EX)
 		call->bytes_at = how & TLS_FIFTH ? fifth : fourth;

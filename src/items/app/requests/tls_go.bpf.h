@@ -24,7 +24,7 @@ struct go_call_key {
 
 struct go_call {
 	__u64 object, buffer;
-	__u32 direction, pad;
+	__u32 direction, gaps; /* gaps: as in struct object */
 };
 
 /* {process, goroutine} -> the function it is in. Deleted when it returns. */
@@ -89,12 +89,12 @@ static __always_inline void go_prove(const struct tls_key *key)
 }
 
 static __always_inline void go_moved(const struct tls_key *key, __u64 buffer, __s64 moved,
-				     __u32 direction)
+				     __u32 direction, __u32 gaps)
 {
 	if (moved <= 0 || moved >= 1 << 30)
 		return;
 	go_prove(key);
-	on_moved(key, buffer, moved, direction, bpf_ktime_get_ns());
+	on_moved(key, buffer, moved, direction, bpf_ktime_get_ns(), gaps);
 }
 
 /* What is written is told when Write is entered: another goroutine may have read the answer before it returns. */
@@ -116,6 +116,7 @@ static __always_inline int on_go_entry(struct pt_regs *ctx, __u64 how)
 	cost = cost_of_current();
 	if (cost && !may_look(cost))
 		return 0;
+	call.gaps = cost ? cost->gaps : 0;
 	call.direction = how & TLS_SENDS ? REQUESTS_OUT : REQUESTS_IN;
 	if (!(how & TLS_ONCE)) {
 		before = bpf_map_lookup_elem(&go_calls, &key);
@@ -125,7 +126,7 @@ static __always_inline int on_go_entry(struct pt_regs *ctx, __u64 how)
 		map_set(&go_calls, &key, &call, BPF_ANY);
 	}
 	if (call.direction == REQUESTS_OUT)
-		go_moved(&conn, call.buffer, ARCH_GO_ARG3(ctx), REQUESTS_OUT);
+		go_moved(&conn, call.buffer, ARCH_GO_ARG3(ctx), REQUESTS_OUT, call.gaps);
 	return 0;
 }
 
@@ -140,7 +141,7 @@ static __always_inline int on_go_copy(struct pt_regs *ctx, __u64 how)
 		return 0;
 	if (bpf_probe_read_user(&conn.object, sizeof(conn.object), (void *)slot) || !conn.object)
 		return 0;
-	go_moved(&conn, ARCH_GO_ARG2(ctx), ARCH_GO_ARG3(ctx), REQUESTS_IN);
+	go_moved(&conn, ARCH_GO_ARG2(ctx), ARCH_GO_ARG3(ctx), REQUESTS_IN, cost ? cost->gaps : 0);
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static __always_inline int on_go_return(struct pt_regs *ctx)
 	if (call.direction == REQUESTS_OUT)
 		return 0;
 	if (moved > 0)
-		go_moved(&conn, call.buffer, moved, REQUESTS_IN);
+		go_moved(&conn, call.buffer, moved, REQUESTS_IN, call.gaps);
 	else
 		forget_arrival(&conn);
 	return 0;
