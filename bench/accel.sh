@@ -1,72 +1,75 @@
 #!/bin/sh
-# accel.sh - what acceleration gives: client, sidecar (haproxy, mode http), server (nginx) on loopback, off and on in turn.
-#	bench/accel.sh [ROUNDS [SECONDS]]
-# Rows: requests a second, median latency and CPU of the whole machine a request, by way: `both` (client - haproxy - nginx, both
-# hops accelerated), `direct` (client - nginx), connections that are closed after each request, one connection, bodies of
-# 64 kB and 1 MB. Each round runs every row off and on; printed are medians of the rounds' ratios. (An L4 proxy, a sidecar on
-# each side in namespaces of its own and hops over Unix sockets are still to come.)
+# accel.sh - what acceleration gives, in pods: network namespaces with veth and REDIRECT rules as Istio sets them
+# (tests/accel/rig), a sidecar in each, off, on and with Unix-socket hops in turn.
+#	bench/accel.sh [ROUNDS [SECONDS [PROXY...]]]		(PROXY: l4, haproxy)
+# Rows: `both` (client - sidecar - sidecar - server), `client` (client - sidecar - server), and those that must not lose:
+# connections that are closed after each request, one connection, bodies of 64 kB and 1 MB, an open loop, traffic without a
+# sidecar. Every body is checked. Each round runs every row in every state, in another order; printed are
+# medians of the rounds' ratios. Then the share that was redirected, and what 16,000 connections take of memory.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need nginx wrk haproxy jq curl
-ROUNDS=${1:-9} SECONDS_EACH=${2:-3}
-for program in nginx wrk haproxy; do cp "$(readlink -f "$(command -v $program)")" "$W/$program"; done # (only ours are chosen)
-SERVER=28481 PROXY=28482
-cat >"$W/nginx.conf" <<C
-daemon on; worker_processes 1; pid $W/nginx.pid; error_log $W/nginx.err;
-events { worker_connections 4096; }
-http { access_log off; keepalive_requests 100000000; client_body_temp_path $W/n; proxy_temp_path $W/n; fastcgi_temp_path $W/n; uwsgi_temp_path $W/n;
-	scgi_temp_path $W/n; root $W/files; server { listen 127.0.0.1:$SERVER backlog=4096; location / { } } }
-C
-mkdir "$W/files"; chmod 755 "$W/files"
-for size in 1k 64k 1m; do head -c $size /dev/zero | tr '\0' x >"$W/files/$size"; done
-cat >"$W/haproxy.cfg" <<C
-defaults
-	mode http
-	timeout client 60s
-	timeout server 60s
-	timeout connect 5s
-	http-reuse always
-frontend in
-	bind 127.0.0.1:$PROXY
-	default_backend out
-backend out
-	server one 127.0.0.1:$SERVER
-C
-"$W/nginx" -c "$W/nginx.conf" || fail "nginx does not start"
-at_end 'kill $(cat "$W/nginx.pid")'
-"$W/haproxy" -D -p "$W/haproxy.pid" -f "$W/haproxy.cfg" || fail "haproxy does not start"
-at_end 'kill $(cat "$W/haproxy.pid")'
-agent_start_with_nothing_on --set "items.accel.policy=[{select: \"exe ~ \\\"^$W/\\\"\", trust: true}]"
+need haproxy gcc jq curl iptables ip setpriv
+ROUNDS=${1:-9} EACH=${2:-2}
+[ $# -ge 2 ] && shift 2 || set --
+PROXIES=${*:-l4 haproxy}
+rig_dir=$here/../tests/accel/rig RIG=$W/rig
+. "$rig_dir/pods.sh"
+rig_build || fail "the rig does not build"
+cp "$(command -v haproxy)" "$RIG/haproxy" # (only ours are chosen)
+pods_up || fail "no pods"
+servers_up || fail "no servers"
+at_end sidecars_down
+agent_start_with_nothing_on --set "items.accel.policy=[{select: \"exe ~ \\\"^$RIG/\\\"\", trust: true}]" ${AGENT_MORE:-}
 
-# row NAME STATE CONNECTIONS PORT FILE [HEADER]
+# row PROXY NAME STATE POD ADDRESS [OPTIONS OF load]
 row() {
-	name=$1 state=$2 connections=$3 url=http://127.0.0.1:$4/$5; shift 5
+	proxy=$1 name=$2 state=$3 pod=$4 address=$5; shift 5
 	before=$(busy_ns)
-	"$W/wrk" -t1 -c"$connections" -d"${SECONDS_EACH}s" --latency ${1:+-H "$1"} "$url" >"$W/wrk.out"
+	in_pod $pod "$RIG/load" -d "$EACH" "$@" "$address" >"$W/load" || fail "$proxy $name $state: $(cat "$W/load")"
 	after=$(busy_ns)
-	awk -v name="$name" -v state="$state" -v cpu=$((after - before)) '
-		/50%/ { unit = $2; value = $2 + 0; p50 = unit ~ /ms/ ? value * 1000 : unit ~ /us/ ? value : value * 1e6 }
-		/requests in/ { n = $1 } /Requests\/sec/ { rate = $2 } /Non-2xx|Socket errors/ { bad = 1 }
-		END { if (bad) print "errors in " name > "/dev/stderr"; print name, state, rate, p50, cpu / n / 1000 }' "$W/wrk.out" >>"$W/rows"
+	awk -v name="$proxy $name $state" -v cpu=$((after - before)) '{ print name, $8, $10, $12, cpu / $2 / 1000 }' "$W/load" >>"$W/rows"
 }
-round=0
+rows() { # PROXY STATE
+	both=$(pod_address b):8080 client=$(pod_address c):8080
+	[ "$2" = unix ] && both=unix:$RIG/to_b client=unix:$RIG/to_c
+	row "$1" both "$2" a "$both" -c 16
+	row "$1" client "$2" a "$client" -c 16
+	[ "$2" = unix ] && return
+	row "$1" short "$2" a "$both" -c 16 -k
+	row "$1" one "$2" a "$both" -c 1
+	row "$1" 64k "$2" a "$both" -c 16 -s 65536
+	row "$1" 1m "$2" a "$both" -c 16 -s 1000000
+	row "$1" open "$2" a "$both" -c 16 -r "${RATE:-4000}"
+	row "$1" without "$2" d "$client" -c 16
+}
+redirected() { scrape | awk '/^sonde_accel_(tcp_)?bytes_total/ { sub(/{.*/, "", $1); sum[$1] += $2 } END { r = sum["sonde_accel_bytes_total"]; t = sum["sonde_accel_tcp_bytes_total"]; printf "redirected: %.1f %% of %.0f MB\n", 100 * r / (r + t + 1e-9), (r + t) / 1e6 }'; }
+state_is() { # off|on|unix: sidecars anew, so that no connection is older
+	case $1 in on) "$SONDE" items on accel >/dev/null ;; *) "$SONDE" items off accel >/dev/null ;; esac || fail "cannot switch accel $1"
+}
+
+: >"$W/rows"
 machine before
+round=0
 while [ $round -lt "$ROUNDS" ]; do
-	for state in off on; do
-		"$SONDE" items $state accel >/dev/null || fail "cannot switch accel $state"
-		sleep 1.2 # every program is known
-		row both $state 16 $PROXY 1k
-		row direct $state 16 $SERVER 1k
-		row both_one_connection $state 1 $PROXY 1k
-		row both_short $state 16 $PROXY 1k "Connection: close"
-		row both_64k $state 16 $PROXY 64k
-		row both_1m $state 16 $PROXY 1m
+	case $((round % 3)) in 0) order="off on unix" ;; 1) order="on unix off" ;; *) order="unix off on" ;; esac
+	for proxy in $PROXIES; do
+		for state in $order; do
+			state_is $state
+			with=; [ $state = unix ] && with=unix
+			sidecars_up $proxy $with || fail "no sidecars"
+			[ $state = on ] && sleep 1.2 # every program is known
+			rows $proxy $state
+			sidecars_down
+			[ $state = on ] && redirected
+		done
 	done
-	scrape | awk '/^sonde_accel_(tcp_)?bytes_total/ { sub(/{.*/, "", $1); sum[$1] += $2 } END { r = sum["sonde_accel_bytes_total"]; t = sum["sonde_accel_tcp_bytes_total"]; printf "redirected: %.1f %% of %.0f bytes\n", 100 * r / (r + t + 1e-9), r + t }'
 	round=$((round + 1))
 done
-awk '{ k = $1 " " $2; n[k]++; rate[k, n[k]] = $3; p50[k, n[k]] = $4; cpu[k, n[k]] = $5; names[$1] = 1 }
+awk '{ k = $1 " " $2; n[k, $3]++; i = n[k, $3]; rate[k, $3, i] = $4; p50[k, $3, i] = $5; p99[k, $3, i] = $6; cpu[k, $3, i] = $7; if (!(k in known)) { known[k] = 1; names[++count] = k } }
 	function median(a, m,   i, j, t) { for (i = 1; i <= m; i++) for (j = i + 1; j <= m; j++) if (a[j] < a[i]) { t = a[i]; a[i] = a[j]; a[j] = t } return a[int((m + 1) / 2)] }
-	END { for (name in names) { m = n[name " on"]; for (i = 1; i <= m; i++) { q[i] = rate[name " on", i] / rate[name " off", i]; l[i] = p50[name " on", i] / p50[name " off", i]; c[i] = cpu[name " on", i] / cpu[name " off", i]; r[i] = rate[name " off", i] }
-		printf "%-22s off %8.0f/s   on: QPS x%.2f, p50 %+.0f %%, CPU a request %+.0f %%\n", name, median(r, m), median(q, m), 100 * (median(l, m) - 1), 100 * (median(c, m) - 1) } }' "$W/rows"
+	function ratio(what, k, state,   i, m) { m = n[k, "off"]; for (i = 1; i <= m; i++) r[i] = (what == "rate" ? rate[k, state, i] / rate[k, "off", i] : what == "p50" ? p50[k, state, i] / p50[k, "off", i] : what == "p99" ? p99[k, state, i] / p99[k, "off", i] : cpu[k, state, i] / cpu[k, "off", i]); return median(r, m) }
+	END { for (at = 1; at <= count; at++) { k = names[at]; m = n[k, "off"]; for (i = 1; i <= m; i++) { q[i] = rate[k, "off", i]; l[i] = p50[k, "off", i] }
+		printf "%-16s off %8.0f/s %6.0f us", k, median(q, m), median(l, m)
+		for (s = 1; s <= 2; s++) { state = s == 1 ? "on" : "unix"; if (n[k, state]) printf "   %s: QPS x%.2f, p50 %+.0f %%, p99 %+.0f %%, CPU %+.0f %%", state, ratio("rate", k, state), 100 * (ratio("p50", k, state) - 1), 100 * (ratio("p99", k, state) - 1), 100 * (ratio("cpu", k, state) - 1) }
+		print "" } }' "$W/rows"
 machine after

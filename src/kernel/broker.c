@@ -33,6 +33,8 @@
 #include "kernel/attach_broker.h"
 #include "kernel/code_broker.h"
 #include "kernel/diag.h"
+#include "kernel/netfilter.h"
+#include "kernel/netns.h"
 #include "kernel/pin.h"
 #include "kernel/tcp_pair.h"
 #include "kernel/wire.h"
@@ -271,11 +273,16 @@ static int serve_bpf(struct broker *broker, struct call *call)
 
 static int serve_iter_create(struct call *call)
 {
+	int pid = (int)call->head.attach.number, own = -1, error = pid ? netns_enter(pid, &own) : 0;
 	union bpf_attr attr = {};
 	long result;
 
+	if (error)
+		return error;
 	attr.iter_create.link_fd = (uint32_t)fd_at(call, 1);
 	result = sys_bpf(BPF_ITER_CREATE, &attr, sizeof(attr));
+	if (pid)
+		netns_return(own);
 	if (result < 0)
 		return (int)result;
 	call->out[call->out_count++] = (int)result;
@@ -535,6 +542,19 @@ static int serve_counters(struct call *call)
 	return attach_counters(counters, call->fds, count);
 }
 
+static int serve_filter(struct call *call)
+{
+	int pid = (int)call->head.attach.number, sock;
+
+	if (call->head.op == WIRE_FILTER_PRINT)
+		return netfilter_fingerprint(pid, &call->reply.number);
+	sock = netfilter_watch(pid);
+	if (sock < 0)
+		return sock;
+	call->out[call->out_count++] = sock;
+	return 0;
+}
+
 static int serve_pins(struct broker *broker, struct call *call)
 {
 	char *name = call->head.attach.name;
@@ -575,6 +595,8 @@ static int serve_call(struct broker *broker, struct call *call, bool *ret_ready)
 	case WIRE_PIN:
 	case WIRE_UNPIN:
 	case WIRE_PINNED: return serve_pins(broker, call);
+	case WIRE_FILTER_WATCH:
+	case WIRE_FILTER_PRINT: return serve_filter(call);
 	case WIRE_READY:
 		if (ret_ready)
 			*ret_ready = true;

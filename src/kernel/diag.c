@@ -2,46 +2,31 @@
 /*
  * diag - dumps the sockets of a network namespace (NETLINK_SOCK_DIAG) for the worker.
  *
- * A netlink socket belongs to the namespace it was made in: a short-lived child enters the other one
- * (setns changes the whole thread), makes the socket and sends it back. The messages are not looked
- * at here beyond the end mark: the worker parses them.
+ * A netlink socket belongs to the namespace it was made in. The messages are not looked at here beyond the end mark: the
+ * worker parses them.
  */
 #include "kernel/diag.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The namespace of `pid` is entered and left again; the broker has one thread. */
+#include "kernel/netns.h"
+
 static int socket_in(int pid)
 {
-	char path[64];
-	int own, there, sock = -1, error = 0;
+	int own, sock, error = netns_enter(pid, &own);
 
-	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (own < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	there = open(path, O_RDONLY | O_CLOEXEC);
-	if (there < 0 || setns(there, CLONE_NEWNET)) {
+	if (error)
+		return error;
+	sock = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (sock < 0)
 		error = -errno;
-	} else {
-		sock = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-		if (sock < 0)
-			error = -errno;
-		if (setns(own, CLONE_NEWNET)) /* can't happen: it was ours a moment ago */
-			_exit(1);
-	}
-	if (there >= 0)
-		close(there);
-	close(own);
+	netns_return(own);
 	return error ? error : sock;
 }
 

@@ -480,6 +480,26 @@ int kernel_tcp_pair(struct kernel *kernel, int ret_socks[2], uint64_t *ret_netns
 	return 0;
 }
 
+int kernel_filter_watch(struct kernel *kernel, int pid)
+{
+	struct wire_request request = {.op = WIRE_FILTER_WATCH, .attach.number = (uint64_t)pid};
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = kernel_ask(kernel, &request, NULL, 0, &reply, fds);
+
+	return result < 0 ? result : fds[0];
+}
+
+int kernel_filter_print(struct kernel *kernel, int pid, uint64_t *ret_print)
+{
+	struct wire_request request = {.op = WIRE_FILTER_PRINT, .attach.number = (uint64_t)pid};
+	struct wire_reply reply;
+	int fds[WIRE_FDS], result = kernel_ask(kernel, &request, NULL, 0, &reply, fds);
+
+	if (result >= 0)
+		*ret_print = reply.number;
+	return result;
+}
+
 static int ask_pin(struct kernel *kernel, uint32_t op, const char *name, const int *map, struct wire_reply *reply,
 		   int fds[WIRE_FDS])
 {

@@ -122,6 +122,9 @@ int object_read_counts(struct object *object, const char *map, uint64_t *ret_sum
 typedef bool (*table_row)(void *ctx, const void *row);
 int object_read_table(struct object *object, const char *hook, size_t row_size, table_row each,
 		      void *ctx);
+/* The same for one that walks a network namespace (iter/tcp): that of process `pid`; 0 = the agent's. */
+int object_read_table_near(struct object *object, const char *hook, int pid, size_t row_size,
+			   table_row each, void *ctx);
 
 /* Deletes keys (count * key_size bytes). Missing keys are no error. */
 int object_delete(struct object *object, const char *map, const void *keys, size_t count);
@@ -228,6 +231,11 @@ int kernel_inode(struct kernel *kernel, const char *path, uint64_t *ret_inode);
 
 /* A connected pair of TCP sockets in a network namespace of its own, for trying what the kernel does. 0 or -errno. */
 int kernel_tcp_pair(struct kernel *kernel, int ret_socks[2], uint64_t *ret_netns);
+
+/* Changes of the packet filter in the network namespace of `pid`: a descriptor that is readable after each of nftables, and a
+ * number that is another one after each of legacy iptables. >= 0 or -errno. */
+int kernel_filter_watch(struct kernel *kernel, int pid);
+int kernel_filter_print(struct kernel *kernel, int pid, uint64_t *ret_print);
 
 /*
  * Maps that outlive this agent, by name in a folder of its own: found again by the next one. -ENOENT when there is

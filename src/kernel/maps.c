@@ -187,9 +187,9 @@ static int read_rows(int fd, size_t row_bytes, bool (*each)(void *ctx, const uin
 	return rows;
 }
 
-static int open_iterator(struct kernel *kernel, int link)
+static int open_iterator(struct kernel *kernel, int link, int pid)
 {
-	struct wire_request request = {.op = WIRE_ITER_CREATE};
+	struct wire_request request = {.op = WIRE_ITER_CREATE, .attach.number = (uint64_t)pid};
 	struct wire_reply reply;
 	int fds[WIRE_FDS], result = kernel_ask(kernel, &request, &link, 1, &reply, fds);
 
@@ -222,7 +222,7 @@ int object_read(struct object *object, const char *map, map_entry each, void *ct
 			return error;
 	}
 	walk.key_bytes = reader->key_bytes;
-	fd = open_iterator(object->kernel, reader->link);
+	fd = open_iterator(object->kernel, reader->link, 0);
 	if (fd < 0)
 		return fd;
 	rows = read_rows(fd, reader->key_bytes + reader->value_bytes, hand_on_entry, &walk);
@@ -276,6 +276,12 @@ static bool hand_on_row(void *ctx, const uint8_t *row)
 int object_read_table(struct object *object, const char *hook, size_t row_size, table_row each,
 		      void *ctx)
 {
+	return object_read_table_near(object, hook, 0, row_size, each, ctx);
+}
+
+int object_read_table_near(struct object *object, const char *hook, int pid, size_t row_size,
+			   table_row each, void *ctx)
+{
 	struct row_walk walk = {each, ctx};
 
 	for (uint32_t i = 0; i < object->links; i++) {
@@ -284,7 +290,7 @@ int object_read_table(struct object *object, const char *hook, size_t row_size, 
 
 		if (strcmp(object->hook[served].name, hook) != 0)
 			continue;
-		fd = open_iterator(object->kernel, object->link[i].fd);
+		fd = open_iterator(object->kernel, object->link[i].fd, pid);
 		if (fd < 0)
 			return fd;
 		rows = read_rows(fd, row_size, hand_on_row, &walk);

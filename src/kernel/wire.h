@@ -30,7 +30,8 @@ enum {
 enum wire_op {
 	WIRE_BPF = 1, /* area: attr and buffers. cmd, attr_bytes, key_bytes, value_bytes */
 	WIRE_ATTACH, /* attach: what to attach fd 1 to -> link or perf event descriptors */
-	WIRE_ITER_CREATE, /* fd 1: an iterator link -> a descriptor to read from */
+	WIRE_ITER_CREATE, /* fd 1: an iterator link -> a descriptor to read from; attach.number: a process in whose network
+			   * namespace it is made (iter/tcp walks that), 0 = the agent's */
 	WIRE_DELETE_KEYS, /* fd 1: a map; area: count keys of key_bytes */
 	WIRE_OPEN, /* path -> read-only descriptor */
 	WIRE_READ_LINK, /* path -> area: the link's text, result = bytes */
@@ -52,6 +53,8 @@ enum wire_op {
 	WIRE_PIN, /* fd 1: a map; attach.name: how it is called in the agent's folder of the bpf file system */
 	WIRE_UNPIN, /* attach.name */
 	WIRE_PINNED, /* attach.name -> the map */
+	WIRE_FILTER_WATCH, /* number: pid -> a socket that tells of changes of nftables in its network namespace */
+	WIRE_FILTER_PRINT, /* number: pid -> reply.number: changes when its namespace's legacy iptables do */
 	WIRE_OPS,
 };
 

@@ -9,21 +9,15 @@
  *
  * Maps are pinned while the item is on. An agent that is killed leaves its connections accelerated; the
  * next one finds the maps and goes on, and if none comes, the heartbeat in `settings` grows old and the programs send
- * everything by TCP. Going off in order: no more redirects, then sockets leave the sockhash as soon as nothing lies in
- * their queue; with the verdict program attached they leave it in two steps, since bytes that come by TCP
- * lie in that queue too: out of `socks` (from then on TCP delivers by itself), and out of `held` when the queue is
- * empty and nothing can come into it any more.
+ * everything by TCP. How it goes off is in leave.c.
  */
 #include "items/net/accel/inside.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -32,9 +26,6 @@
 enum {
 	ARENA_BYTES = 64 * 1024,
 	WALK_SHARE = 100, /* walking processes takes at most one part in so many of the time */
-	DRAIN_ROUNDS = 20,
-	DRAIN_STEP_MS = 10,
-	ENDS_AT_ONCE = 4096,
 };
 
 struct form accel_forms[2];
@@ -127,6 +118,8 @@ static int configure(struct item *item, struct object *object, struct err *why)
 		return err_set(why, -ENOENT, "cannot set up '%s'", item_name(item));
 	if (!verdict)
 		error = object_skip(object, "verdict", "the self-test is better without it");
+	if (!error && counts)
+		error = object_skip(object, "count", "the kernel counts redirected bytes");
 	if (!error && !item_object(item)) /* an upgrade has the maps already */
 		adopt(item_kernel(item), object);
 	return error;
@@ -203,7 +196,10 @@ static bool meet_process(void *ctx, const void *row)
 {
 	const struct accel_process *process = row;
 
-	know(ctx, &process->identity, process->pid);
+	struct known *known = know(ctx, &process->identity, process->pid);
+
+	if (known)
+		filters_meet(ctx, process, known->grant.selected);
 	return true;
 }
 
@@ -238,17 +234,28 @@ static void push_ports(struct accel *accel)
 
 static void push_policy(struct accel *accel)
 {
-	uint64_t across = 0;
-
 	if (accel->policy_version == accel_policy.version)
 		return;
 	accel->policy_version = accel_policy.version;
+	push_ports(accel);
+	accel->settings->rules = accel_policy.rules;
+	accel->settings->epoch++;
+}
+
+/* Between namespaces only where all filters are watched. */
+static void push_across(struct accel *accel, uint64_t now_ns)
+{
+	uint64_t across = 0;
+
 	for (uint32_t i = 0; i < accel_policy.rules; i++)
 		if (accel_policy.rule[i].across)
 			across |= 1ull << i;
+	filters_tick(accel, across, now_ns);
+	if (accel->filters.is_blind)
+		across = 0;
+	if (accel->settings->across == across)
+		return;
 	accel->settings->across = across;
-	push_ports(accel);
-	accel->settings->rules = accel_policy.rules;
 	accel->settings->epoch++;
 }
 
@@ -263,11 +270,7 @@ static void push_settings(struct accel *accel, uint64_t now_ns)
 	is->has_verdict = accel_form->has_verdict;
 	is->beat_ns = now_ns;
 	push_policy(accel);
-}
-
-static bool pass_over(void *ctx, const void *row)
-{
-	return true;
+	push_across(accel, now_ns);
 }
 
 static bool remember_number(void *ctx, const void *identity, const void *number)
@@ -312,79 +315,17 @@ bool accel_is_mapped(struct accel *accel)
 	return accel->object == item_object(accel->item) || !follow_object(accel, &why);
 }
 
-/* ---- the way back to TCP ---- */
-
-struct ends {
-	uint64_t cookie[ENDS_AT_ONCE];
-	size_t count, waiting;
-};
-
-static bool take_end(void *ctx, const void *row)
-{
-	const struct accel_end *end = row;
-	struct ends *ends = ctx;
-
-	if (end->waiting)
-		ends->waiting++;
-	else if (ends->count < ENDS_AT_ONCE)
-		ends->cookie[ends->count++] = end->cookie;
-	return true;
-}
-
-/* Whoever may leave the map does. Returns how many may not yet. */
-static size_t let_go(struct object *object, const char *table, const char *map)
-{
-	struct ends *ends = calloc(1, sizeof(*ends));
-	size_t left;
-
-	if (!ends)
-		return 0;
-	do {
-		ends->count = ends->waiting = 0;
-		object_read_table(object, table, sizeof(struct accel_end), take_end, ends);
-		if (ends->count)
-			object_delete(object, map, ends->cookie, ends->count);
-	} while (ends->count == ENDS_AT_ONCE);
-	left = ends->waiting;
-	free(ends);
-	return left;
-}
-
-static void pause_ms(unsigned ms)
-{
-	struct timespec pause = {.tv_nsec = ms * 1000000l};
-
-	nanosleep(&pause, NULL);
-}
-
-/*
- * First no program decides to redirect any more, and what one had decided has put its bytes. Then sockets leave. With
- * the verdict program they leave `socks` by themselves, when something of theirs is acknowledged (accel.bpf.c, leave),
- * and here only what keeps their queue. Who does not send just now, and who has unread bytes, stays in maps that
- * nobody but such sockets hold, and on TCP.
- */
-static void drain(struct accel *accel)
-{
-	const char *table = accel_form->has_verdict ? "ends_held" : "ends";
-	const char *map = accel_form->has_verdict ? "held" : "socks";
-
-	accel->settings->on = 0;
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	for (int i = 0; i < DRAIN_ROUNDS; i++)
-		pause_ms(DRAIN_STEP_MS);
-	for (int i = 0; i < DRAIN_ROUNDS && let_go(accel->object, table, map); i++)
-		pause_ms(DRAIN_STEP_MS);
-	unpin(item_kernel(accel->item));
-}
-
 /* ---- what the registry calls ---- */
 
 static void stop(struct item *item, void *at)
 {
 	struct accel *accel = at;
 
-	if (accel->settings && accel_is_mapped(accel))
-		drain(accel);
+	if (accel->settings && accel_is_mapped(accel)) {
+		leave_all(accel);
+		unpin(item_kernel(item));
+	}
+	filters_done(&accel->filters);
 	map_done(&accel->known);
 	map_done(&accel->verdicts);
 	arena_done(&accel->arena);
@@ -405,6 +346,7 @@ static int start(struct item *item, void **ret_state, struct err *why)
 		 ACCEL_NUMBERS - 1);
 	map_init(&accel->verdicts, sizeof(struct accel_identity), sizeof(struct verdict),
 		 ACCEL_NUMBERS);
+	filters_init(&accel->filters);
 	arena_init(&accel->arena, ARENA_BYTES);
 	error = follow_object(accel, why);
 	if (error) {
@@ -431,6 +373,14 @@ static void tick(struct item *item, void *at, uint64_t now_ns)
 	walk_processes(accel, now_ns);
 	verdicts_update(accel, now_ns);
 	accel_evaluate(accel);
+}
+
+static void look(struct item *item, void *at)
+{
+	struct accel *accel = at;
+
+	if (accel->filters.places.len && accel_is_mapped(accel))
+		filters_look(accel);
 }
 
 static void publish(struct accel *accel, const struct event_head *event, size_t size)
@@ -589,6 +539,7 @@ const struct item_ops accel_item = {
 	.start = start,
 	.event = event,
 	.tick = tick,
+	.drain = look,
 	.rows_first = true,
 	.collect = collect,
 	.stop = stop,

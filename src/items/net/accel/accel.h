@@ -6,7 +6,7 @@
 
 enum {
 	ACCEL_LAYOUT =
-		1, /* changes with any struct of a pinned map: an agent adopts only what it can read */
+		2, /* changes with any struct of a pinned map: an agent adopts only what it can read */
 	ACCEL_RULES = 64, /* one bit each */
 	ACCEL_NUMBERS = 4096, /* identities that are known at a time */
 	ACCEL_CONNECTIONS = 65536, /* ends of connections in the sockhash */
@@ -32,6 +32,7 @@ struct accel_settings {
 	__u64 keep_alive_ns; /* so often a message goes by TCP, for connection tracking */
 	__u64 any_port; /* rules that name no port */
 	__u64 across; /* rules that hold between network namespaces */
+	__u64 across_from_ns; /* until then everything between them goes by TCP: packet filters changed */
 	__u32 layout; /* ACCEL_LAYOUT */
 	__u32 on;
 	__u32 rules; /* how many */
@@ -53,6 +54,7 @@ enum accel_reason {
 	ACCEL_KEEP_ALIVE,
 	ACCEL_OFF, /* switched off, or the policy changed */
 	ACCEL_ORPHAN, /* no agent */
+	ACCEL_FILTER, /* packet filters changed */
 	ACCEL_REASONS,
 };
 
@@ -85,12 +87,13 @@ struct accel_end {
 	__u32 pid, is_redirecting;
 	__u16 local_port, remote_port;
 	__u32 reason;
-	__u64 waiting; /* 0: nothing lies in the queue of redirected bytes */
+	__u32 netns;
+	__u32 waiting; /* 0: it may leave: nothing lies in its queue */
 };
 
 /* A process, as an iterator tells it. */
 struct accel_process {
 	struct accel_identity identity;
 	__u64 start_ns;
-	__u32 pid, pad;
+	__u32 pid, netns;
 };

@@ -75,6 +75,29 @@ bool verdict_is_safe(const struct accel *accel, const struct accel_identity *ide
 int verdicts_tell(struct item *item, void *state, int argc, char **argv, struct buf *out,
 		  struct err *why);
 
+/* ---- filters.c: packet filters between namespaces ---- */
+
+enum { FILTER_PLACES = 256 };
+
+struct filters {
+	struct map places; /* u32 inode of a network namespace -> struct place */
+	uint64_t across; /* rules that hold between namespaces */
+	uint64_t compared_ns;
+	bool is_blind; /* a filter cannot be watched: nothing is redirected between namespaces */
+};
+
+void filters_init(struct filters *filters);
+void filters_done(struct filters *filters);
+/* A process, and the rules that select it. */
+void filters_meet(struct accel *accel, const struct accel_process *process, uint64_t selected);
+void filters_look(struct accel *accel); /* ten times a second */
+void filters_tick(struct accel *accel, uint64_t across, uint64_t now_ns);
+
+/* ---- leave.c: the way back to TCP ---- */
+
+/* Nothing is redirected any more; sockets leave the sockhash. Takes up to a second. */
+void leave_all(struct accel *accel);
+
 /* ---- accel.c ---- */
 
 /* What is known of an identity that has a number. */
@@ -92,6 +115,7 @@ struct accel {
 	uint64_t *ports;
 	struct map known; /* struct accel_identity -> struct known */
 	struct map verdicts; /* executable -> struct verdict */
+	struct filters filters;
 	uint32_t next_number;
 	uint64_t policy_version; /* that was pushed */
 	uint64_t walk_ns, walked_ns; /* how long the last walk took, and when */
@@ -101,6 +125,12 @@ struct accel {
 extern struct policy accel_policy; /* of the one item of this process; set also while it is off */
 extern struct form accel_forms[2]; /* without and with the verdict program */
 extern const struct form *accel_form; /* the one that is used; NULL = not tried or none is right */
+
+/* For walks that make no rows. */
+static inline bool pass_over(void *ctx, const void *row)
+{
+	return true;
+}
 
 void accel_evaluate(struct accel *accel);
 /* Are its maps those of the programs that run? (Maps them if another version runs.) */
