@@ -9,14 +9,15 @@
  * that is asked for (server.c); -f: a file's bytes instead, as /NAME. -p: a body of so many bytes is sent, and the same
  * wanted back (-f: the file's). -H: the request has a header of so many bytes. One line is printed:
  *
- *	requests N wrong N broken N rate R p50 US p99 US
+ *	requests N wrong N broken N rate R p50 US p99 US cpu_us US
  *
  * Ends with 1 where an answer was wrong or a connection broke.
  */
 #include "rig.h"
 
-#include <sys/stat.h>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { EVENTS = 256, CLIENTS = 20000, SAMPLES = 1 << 22, REQUEST = 128 * 1024 };
 
@@ -246,10 +247,14 @@ static int compare(const void *a, const void *b)
 static void tell(double took)
 {
 	size_t count = requests < SAMPLES ? requests : SAMPLES;
+	struct rusage used;
 
 	qsort(samples_us, count, sizeof(*samples_us), compare);
-	printf("requests %llu wrong %llu broken %llu rate %.1f p50 %u p99 %u\n", requests, wrong, broken, (double)requests / took,
-	       count ? samples_us[count / 2] : 0, count ? samples_us[count * 99 / 100] : 0);
+	getrusage(RUSAGE_SELF, &used);
+	printf("requests %llu wrong %llu broken %llu rate %.1f p50 %u p99 %u cpu_us %llu\n", requests, wrong, broken,
+	       (double)requests / took, count ? samples_us[count / 2] : 0, count ? samples_us[count * 99 / 100] : 0,
+	       (unsigned long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+		       (unsigned long long)(used.ru_utime.tv_usec + used.ru_stime.tv_usec));
 }
 
 static void read_file(const char *path)

@@ -12,12 +12,14 @@ SIDECAR_USER=1337
 pods_id=rig$$
 pod_address() { case $1 in a) echo 10.77.1.2 ;; b) echo 10.77.2.2 ;; c) echo 10.77.3.2 ;; d) echo 10.77.4.2 ;; esac; }
 in_pod() { pod=$1; shift; ip netns exec "$pods_id-$pod" ${RIG_PRIORITY:-} "$@"; }
-as_sidecar() { pod=$1; shift; ip netns exec "$pods_id-$pod" ${RIG_PRIORITY:-} setpriv --reuid $SIDECAR_USER --regid $SIDECAR_USER --clear-groups "$@"; }
+# (for `&`: the process that is left behind is the program itself)
+become_in_pod() { pod=$1; shift; exec ip netns exec "$pods_id-$pod" ${RIG_PRIORITY:-} "$@"; }
+become_sidecar() { pod=$1; shift; become_in_pod "$pod" setpriv --reuid $SIDECAR_USER --regid $SIDECAR_USER --clear-groups "$@"; }
 
 rig_build() {
 	mkdir -p "$RIG"; chmod 755 "$RIG"
 	for program in relay server load; do
-		gcc -D_GNU_SOURCE -O2 -Wall -o "$RIG/$program" "$rig_dir/$program.c" "$rig_dir/rig.c" || return 1
+		gcc -D_GNU_SOURCE ${RIG_CFLAGS:--O2} -Wall -o "$RIG/$program" "$rig_dir/$program.c" "$rig_dir/rig.c" || return 1
 	done
 }
 
@@ -69,9 +71,10 @@ until_listens() {
 	tries=0
 	until ip netns exec "$pods_id-$1" ss -Hltn "sport = :$2" | grep -q .; do tries=$((tries + 1)); [ $tries -lt 600 ] || return 1; sleep 0.05; done
 }
+servers=
 servers_up() {
 	for pod in b c; do
-		in_pod $pod "$RIG/server" :8080 "unix:$RIG/$pod.app" & at_end "kill $! 2>/dev/null"
+		become_in_pod $pod "$RIG/server" :8080 "unix:$RIG/$pod.app" & at_end "kill $! 2>/dev/null"; servers="$servers $!"
 		until_listens $pod 8080 || return 1
 	done
 	chmod 777 "$RIG"/*.app
@@ -90,22 +93,30 @@ haproxy_config() { # LISTEN SERVER
 		nbthread 1
 	frontend in
 		bind $1
+		${3:-}
 		default_backend out
 	backend out
 		server one $2
+	${4:-}
 	C
 }
 sidecar() { # KIND POD NAME LISTEN DEST: DEST "wanted" = where the connection was to go, "local" = there, at 127.0.0.1
+	more= backend=
 	case $1-$5 in
-	l4-wanted) as_sidecar "$2" "$RIG/relay" "$4" & ;;
-	l4-local) as_sidecar "$2" "$RIG/relay" "$4" 127.0.0.1: & ;;
-	l4-*) as_sidecar "$2" "$RIG/relay" "$4" "$5" & ;;
+	l4-wanted) become_sidecar "$2" "$RIG/relay" "$4" & ;;
+	l4-local) become_sidecar "$2" "$RIG/relay" "$4" 127.0.0.1: & ;;
+	l4-*) become_sidecar "$2" "$RIG/relay" "$4" "$5" & ;;
 	haproxy-*)
 		bind=$4 server=$5
 		case $4 in unix:*) bind="unix@${4#unix:} mode 777" ;; esac
-		case $5 in wanted) server=0.0.0.0 ;; local) server=127.0.0.1:8080 ;; unix:*) server=unix@${5#unix:} ;; esac
-		haproxy_config "$bind" "$server" >"$RIG/$3.cfg"
-		as_sidecar "$2" "$RIG/haproxy" -db -q -f "$RIG/$3.cfg" & ;;
+		case $5 in
+		# (where a connection was to go is the original destination: what Envoy would know as two clusters)
+		wanted) server=$(pod_address b):8080 more="use_backend c if { dst $(pod_address c) }" backend="backend c
+		server one $(pod_address c):8080" ;;
+		local) server=127.0.0.1:8080 ;; unix:*) server=unix@${5#unix:} ;;
+		esac
+		haproxy_config "$bind" "$server" "$more" "$backend" >"$RIG/$3.cfg"
+		become_sidecar "$2" "$RIG/haproxy" -db -q -f "$RIG/$3.cfg" & ;;
 	esac
 	sidecars="$sidecars $!"
 }
@@ -126,7 +137,6 @@ sidecars_up() {
 	fi
 }
 sidecars_down() {
-	# (killed by hand: haproxy has no children in the foreground, relay never)
 	for pid in $sidecars; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
 	sidecars=
 	rm -f "$RIG/to_b" "$RIG/to_c"

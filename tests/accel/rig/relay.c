@@ -28,7 +28,7 @@ struct end {
 	struct way in; /* read here, written to `other` */
 	int sock;
 	uint32_t events;
-	bool dead;
+	bool watched, dead;
 };
 
 static int epoll;
@@ -48,10 +48,11 @@ static void watch(struct end *end, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = end};
 
-	if (end->events == events)
+	if (end->watched && end->events == events)
 		return;
-	if (epoll_ctl(epoll, end->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->sock, &event))
+	if (epoll_ctl(epoll, end->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->sock, &event))
 		give_up("epoll_ctl");
+	end->watched = true;
 	end->events = events;
 }
 
@@ -139,9 +140,7 @@ static bool read_in(struct end *end)
 
 static void want(struct end *end)
 {
-	uint32_t events = (end->in.to || end->in.ended ? 0 : EPOLLIN) | (end->other->in.to ? EPOLLOUT : 0);
-
-	watch(end, events ? events : EPOLLRDHUP);
+	watch(end, (end->in.to || end->in.ended ? 0 : EPOLLIN) | (end->other->in.to ? EPOLLOUT : 0));
 }
 
 static void finish(struct end *end)
@@ -158,7 +157,7 @@ static void serve(struct end *end, uint32_t events)
 {
 	bool good = true;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		good = read_in(end);
 	if (good && events & EPOLLOUT)
 		good = write_on(end->other);
