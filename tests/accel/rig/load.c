@@ -324,7 +324,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < connections; i++) {
 		askers[i].sock = -1;
 		askers[i].number = (uint32_t)i * 37;
-		if (!rate)
+		if (rate)
+			connect_again(&askers[i]);
+		else
 			ask(&askers[i], now_ns());
 	}
 	while (goes_on()) {

@@ -18,7 +18,7 @@ become_sidecar() { pod=$1; shift; become_in_pod "$pod" setpriv --reuid $SIDECAR_
 
 rig_build() {
 	mkdir -p "$RIG"; chmod 755 "$RIG"
-	for program in relay server load; do
+	for program in relay server load push; do
 		gcc -D_GNU_SOURCE ${RIG_CFLAGS:--O2} -Wall -o "$RIG/$program" "$rig_dir/$program.c" "$rig_dir/rig.c" || return 1
 	done
 }

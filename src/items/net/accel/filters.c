@@ -21,7 +21,7 @@ static const uint64_t hold_ns = 10ull * 1000000000, forget_ns = 5ull * 100000000
 /* A network namespace whose filters are watched. */
 struct place {
 	uint32_t netns, pid;
-	int sock; /* -1: this kernel has no nftables */
+	int sock; /* or -errno */
 	uint64_t print;
 	uint64_t met_ns; /* when somebody was seen in it last */
 };
@@ -37,26 +37,36 @@ static bool is_old(void *ctx, const void *netns, void *at)
 	return true;
 }
 
+static bool is_watched(const struct place *place)
+{
+	return place->sock >= 0 ||
+	       place->sock == -EPROTONOSUPPORT; /* the latter: this kernel has no nftables */
+}
+
+static void watch(struct kernel *kernel, struct place *place)
+{
+	place->sock = kernel_filter_watch(kernel, (int)place->pid);
+	if (!is_watched(place) &&
+	    place->netns == MACHINE) { /* nobody may look at process 1: then the agent's own */
+		place->pid = (uint32_t)getpid();
+		place->sock = kernel_filter_watch(kernel, (int)place->pid);
+	}
+	kernel_filter_print(kernel, (int)place->pid, &place->print);
+}
+
 static void meet(struct accel *accel, uint32_t netns, uint32_t pid, uint64_t now_ns)
 {
-	struct kernel *kernel = item_kernel(accel->item);
 	bool is_new;
 	struct place *place = map_put(&accel->filters.places, &netns, &is_new);
 
-	if (!place) {
-		accel->filters.is_blind = true;
-		return;
-	}
-	place->pid = pid;
+	if (!place)
+		return; /* (map.refused says so) */
 	place->met_ns = now_ns;
-	if (!is_new)
-		return;
 	place->netns = netns;
-	place->print = 0;
-	place->sock = kernel_filter_watch(kernel, (int)pid);
-	kernel_filter_print(kernel, (int)pid, &place->print);
-	if (place->sock < 0 && place->sock != -EPROTONOSUPPORT)
-		accel->filters.is_blind = true;
+	if (netns != MACHINE || is_new)
+		place->pid = pid;
+	if (is_new || !is_watched(place))
+		watch(item_kernel(accel->item), place);
 }
 
 void filters_meet(struct accel *accel, const struct accel_process *process, uint64_t selected)
@@ -112,10 +122,18 @@ void filters_look(struct accel *accel)
 
 void filters_tick(struct accel *accel, uint64_t across, uint64_t now_ns)
 {
-	accel->filters.across = across;
+	struct filters *filters = &accel->filters;
+	const void *netns;
+	void *place;
+	size_t at = 0;
+
+	filters->across = across;
 	if (across)
 		meet(accel, MACHINE, 1, now_ns);
-	map_remove(&accel->filters.places, is_old, &now_ns);
+	map_remove(&filters->places, is_old, &now_ns);
+	filters->is_blind = filters->places.refused > 0;
+	while (map_next(&filters->places, &at, &netns, &place))
+		filters->is_blind |= !is_watched(place);
 }
 
 void filters_init(struct filters *filters)
