@@ -580,6 +580,33 @@ bool conversation_take(struct conversation *c, struct exchange *ret_exchange)
 	}
 }
 
+bool conversation_rests(const struct conversation *c)
+{
+	if (!c->protocol || !c->protocol->rests || c->is_over || c->has_piece || c->has_more ||
+	    c->handover || !pair_rests(&c->pair) || !c->protocol->rests(c->state))
+		return false;
+	for (unsigned i = 0; i < 2; i++)
+		if (!stream_rests(&c->streams[i]) || c->side[i].is_lost || c->side[i].begun ||
+		    c->side[i].is_closed)
+			return false;
+	return true;
+}
+
+void conversation_add(struct conversation *c, unsigned from_client, struct exchange *exchange)
+{
+	stream_leave_out(&c->streams[from_client], exchange->request.bytes, exchange->asked.last);
+	stream_leave_out(&c->streams[!from_client], exchange->response.bytes,
+			 exchange->answered.last);
+	exchange->proof = pair_add(&c->pair);
+	infer_confirm(&c->infer);
+	c->counts.messages += 2;
+	for (int i = 0; i < 2; i++)
+		c->side[i].is_new = c->side[i].is_tail = false;
+	c->moved_ns = exchange->answered.last;
+	c->moved_direction = !from_client;
+	note_duration(c, exchange);
+}
+
 void conversation_give_up(struct conversation *c)
 {
 	for (size_t i = 0; i < 2; i++)

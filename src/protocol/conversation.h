@@ -102,6 +102,13 @@ bool conversation_open(struct conversation *c, size_t *at, struct exchange *ret_
 /* Waits no longer for events that are missing in front of others (then take). */
 void conversation_give_up(struct conversation *c);
 
+/* Nothing is open or held, in both directions, and the protocol is one of which exchanges may be left out. */
+bool conversation_rests(const struct conversation *c);
+
+/* Of one that rests: an exchange whose bytes nobody needs, because its messages are known otherwise. `from_client`: the direction of
+ * its request. Fills in the proof. */
+void conversation_add(struct conversation *c, unsigned from_client, struct exchange *exchange);
+
 /* A direction has ended; after both, requests without response are given out, too (then take). */
 void conversation_close(struct conversation *c, unsigned direction, uint64_t ns);
 

@@ -614,6 +614,17 @@ static void http_settle(void *at)
 	state->shapes_missing = 0;
 }
 
+/* (Where the order was lost nothing is waited for either: the pair is one as far as pair.c says so.) */
+static bool http_rests(const void *at)
+{
+	const struct http_state *state = at;
+
+	for (int i = 0; i < 2; i++)
+		if (state->half[i].phase != PHASE_HEAD || state->half[i].scanned)
+			return false;
+	return !state->shape_len && !state->shapes_missing && !state->is_handed_over;
+}
+
 const struct protocol http1 = {
 	.name = "http",
 	.state_size = sizeof(struct http_state),
@@ -622,6 +633,7 @@ const struct protocol http1 = {
 	.gap = http_gap,
 	.resync = http_resync,
 	.settle = http_settle,
+	.rests = http_rests,
 	.close = http_close,
 	.passes = http_passes,
 };

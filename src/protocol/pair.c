@@ -279,6 +279,31 @@ bool pair_is_sure(const struct pair *pair)
 	return pair->order == ORDER_SURE;
 }
 
+bool pair_rests(const struct pair *pair)
+{
+	bool is_empty = !pair->open && !pair->early && !pair->ready && !pair->has_one_way &&
+			!pair->matched;
+
+	return is_empty && (pair->order == ORDER_SURE ||
+			    (pair->order == ORDER_LOST && pair->is_answered));
+}
+
+enum proof pair_add(struct pair *pair)
+{
+	enum proof proof = pair->order == ORDER_SURE && !pair->is_trusting ? PROOF_ORDER
+									   : PROOF_ASSUMED;
+
+	pair->counts.requests++;
+	pair->counts.responses++;
+	pair->counts.paired++;
+	pair->counts.assumed += proof == PROOF_ASSUMED;
+	pair->asked_in_row = pair->answered_in_row = 1;
+	pair->is_answered = true;
+	if (!pair->deepest)
+		pair->deepest = 1;
+	return proof;
+}
+
 void pair_go_on(struct pair *pair, uint64_t id)
 {
 	struct entry *entry = find(pair, pair->first, STATE_OPEN, STATE_OPEN);

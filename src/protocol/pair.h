@@ -119,6 +119,12 @@ void pair_settle(struct pair *pair);
 void pair_trust(struct pair *pair);
 bool pair_is_sure(const struct pair *pair);
 
+/* No message waits for another, and a request that comes now will find its response. */
+bool pair_rests(const struct pair *pair);
+
+/* Of one that rests: a request and its response, known to belong together as far as the order is. Returns that. */
+enum proof pair_add(struct pair *pair);
+
 /* Gives up requests of a protocol with ids asked before `before` (to be taken), or all at the end. */
 void pair_give_up(struct pair *pair, uint64_t before);
 

@@ -228,6 +228,10 @@ struct protocol {
 	 * NULL: it makes no difference. */
 	void (*settle)(void *state);
 
+	/* True: no message is open or begun, of either side, and the next ones are a request and its response: those may be left
+	 * out. May be NULL: never. */
+	bool (*rests)(const void *state);
+
 	/* Lets go of what the state owns. May be NULL: it owns nothing. */
 	void (*done)(void *state);
 

@@ -310,6 +310,24 @@ struct span stream_kept(const struct stream *stream)
 	return buf_as_span(&stream->kept);
 }
 
+bool stream_rests(const struct stream *stream)
+{
+	bool is_used = stream->last_kind == LAST_NONE || stream->last_kind == LAST_GAP ||
+		       stream->last_used >= stream->last.len;
+
+	return !stream->now.moved && !stream->ahead_len && is_used &&
+	       (stream->last_kind != LAST_NONE || !stream->kept.len);
+}
+
+void stream_leave_out(struct stream *stream, uint64_t bytes, uint64_t ns)
+{
+	settle_last(stream);
+	stream->next += bytes;
+	stream->end += bytes;
+	stream->cut += bytes;
+	stream->last_ns = ns;
+}
+
 bool stream_is_even(const struct stream *stream)
 {
 	return stream->captured + stream->cut + stream->lost + stream_missing(stream) ==

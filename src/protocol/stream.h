@@ -108,4 +108,10 @@ uint64_t stream_missing(const struct stream *stream);
 /* What was left over, for the parser's close(). */
 struct span stream_kept(const struct stream *stream);
 
+/* All that came was given out and used. */
+bool stream_rests(const struct stream *stream);
+
+/* Of one that rests: so many bytes more moved, and nobody needs them. */
+void stream_leave_out(struct stream *stream, uint64_t bytes, uint64_t ns);
+
 bool stream_is_even(const struct stream *stream);

@@ -216,6 +216,7 @@ static void collect_counts(const struct requests *requests, struct collector *ou
 		{METRIC_MESSAGES, "pushed", sum.pairs.pushes},
 		{METRIC_MESSAGES, "interim", sum.pairs.interims},
 		{METRIC_MESSAGES, "bad", sum.bad},
+		{METRIC_MESSAGES, "left_out", 2 * requests->talks.usual.counts.left_out},
 		{METRIC_STREAM, "captured", sum.captured},
 		{METRIC_STREAM, "cut", sum.cut},
 		{METRIC_STREAM, "lost", sum.lost},

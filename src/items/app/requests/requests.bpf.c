@@ -34,6 +34,8 @@ PARAM(bool, unix, false, "streams of Unix sockets too");
 
 /* (settings of the user half) */
 PARAM(__u32, connections, 8192, "connections read at once; the one silent for longest makes room");
+PARAM(bool, usual, true,
+      "exchanges like many before are measured only: nothing of them is copied (docs/requests.md)");
 PARAM(__u32, sample, 1, "of so many connections one is read");
 
 EVENTS(4 * 1024 * 1024);

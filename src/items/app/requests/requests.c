@@ -3,6 +3,7 @@
 #include "items/app/requests/inside.h"
 
 #include "base/clock.h"
+#include "record/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,6 +47,12 @@ static void follow_object(struct requests *requests)
 	requests->talks.verdicts = object_mapped(requests->object, "verdicts");
 	requests->talks.ports = object_mapped(requests->object, "ports");
 	requests->talks.passes = object_mapped(requests->object, "passes");
+	if (item_param(requests->item, "usual"))
+		usual_follow(&requests->talks, object_mapped(requests->object, "usual_settings"),
+			     object_mapped(requests->object, "usual_known"),
+			     object_mapped(requests->object, "usual_slots"));
+	else
+		usual_follow(&requests->talks, NULL, NULL, NULL);
 	requests->talks.head_log2 = head_bytes > 1 ? 63 - (unsigned)__builtin_clzll(head_bytes) : 0;
 	note_route(requests);
 	narrow(requests);
@@ -97,6 +104,11 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 	if (requests->object != item_object(item))
 		follow_object(requests);
 	narrow(requests);
+	if (requests->talks.usual.settings) /* who watches wants to see each as it comes */
+		requests->talks.usual.settings->batch =
+			stream_watched(item_stream(requests->item), item_name(requests->item))
+				? 1
+				: USUAL_BATCH;
 	talks_tick(&requests->talks, now_ns);
 	account_note_demands(requests);
 	account_open(requests, now_ns);

@@ -33,6 +33,7 @@ enum requests_event {
 	REQUESTS_DATA,
 	REQUESTS_CLOSED,
 	REQUESTS_DATAGRAM,
+	REQUESTS_USUAL, /* struct usual_event (usual_slots.h) */
 };
 
 enum requests_direction {
@@ -65,6 +66,7 @@ _Static_assert(sizeof(struct requests_open) == 96, "kernel and user half must ag
 
 enum requests_data_flags { /* event_head.flags */
 			   REQUESTS_END = 1, /* the other side will send nothing more */
+			   REQUESTS_BY_NUMBER = 2, /* instead of the bytes there is the number of a usual request (usual_slots.h) */
 };
 
 struct requests_data {

@@ -255,6 +255,7 @@ static __always_inline bool is_urgent(const struct connection *connection)
 }
 
 #include "items/app/requests/uring.bpf.h"
+#include "items/app/requests/usual.bpf.h"
 
 static __always_inline void tell_from(bool typed, struct room *room, struct sock *sk,
 				      struct connection *connection, struct tcp_sock *tcp,
@@ -284,9 +285,43 @@ static __always_inline void tell_from(bool typed, struct room *room, struct sock
 		note_lost(connection, moved, direction);
 }
 
+/* `given`: the call where it is known already, 0 = the one that the running task is in. */
+static __always_inline void tell_call(bool typed, struct room *room, struct sock *sk,
+				      struct connection *connection, struct tcp_sock *tcp,
+				      const struct call *given, __u32 want, __u32 moved,
+				      __u32 direction, __u32 flags)
+{
+	struct call call = {};
+
+	if (given)
+		call = *given;
+	else if (moved)
+		read_call(sk, &call);
+	if (flags & MSG_TRUNC || connection->has_used_uring)
+		uring_forget(sk, connection, &call, flags & MSG_TRUNC, direction);
+	tell_from(typed, room, sk, connection, tcp, &call, want, moved, direction);
+}
+
+/* True: the bytes belong to an exchange that need not be told (usual.bpf.h). */
+static __always_inline bool keep_back(struct room *room, struct sock *sk,
+				      struct connection *connection, __u32 moved, __u32 direction)
+{
+	struct usual_slot *slot = usual_take(connection);
+	bool is_kept;
+
+	if (!slot)
+		return false;
+	is_kept = moved && usual_keeps(room, slot, sk, connection, moved, direction);
+	if (!moved)
+		usual_stop(room, slot, connection);
+	usual_let_go(slot);
+	return is_kept;
+}
+
 static __always_inline void tell_data(bool typed, struct sock *sk, struct connection *connection,
-				      struct tcp_sock *tcp, const struct call *call, __u64 position,
-				      __u32 want, __u32 moved, __u32 direction, __u64 id)
+				      struct tcp_sock *tcp, const struct call *given,
+				      __u64 position, __u32 want, __u32 moved, __u32 direction,
+				      __u64 id, __u32 flags)
 {
 	struct room *room = take_room();
 
@@ -296,18 +331,17 @@ static __always_inline void tell_data(bool typed, struct sock *sk, struct connec
 	}
 	room->head = room->tail = 0;
 	fill_data(typed, data_in(room), connection, tcp, position, moved, direction, id);
-	tell_from(typed, room, sk, connection, tcp, call, want, moved, direction);
+	if (!typed || !tcp || given || !keep_back(room, sk, connection, moved, direction))
+		tell_call(typed, room, sk, connection, tcp, given, want, moved, direction, flags);
 	room->is_taken = 0;
 }
 
-/* `given`: the call where it is known already, 0 = the one that the running task is in. */
 static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
 				      __u32 flags, const struct call *given)
 {
 	struct connection *connection = find_connection(typed, sk);
 	struct tcp_sock *tcp = tcp_of(typed, sk);
 	__u64 id = bpf_get_current_pid_tgid(), position, until;
-	struct call call = {};
 	__u32 want;
 
 	/* (what is read after the end is nobody's: there is no second end to forget it at) */
@@ -337,13 +371,7 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		return;
 	}
 	want = moved && position + moved == until ? 0 : wanted_bytes(connection, direction);
-	if (given)
-		call = *given;
-	else if (moved)
-		read_call(sk, &call);
-	if (flags & MSG_TRUNC || connection->has_used_uring)
-		uring_forget(sk, connection, &call, flags & MSG_TRUNC, direction);
-	tell_data(typed, sk, connection, tcp, &call, position, want, moved, direction, id);
+	tell_data(typed, sk, connection, tcp, given, position, want, moved, direction, id, flags);
 }
 
 static __always_inline void end_connection(bool typed, struct connection *connection,
@@ -354,6 +382,8 @@ static __always_inline void end_connection(bool typed, struct connection *connec
 	catch_up_all(typed, connection, sk, tcp);
 	if (connection->has_used_uring)
 		uring_close(sk, connection);
+	if (typed && tcp)
+		usual_end(connection);
 	tell_closed(connection);
 	connection->is_ending = false;
 	if (!typed)

@@ -7,6 +7,7 @@
  * without content, lost ones are given up at once.
  */
 #include "items/app/requests/phases.h"
+#include "items/app/requests/talk_parts.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -102,7 +103,7 @@ static void append_talk(struct talks *talks, struct talk *talk)
 	talks->newest = talk;
 }
 
-static void hear(struct talks *talks, struct talk *talk, uint64_t now_ns)
+void talk_hear(struct talks *talks, struct talk *talk, uint64_t now_ns)
 {
 	talk->heard_ns = now_ns;
 	if (talks->newest == talk)
@@ -147,6 +148,7 @@ static void forget(struct talks *talks, struct talk *talk)
 	const struct conversation *conversation = &talk->conversation;
 	uint64_t key = key_of(talk->cookie, talk->via);
 
+	usual_revoke(talks, talk);
 	add_sum(&talks->counts.ended, conversation);
 	for (int i = 0; i < 2; i++)
 		talks->counts.uneven += !stream_is_even(&conversation->streams[i]);
@@ -166,6 +168,7 @@ void talks_done(struct talks *talks)
 {
 	while (talks->oldest)
 		forget(talks, talks->oldest);
+	usual_done(&talks->usual);
 	map_done(&talks->by_cookie);
 	map_done(&talks->by_tuple);
 }
@@ -178,7 +181,7 @@ static struct talk *find_layer(const struct talks *talks, uint64_t cookie, enum 
 	return talk ? *talk : NULL;
 }
 
-static struct talk *find(const struct talks *talks, uint64_t cookie)
+struct talk *talk_find(const struct talks *talks, uint64_t cookie)
 {
 	return find_layer(talks, cookie, VIA_SOCKET);
 }
@@ -254,7 +257,7 @@ static bool has_gaps(const struct conversation *conversation)
 	return bytes || harm(conversation);
 }
 
-static void hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
+void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
 {
 	struct outcome outcome = {
 		.exchange = exchange,
@@ -274,8 +277,10 @@ static void take_exchanges(struct talks *talks, struct talk *talk)
 {
 	struct exchange exchange;
 
-	while (conversation_take(&talk->conversation, &exchange))
-		hand_on(talks, talk, &exchange);
+	while (conversation_take(&talk->conversation, &exchange)) {
+		usual_note_exchange(talks, talk, &exchange);
+		talk_hand_on(talks, talk, &exchange);
+	}
 }
 
 /* ---- verdicts ---- */
@@ -386,7 +391,7 @@ static void note_pass(struct talks *talks, const struct talk *talk, unsigned dir
 
 static void join_socket(struct talks *talks, struct talk *talk)
 {
-	struct talk *socket = find(talks, talk->cookie);
+	struct talk *socket = talk_find(talks, talk->cookie);
 
 	talk->tells_its_end = true;
 	if (!socket || socket->inside)
@@ -467,6 +472,7 @@ static void take_bytes(struct talks *talks, struct talk *talk, const struct chun
 	uint64_t before = harm(conversation), messages = messages_of(conversation, direction),
 		 first = chunk->moved - chunk->last;
 
+	usual_note_chunk(talks, talk, chunk);
 	if (!chunk->has_loss)
 		pass_hole(talk, direction, chunk->position, chunk->ns);
 	conversation_put(conversation, direction, chunk->position,
@@ -504,7 +510,7 @@ static void take_chunk(struct talks *talks, struct talk *talk, const struct chun
 		talk->srtt_us = chunk->srtt_us;
 	if (chunk->direction == REQUESTS_IN && chunk->moved)
 		phases_note_arrival(talk, chunk);
-	hear(talks, talk, chunk->ns);
+	talk_hear(talks, talk, chunk->ns);
 	pass_hole(talk, other, talk->held_until[other], chunk->ns);
 	if (other == REQUESTS_IN)
 		pass_hole(talk, REQUESTS_IN, chunk->received, chunk->ns);
@@ -526,7 +532,7 @@ static struct talk *add_inside(struct talks *talks, const struct chunk *chunk, b
 
 	if (!talk)
 		return NULL;
-	socket = find(talks, chunk->cookie); /* now: it may have made room */
+	socket = talk_find(talks, chunk->cookie); /* now: it may have made room */
 	talk->is_accepted = socket ? socket->is_accepted : is_accepted;
 	talk->transport = IPPROTO_TCP;
 	if (socket) {
@@ -569,6 +575,22 @@ void talks_chunk(struct talks *talks, const struct chunk *chunk, bool is_accepte
 		ask_again(talks, chunk->cookie);
 }
 
+/* A request that the kernel half kept back, until it was no usual one any more. */
+static void take_by_number(struct talks *talks, const struct chunk *chunk)
+{
+	struct chunk whole = *chunk;
+	struct span text = {};
+	uint32_t number;
+
+	if (chunk->first == sizeof(number)) {
+		memcpy(&number, chunk->bytes, sizeof(number));
+		text = usual_text(&talks->usual, number);
+	}
+	whole.first = text.len == chunk->moved ? chunk->moved : 0;
+	whole.bytes = text.at;
+	talks_chunk(talks, &whole, false);
+}
+
 static void take_data(struct talks *talks, const struct requests_data *data, size_t size,
 		      enum talk_via via)
 {
@@ -594,6 +616,8 @@ static void take_data(struct talks *talks, const struct requests_data *data, siz
 
 	if (size < sizeof(*data) + data->first + data->last)
 		talks->counts.bad++;
+	else if (data->head.flags & REQUESTS_BY_NUMBER)
+		take_by_number(talks, &chunk);
 	else
 		talks_chunk(talks, &chunk, false);
 }
@@ -622,7 +646,7 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 
 static struct talk *talk_of_datagram(struct talks *talks, const struct requests_datagram *datagram)
 {
-	struct talk *talk = find(talks, datagram->cookie);
+	struct talk *talk = talk_find(talks, datagram->cookie);
 
 	if (talk)
 		return talk;
@@ -668,7 +692,7 @@ static void take_datagram(struct talks *talks, const struct requests_datagram *d
 	talk->tid = datagram->tid;
 	talk->cgroup = datagram->cgroup;
 	note_peer(talk, datagram);
-	hear(talks, talk, datagram->head.ktime_ns);
+	talk_hear(talks, talk, datagram->head.ktime_ns);
 	conversation_put(&talk->conversation, datagram->direction, 0,
 			 (struct span){datagram->bytes, datagram->first}, datagram->moved,
 			 datagram->head.ktime_ns);
@@ -683,6 +707,7 @@ static void take_event(struct talks *talks, const struct event_head *event, size
 		[REQUESTS_DATA] = sizeof(struct requests_data),
 		[REQUESTS_CLOSED] = sizeof(struct requests_closed),
 		[REQUESTS_DATAGRAM] = sizeof(struct requests_datagram),
+		[REQUESTS_USUAL] = offsetof(struct usual_event, exchange),
 	};
 
 	if (event->kind >= sizeof(least) / sizeof(*least) || !least[event->kind] ||
@@ -695,6 +720,7 @@ static void take_event(struct talks *talks, const struct event_head *event, size
 	case REQUESTS_DATA: take_data(talks, (const void *)event, size, via); break;
 	case REQUESTS_CLOSED: take_closed(talks, (const void *)event, via); break;
 	case REQUESTS_DATAGRAM: take_datagram(talks, (const void *)event, size); break;
+	case REQUESTS_USUAL: usual_take(talks, (const void *)event, size); break;
 	}
 }
 
@@ -705,7 +731,7 @@ void talks_event(struct talks *talks, const struct event_head *event, size_t siz
 
 void talks_inside(struct talks *talks, const struct event_head *event, size_t size)
 {
-	if (event->kind == REQUESTS_DATAGRAM)
+	if (event->kind == REQUESTS_DATAGRAM || event->kind == REQUESTS_USUAL)
 		talks->counts.bad++;
 	else
 		take_event(talks, event, size, VIA_LIBRARY);
@@ -726,6 +752,7 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 {
 	struct talk *next;
 
+	usual_tick(talks, now_ns);
 	for (struct talk *talk = talks->oldest; talk && talk->heard_ns + stalled_ns < now_ns;
 	     talk = next) {
 		next = talk->newer;

@@ -9,7 +9,7 @@
 
 #include "base/addr.h"
 #include "base/map.h"
-#include "items/app/requests/requests.h"
+#include "items/app/requests/usual.h"
 #include "protocol/conversation.h"
 #include "protocol/http2.h"
 
@@ -103,6 +103,7 @@ struct talk {
 	struct talk *socket; /* of a library's layer: the connection below, when it is known */
 	struct talk *inside; /* and the other way round */
 	struct conversation conversation;
+	struct usual_sight usual;
 	/* what the receiver of exchanges remembers of it */
 	char remote_name[64];
 	char remote_text[ADDR_TEXT]; /* of a client whose server has no name: its address */
@@ -143,6 +144,7 @@ struct talks {
 	uint64_t *inside_verdicts; /* the same, for layers of libraries */
 	uint32_t *ports; /* mapped: REQUESTS_PORTS words; likewise */
 	struct requests_pass *passes; /* mapped: REQUESTS_VERDICTS of them; likewise */
+	struct usual usual;
 	uint32_t head_log2; /* bytes that do of the beginning of a long message */
 	talk_outcome receive;
 	/* What a library hands over no kernel half has filtered, nor what came before its filter was set. NULL: everything is
