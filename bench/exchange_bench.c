@@ -254,6 +254,84 @@ static bool measure(const struct mix *mix, int rounds)
 	return ns <= LIMIT_NS && told == asked;
 }
 
+/* ---- exchanges that the kernel half measures ---- */
+
+static struct usual_settings settings;
+static struct usual_known known[USUAL_KNOWN];
+static struct usual_slot slots[USUAL_SLOTS];
+
+static uint32_t number_of_known(void)
+{
+	for (size_t i = 0; i < USUAL_KNOWN; i++)
+		if (known[i].hash)
+			return known[i].number;
+	return 0;
+}
+
+/* USUAL_BATCH of them on one connection. */
+static void play_usual(struct requests *requests, uint64_t cookie, uint64_t position[2],
+		       uint64_t now_ns, uint32_t number)
+{
+	struct usual_event usual = {
+		.head = {REQUESTS_USUAL, sizeof(usual), 0, now_ns},
+		.cookie = cookie,
+		.position = {position[0], position[1]},
+		.pid = 4711,
+		.tid = 4711,
+		.srtt_us = 50,
+		.count = USUAL_BATCH,
+	};
+
+	for (unsigned i = 0; i < USUAL_BATCH; i++)
+		usual.exchange[i] = (struct usual_exchange){
+			.asked_ns = now_ns + i * 20000,
+			.waited_ns = 5000,
+			.answered_ns = 30000,
+			.response_bytes = sizeof(ok) - 1,
+			.number = number,
+		};
+	talks_event(&requests->talks, &usual.head, sizeof(usual));
+	position[0] += USUAL_BATCH * (sizeof(wrk) - 1);
+	position[1] += USUAL_BATCH * (sizeof(ok) - 1);
+}
+
+static bool measure_usual(int rounds)
+{
+	static double seconds[1000];
+	uint64_t position[CONNECTIONS][2] = {}, now_ns = 1000000000, told = 0, asked;
+	struct requests requests;
+	uint32_t number;
+	double ns;
+
+	if (rounds > 1000 || !begin(&requests))
+		return false;
+	usual_follow(&requests.talks, &settings, known, slots);
+	make_event(0, wrk, sizeof(wrk) - 1, 1);
+	make_event(1, ok, sizeof(ok) - 1, 1);
+	for (uint64_t i = 0; i < CONNECTIONS; i++)
+		open_connection(&requests, i + 1);
+	for (unsigned i = 0; i < 8 * CONNECTIONS; i++)
+		play(&requests, i % CONNECTIONS + 1, position[i % CONNECTIONS], now_ns += 20000);
+	number = number_of_known();
+	for (int round = 0; round < rounds; round++) {
+		double start = cpu_seconds();
+
+		for (unsigned i = 0; i < EXCHANGES / USUAL_BATCH; i++)
+			play_usual(&requests, i % CONNECTIONS + 1, position[i % CONNECTIONS],
+				   now_ns += 20000 * USUAL_BATCH, number);
+		seconds[round] = cpu_seconds() - start;
+	}
+	for (uint32_t i = 0; i < requests.totals.operations; i++)
+		told += requests.totals.operation[i].count;
+	asked = 8 * CONNECTIONS + (uint64_t)EXCHANGES * (uint64_t)rounds;
+	qsort(seconds, (size_t)rounds, sizeof(*seconds), compare);
+	ns = seconds[rounds / 2] * 1e9 / EXCHANGES;
+	printf("%-20s %6.0f ns an exchange, measured by the kernel half; %llu of %llu told\n",
+	       "http, usual", ns, (unsigned long long)told, (unsigned long long)asked);
+	end(&requests);
+	return ns <= LIMIT_NS && told == asked;
+}
+
 int main(int argc, char **argv)
 {
 	bool is_right = true;
@@ -265,6 +343,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(mixes) / sizeof(*mixes); i++)
 		if (argc < 2 || strstr(mixes[i].name, argv[1]))
 			is_right &= measure(&mixes[i], argc > 2 ? atoi(argv[2]) : ROUNDS);
+	if (argc < 2 || strstr("http, usual", argv[1]))
+		is_right &= measure_usual(argc > 2 ? atoi(argv[2]) : ROUNDS);
 	stream_free(stream);
 	return !is_right;
 }

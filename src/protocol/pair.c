@@ -281,17 +281,17 @@ bool pair_is_sure(const struct pair *pair)
 
 bool pair_rests(const struct pair *pair)
 {
-	bool is_empty = !pair->open && !pair->early && !pair->ready && !pair->has_one_way &&
-			!pair->matched;
+	bool is_empty =
+		!pair->open && !pair->early && !pair->ready && !pair->has_one_way && !pair->matched;
 
-	return is_empty && (pair->order == ORDER_SURE ||
-			    (pair->order == ORDER_LOST && pair->is_answered));
+	return is_empty &&
+	       (pair->order == ORDER_SURE || (pair->order == ORDER_LOST && pair->is_answered));
 }
 
 enum proof pair_add(struct pair *pair)
 {
-	enum proof proof = pair->order == ORDER_SURE && !pair->is_trusting ? PROOF_ORDER
-									   : PROOF_ASSUMED;
+	enum proof proof =
+		pair->order == ORDER_SURE && !pair->is_trusting ? PROOF_ORDER : PROOF_ASSUMED;
 
 	pair->counts.requests++;
 	pair->counts.responses++;

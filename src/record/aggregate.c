@@ -666,7 +666,33 @@ static struct other_example *place_for(struct aggregate *aggregate, struct row *
 
 bool aggregate_add(struct aggregate *aggregate, const struct finished *finished)
 {
-	struct row *row = row_of(aggregate, finished);
+	return aggregate_add_at(aggregate, finished, &(struct aggregate_place){});
+}
+
+bool aggregate_knows(const struct aggregate *aggregate, const struct aggregate_place *place)
+{
+	return place->row && place->interval == aggregate->interval + 1 &&
+	       !aggregate->rows[place->row - 1].summary.is_overflow && !is_full(aggregate);
+}
+
+static struct row *row_at(struct aggregate *aggregate, const struct finished *finished,
+			  struct aggregate_place *place)
+{
+	struct row *row;
+
+	if (aggregate_knows(aggregate, place))
+		return &aggregate->rows[place->row - 1];
+	row = row_of(aggregate, finished);
+	*place = (struct aggregate_place){.interval = aggregate->interval + 1};
+	if (row != &aggregate->rest)
+		place->row = (uint32_t)(row - aggregate->rows) + 1;
+	return row;
+}
+
+bool aggregate_add_at(struct aggregate *aggregate, const struct finished *finished,
+		      struct aggregate_place *place)
+{
+	struct row *row = row_at(aggregate, finished, place);
 	struct summary *summary = &row->summary;
 
 	aggregate->counts.exchanges++;

@@ -161,6 +161,17 @@ void aggregate_free(struct aggregate *aggregate);
 bool aggregate_add(struct aggregate *aggregate, const struct finished *finished);
 void aggregate_keep(struct aggregate *aggregate, struct span whole);
 
+/*
+ * Where the last of a kind was counted: who adds many that are alike need not name them each time. All 0 at first. Where
+ * aggregate_knows() it, the identity of what is added is not looked at, but for the side.
+ */
+struct aggregate_place {
+	uint32_t row, interval; /* 1 + running numbers */
+};
+bool aggregate_knows(const struct aggregate *aggregate, const struct aggregate_place *place);
+bool aggregate_add_at(struct aggregate *aggregate, const struct finished *finished,
+		      struct aggregate_place *place);
+
 void aggregate_close(struct aggregate *aggregate, const struct aggregate_receiver *receiver);
 
 /* The edges of the interval that goes on, as aggregate_close() would hand them over now. */

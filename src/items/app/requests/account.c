@@ -134,52 +134,71 @@ static enum request_transport transport_of(const struct talk *talk)
 	}
 }
 
+/* `shown` is NULL where the exchange is like others, and its place is known. */
 static void add_to_totals(struct requests *requests, const struct talk *talk,
-			  const struct outcome *outcome, const struct shown *shown, uint32_t who)
+			  const struct outcome *outcome, const struct shown *shown, uint32_t who,
+			  struct talk_counted *counted)
 {
 	const struct exchange *exchange = outcome->exchange;
 	struct total_entry entry = {
 		.who = who,
 		.side = outcome->side,
-		.protocol = shown->protocol,
-		.operation = shown->operation,
-		.resource = span_of(shown->resource),
-		.status = shown->status,
 		.connection = talk->cookie,
 		.is_error = outcome->is_failure,
 		.request_bytes = exchange->request.bytes,
 		.outcome = outcome,
 	};
+	struct total_place place = {counted->operation, counted->status};
 
 	if (exchange->has_response)
 		entry.response_bytes = exchange->response.bytes;
-	if (who == UINT32_MAX)
+	if (!shown) {
+		totals_add_at(&requests->totals, &entry, &place);
+		return;
+	}
+	if (who == UINT32_MAX) {
 		item_count(requests->item, "dropped", "table_full", 1);
-	else
-		totals_add(&requests->totals, &entry);
+		return;
+	}
+	entry.protocol = shown->protocol;
+	entry.operation = shown->operation;
+	entry.resource = span_of(shown->resource);
+	entry.status = shown->status;
+	totals_add(&requests->totals, &entry, &place);
+	counted->operation = place.operation;
+	counted->status = place.status;
 }
 
-/* True: it is the slowest of its kind so far. */
+static void name_finished(struct finished *finished, const struct talk *talk,
+			  const struct outcome *outcome, const struct shown *shown)
+{
+	const struct message *request = &outcome->exchange->request;
+	bool is_server = outcome->side == SIDE_SERVER;
+
+	finished->protocol = span_of(shown->protocol);
+	finished->operation = shown->operation;
+	finished->resource = span_of(shown->resource);
+	finished->status = shown->status;
+	finished->is_tls = talk->via == VIA_LIBRARY;
+	finished->shape = request->shape;
+	finished->target = request->shape ? request->target : (struct span){};
+	finished->remote_name = span_of(talk->remote_name);
+	finished->remote_addr = span_of(talk->remote_text);
+	finished->remote_port = is_server ? 0 : talk->remote_port;
+	finished->local_port = is_server ? talk->local_port : 0;
+	finished->transport = transport_of(talk);
+}
+
+/* Likewise. True: it is the slowest of its kind so far. */
 static bool add_to_summary(struct requests *requests, const struct talk *talk,
-			   const struct outcome *outcome, const struct shown *shown, uint32_t who)
+			   const struct outcome *outcome, const struct shown *shown, uint32_t who,
+			   struct talk_counted *counted)
 {
 	const struct exchange *exchange = outcome->exchange;
-	bool is_server = outcome->side == SIDE_SERVER;
+	bool is_server = outcome->side == SIDE_SERVER, is_slowest;
 	struct finished finished = {
 		.who = who,
-		.protocol = span_of(shown->protocol),
-		.operation = shown->operation,
-		.resource = span_of(shown->resource),
-		.status = shown->status,
-		.is_tls = talk->via == VIA_LIBRARY,
-		.shape = exchange->request.shape,
-		.target = exchange->request.shape ? exchange->request.target : (struct span){},
-		.remote_name = span_of(talk->remote_name),
-		.remote_addr = span_of(talk->remote_text),
-		.remote_port = is_server ? 0 : talk->remote_port,
-		.local_port = is_server ? talk->local_port : 0,
 		.side = is_server ? REQUEST_SERVER : REQUEST_CLIENT,
-		.transport = transport_of(talk),
 		.is_error = outcome->is_failure,
 		.request_bytes = exchange->request.bytes,
 		.duration_ns = outcome->duration_ns,
@@ -187,11 +206,30 @@ static bool add_to_summary(struct requests *requests, const struct talk *talk,
 		.is_network_bound = outcome->is_network_bound,
 		.is_edge_counted = is_server && outcome->is_peer_watched,
 	};
+	struct aggregate_place place = {};
 
 	if (exchange->has_response)
 		finished.response_bytes = exchange->response.bytes;
 	memcpy(finished.phase_ns, outcome->phase_ns, sizeof(finished.phase_ns));
-	return aggregate_add(requests->aggregate, &finished);
+	if (shown)
+		name_finished(&finished, talk, outcome, shown);
+	else
+		place = (struct aggregate_place){counted->row, counted->interval};
+	is_slowest = aggregate_add_at(requests->aggregate, &finished, &place);
+	counted->row = place.row;
+	counted->interval = place.interval;
+	return is_slowest;
+}
+
+/* It is like one that was counted, and there is nothing to ask any more. */
+static bool is_counted_alike(const struct requests *requests, const struct talk_counted *counted,
+			     const struct outcome *outcome, uint32_t who)
+{
+	return outcome->like && counted->like == outcome->like && counted->who == who &&
+	       totals_knows(&requests->totals,
+			    &(struct total_place){counted->operation, counted->status}) &&
+	       aggregate_knows(requests->aggregate,
+			       &(struct aggregate_place){counted->row, counted->interval});
 }
 
 /* ---- records ---- */
@@ -228,19 +266,28 @@ void account_exchange(void *ctx, struct talk *talk, struct outcome *outcome)
 	struct requests *requests = ctx;
 	struct exchange resolved;
 	bool is_watched = stream_watched(item_stream(requests->item), item_name(requests->item)),
-	     is_example;
+	     is_example, is_alike;
+	uint32_t who = who_of_talk(requests, talk);
+	struct talk_counted once = {},
+			    *counted = outcome->like ? &talk->counted[outcome->like % TALK_KINDS]
+						     : &once;
 	struct shown shown;
-	uint32_t who;
 
 	if (outcome->exchange->request.shape) {
 		resolved = *outcome->exchange;
 		shapes_resolve(&requests->shapes, &resolved.request);
 		outcome->exchange = &resolved;
 	}
-	show_names(talk, outcome->exchange, &shown);
-	who = who_of_talk(requests, talk);
-	add_to_totals(requests, talk, outcome, &shown, who);
-	is_example = add_to_summary(requests, talk, outcome, &shown, who);
+	is_alike = is_counted_alike(requests, counted, outcome, who);
+	if (!is_alike || is_watched)
+		show_names(talk, outcome->exchange, &shown);
+	if (!is_alike)
+		*counted = (struct talk_counted){.like = outcome->like, .who = who};
+	add_to_totals(requests, talk, outcome, is_alike ? NULL : &shown, who, counted);
+	is_example =
+		add_to_summary(requests, talk, outcome, is_alike ? NULL : &shown, who, counted);
+	if (is_example && is_alike && !is_watched)
+		show_names(talk, outcome->exchange, &shown);
 	if (is_example || is_watched)
 		tell(requests, talk, outcome, &shown, is_example, is_watched);
 }

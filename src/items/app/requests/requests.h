@@ -58,15 +58,18 @@ struct requests_open {
 	requests_u32 pid, netns;
 	requests_u8 local_addr[16], remote_addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 	requests_u16 local_port, remote_port; /* host order */
-	requests_u8 transport; /* IPPROTO_TCP, or REQUESTS_UNIX: addresses are numbers of the ends */
-	requests_u8 is_accepted; /* 1: came in; 0: went out, or came to who listens without a backlog */
+	requests_u8
+		transport; /* IPPROTO_TCP, or REQUESTS_UNIX: addresses are numbers of the ends */
+	requests_u8
+		is_accepted; /* 1: came in; 0: went out, or came to who listens without a backlog */
 	requests_u8 pad[2];
 };
 _Static_assert(sizeof(struct requests_open) == 96, "kernel and user half must agree");
 
 enum requests_data_flags { /* event_head.flags */
 			   REQUESTS_END = 1, /* the other side will send nothing more */
-			   REQUESTS_BY_NUMBER = 2, /* instead of the bytes there is the number of a usual request (usual_slots.h) */
+			   REQUESTS_BY_NUMBER =
+				   2, /* instead of the bytes there is the number of a usual request (usual_slots.h) */
 };
 
 struct requests_data {

@@ -257,10 +257,12 @@ static bool has_gaps(const struct conversation *conversation)
 	return bytes || harm(conversation);
 }
 
-void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange)
+void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange,
+		  uint32_t like)
 {
 	struct outcome outcome = {
 		.exchange = exchange,
+		.like = like,
 		.side = talk->conversation.infer.side_of[REQUESTS_OUT],
 		.began_ns = exchange->asked.first,
 		.is_whole = exchange->proof != PROOF_ASSUMED && exchange->request.is_complete &&
@@ -279,7 +281,7 @@ static void take_exchanges(struct talks *talks, struct talk *talk)
 
 	while (conversation_take(&talk->conversation, &exchange)) {
 		usual_note_exchange(talks, talk, &exchange);
-		talk_hand_on(talks, talk, &exchange);
+		talk_hand_on(talks, talk, &exchange, 0);
 	}
 }
 
@@ -631,6 +633,7 @@ static void take_closed(struct talks *talks, const struct requests_closed *close
 		talks->counts.orphans++;
 		return;
 	}
+	usual_revoke(talks, talk);
 	for (unsigned i = 0; i < 2; i++)
 		if (closed->lost[i] <= talk->conversation.streams[i].lost)
 			pass_hole(talk, i, closed->position[i], closed->head.ktime_ns);
@@ -765,8 +768,10 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 		take_exchanges(talks, talk);
 		if (talk->conversation.is_datagram && talk->heard_ns + datagrams_idle_ns < now_ns)
 			forget(talks, talk);
-		else if (talk->transport == REQUESTS_UNIX && talk->heard_ns + datagrams_idle_ns < now_ns)
-			evict(talks, talk); /* nobody tells when it is closed; it is announced again when it speaks */
+		else if (talk->transport == REQUESTS_UNIX &&
+			 talk->heard_ns + datagrams_idle_ns < now_ns)
+			evict(talks,
+			      talk); /* nobody tells when it is closed; it is announced again when it speaks */
 	}
 }
 

@@ -15,6 +15,7 @@
 
 enum {
 	TALK_STAYS = 32, /* exchanges of a server whose client may be on this machine too */
+	TALK_KINDS = 4, /* of exchanges that are like others before */
 	TALK_ARRIVALS =
 		128, /* received calls whose times are remembered, for messages that begin in them */
 };
@@ -110,6 +111,11 @@ struct talk {
 	uint32_t who; /* 1 + place; 0 = not asked yet */
 	uint32_t who_pid;
 	uint64_t who_ns;
+	struct talk_counted {
+		uint32_t like, who;
+		uint32_t operation, status; /* totals.h: where such an exchange is counted */
+		uint32_t row, interval; /* record/aggregate.h: likewise */
+	} counted[TALK_KINDS]; /* by outcome.like */
 };
 
 /* An exchange with what talk knows beyond the bytes. */
@@ -121,6 +127,8 @@ struct outcome {
 	uint32_t phases; /* bits of those that are known */
 	bool is_network_bound; /* PHASE_NETWORK is no more than a bound */
 	bool is_peer_watched; /* the other end is one of our talks too */
+	uint32_t
+		like; /* exchanges of this talk in which it is the same have the same messages, but for their bytes; 0: who knows */
 	bool is_whole; /* nothing of it was lost, and the pair is certain */
 	bool is_open; /* it goes on: what has come so far */
 	bool is_failure; /* the response says so, or none came and nothing was lost that may have been one */

@@ -10,5 +10,6 @@ struct talk *talk_find(const struct talks *talks, uint64_t cookie);
 /* It was heard of at `now_ns`. */
 void talk_hear(struct talks *talks, struct talk *talk, uint64_t now_ns);
 
-/* An exchange has become whole. */
-void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange);
+/* An exchange has become whole. `like`: as in struct outcome. */
+void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange,
+		  uint32_t like);

@@ -2,6 +2,7 @@
 /* talk: from the kernel half's events to exchanges, with their phases. */
 #include "items/app/requests/phases.c"
 #include "items/app/requests/talk.c"
+#include "items/app/requests/usual.c"
 
 #include <stdarg.h>
 #include <time.h>

@@ -252,17 +252,18 @@ static void note_example(struct total_status *status, const struct total_entry *
 			 (unsigned long long)entry->connection);
 }
 
-void totals_add(struct totals *totals, const struct total_entry *entry)
+bool totals_knows(const struct totals *totals, const struct total_place *place)
 {
-	uint32_t place;
-	struct total_group *group = group_of(totals, entry, &place);
-	struct total_operation *operation = group ? operation_of(totals, place, entry) : NULL;
-	struct total_status *status = operation ? status_of(operation, entry->status) : NULL;
+	return place->operation && !totals->operation[place->operation - 1].is_gone;
+}
 
-	if (!status) {
-		totals->refused++;
-		return;
-	}
+void totals_add_at(struct totals *totals, const struct total_entry *entry,
+		   const struct total_place *place)
+{
+	struct total_operation *operation = &totals->operation[place->operation - 1];
+	struct total_group *group = &totals->group[operation->group];
+	struct total_status *status = &operation->status[place->status - 1];
+
 	status->count++;
 	status->errors += entry->is_error;
 	operation->count++;
@@ -276,6 +277,24 @@ void totals_add(struct totals *totals, const struct total_entry *entry)
 		note_example(status, entry);
 	}
 	add_times(group, operation, entry->outcome);
+}
+
+void totals_add(struct totals *totals, const struct total_entry *entry,
+		struct total_place *ret_place)
+{
+	uint32_t place;
+	struct total_group *group = group_of(totals, entry, &place);
+	struct total_operation *operation = group ? operation_of(totals, place, entry) : NULL;
+	struct total_status *status = operation ? status_of(operation, entry->status) : NULL;
+
+	*ret_place = (struct total_place){};
+	if (!status) {
+		totals->refused++;
+		return;
+	}
+	ret_place->operation = (uint32_t)(operation - totals->operation) + 1;
+	ret_place->status = (uint32_t)(status - operation->status) + 1;
+	totals_add_at(totals, entry, ret_place);
 }
 
 /* ---- what goes on ---- */

@@ -112,7 +112,18 @@ void totals_done(struct totals *totals);
 /* The place of whom these labels name; UINT32_MAX when there is no room. */
 uint32_t totals_who(struct totals *totals, const struct who *who);
 
-void totals_add(struct totals *totals, const struct total_entry *entry);
+/* Where an exchange was counted, so that others like it need not be named. All 0: nowhere. */
+struct total_place {
+	uint32_t operation, status; /* 1 + places */
+};
+
+void totals_add(struct totals *totals, const struct total_entry *entry,
+		struct total_place *ret_place);
+
+/* Is that still its place? Then of the entry only bytes, connection, error and outcome are looked at. */
+bool totals_knows(const struct totals *totals, const struct total_place *place);
+void totals_add_at(struct totals *totals, const struct total_entry *entry,
+		   const struct total_place *place);
 
 /* One that goes on is counted as such, until all are forgotten. */
 void totals_open(struct totals *totals, const struct total_entry *entry);

@@ -40,7 +40,7 @@ static void add(const char *resource, const char *status, uint64_t ns)
 		.outcome = &outcome,
 	};
 
-	totals_add(&totals, &entry);
+	totals_add(&totals, &entry, &(struct total_place){});
 }
 
 static const struct total_operation *find(const char *resource)

@@ -63,7 +63,7 @@ static __always_inline void usual_note_lost(struct connection *connection, __u64
 
 /* The exchanges that wait. `room` is 0 where none is taken. */
 static __attribute__((noinline)) void usual_flush(struct room *room, struct usual_slot *slot,
-					struct connection *connection)
+						  struct connection *connection)
 {
 	struct usual_event *event = &slot->event;
 	__u64 count = event->count, size;
@@ -116,7 +116,7 @@ static __always_inline void usual_tell_asked(struct usual_slot *slot, struct con
 
 /* Something is not usual: all that was kept back is told, before the call that is under way. */
 static __attribute__((noinline)) void usual_stop(struct room *room, struct usual_slot *slot,
-				       struct connection *connection)
+						 struct connection *connection)
 {
 	usual_flush(room, slot, connection);
 	if (slot->phase != USUAL_NOTHING && !slot->is_told)
@@ -179,9 +179,8 @@ static __always_inline __u32 usual_port(const struct connection *connection, str
 }
 
 /* The request that lies in the room, all of it: is it one of those? */
-static __always_inline struct usual_known *usual_find(struct room *room, struct sock *sk,
-						      const struct connection *connection,
-						      __u32 bytes)
+static __always_inline struct usual_known *
+usual_find(struct room *room, struct sock *sk, const struct connection *connection, __u32 bytes)
 {
 	__u32 zero = 0, place;
 	struct usual_settings *settings = bpf_map_lookup_elem(&usual_settings, &zero);
@@ -198,8 +197,8 @@ static __always_inline struct usual_known *usual_find(struct room *room, struct 
 
 static __always_inline bool usual_has_holes(const struct connection *connection)
 {
-	return connection->cut_before[0] | connection->cut_before[1] |
-	       connection->lost_before[0] | connection->lost_before[1];
+	return connection->cut_before[0] | connection->cut_before[1] | connection->lost_before[0] |
+	       connection->lost_before[1];
 }
 
 /* The bytes of the call, up to `want`, without its end. */
@@ -301,7 +300,8 @@ static __always_inline void usual_note(struct room *room, struct usual_slot *slo
 		return;
 	}
 	if (!place) {
-		slot->event.position[direction] = last->position + last->moved - slot->response_bytes;
+		slot->event.position[direction] =
+			last->position + last->moved - slot->response_bytes;
 		slot->event.position[!direction] = asked->position;
 	}
 	exchange = &slot->event.exchange[place & (USUAL_BATCH - 1)];

@@ -308,7 +308,7 @@ static void grant(struct usual *usual, struct talk *talk)
 	usual->granted++;
 }
 
-static void revoke(struct usual *usual, struct talk *talk)
+static void take_back(struct usual *usual, struct talk *talk)
 {
 	if (!talk->usual.has_slot)
 		return;
@@ -351,7 +351,7 @@ void usual_revoke(struct talks *talks, struct talk *talk)
 	if (!talk->usual.has_slot || !talks->usual.slots)
 		return;
 	fetch(talks, talk);
-	revoke(&talks->usual, talk);
+	take_back(&talks->usual, talk);
 }
 
 void usual_tick(struct talks *talks, uint64_t now_ns)
@@ -379,10 +379,10 @@ static bool is_plain(const struct exchange *exchange, const struct usual_request
 	const struct message *asked = &exchange->request, *answered = &exchange->response;
 
 	return exchange->has_response && !exchange->interims && asked->is_complete &&
-	       answered->is_complete && !answered->is_error &&
-	       !asked->handover && !answered->handover && !asked->ends_stream &&
-	       asked->bytes == request->len && answered->header_bytes == sight->head_bytes &&
-	       !span_is(asked->operation, "HEAD") && !span_is(asked->operation, "CONNECT");
+	       answered->is_complete && !answered->is_error && !asked->handover &&
+	       !answered->handover && !asked->ends_stream && asked->bytes == request->len &&
+	       answered->header_bytes == sight->head_bytes && !span_is(asked->operation, "HEAD") &&
+	       !span_is(asked->operation, "CONNECT");
 }
 
 void usual_note_exchange(struct talks *talks, struct talk *talk, const struct exchange *exchange)
@@ -394,8 +394,8 @@ void usual_note_exchange(struct talks *talks, struct talk *talk, const struct ex
 	if (!sight->hash || !sight->head_bytes || !usual->slots)
 		return;
 	request = place_of(usual, sight->hash);
-	if (request->hash == sight->hash && request->text &&
-	    is_plain(exchange, request, sight) && keep_messages(usual, request, exchange)) {
+	if (request->hash == sight->hash && request->text && is_plain(exchange, request, sight) &&
+	    keep_messages(usual, request, exchange)) {
 		publish(usual, request, sight);
 		if (!sight->has_slot)
 			grant(usual, talk);
@@ -417,15 +417,15 @@ static void take_one(struct talks *talks, struct talk *talk, struct exchange *ex
 
 	exchange->response.bytes = one->response_bytes;
 	exchange->asked = (struct pair_moment){one->asked_ns, one->asked_ns, expected[from_client]};
-	exchange->answered = (struct pair_moment){first_ns, first_ns + one->took_ns,
-						  expected[!from_client]};
+	exchange->answered =
+		(struct pair_moment){first_ns, first_ns + one->took_ns, expected[!from_client]};
 	if (one->waited_ns != USUAL_UNSEEN)
 		received.arrived_ns = (is_server ? one->asked_ns : first_ns) - one->waited_ns;
 	phases_note_arrival(talk, &received);
 	expected[from_client] += exchange->request.bytes;
 	expected[!from_client] += one->response_bytes;
 	conversation_add(&talk->conversation, from_client, exchange);
-	talk_hand_on(talks, talk, exchange);
+	talk_hand_on(talks, talk, exchange, one->number);
 	talks->usual.counts.exchanges++;
 }
 
@@ -472,8 +472,8 @@ void usual_take(struct talks *talks, const struct usual_event *event, size_t siz
 	struct talk *talk = talk_find(talks, event->cookie);
 	uint64_t taken = 0;
 
-	if (event->count > USUAL_BATCH ||
-	    size < offsetof(struct usual_event, exchange) + event->count * sizeof(*event->exchange)) {
+	if (event->count > USUAL_BATCH || size < offsetof(struct usual_event, exchange) +
+							  event->count * sizeof(*event->exchange)) {
 		talks->counts.bad++;
 		return;
 	}
@@ -488,5 +488,5 @@ void usual_take(struct talks *talks, const struct usual_event *event, size_t siz
 	talks->counts.orphans += !talk;
 	talks->usual.counts.left_out += event->count - taken;
 	if (talk && taken < event->count)
-		revoke(&talks->usual, talk);
+		take_back(&talks->usual, talk);
 }

@@ -21,14 +21,16 @@ struct usual {
 	size_t bytes; /* of texts and messages that are remembered */
 	struct {
 		uint64_t exchanges; /* that came in events */
-		uint64_t left_out; /* of those that fitted nowhere: they are not counted elsewhere */
+		uint64_t
+			left_out; /* of those that fitted nowhere: they are not counted elsewhere */
 	} counts;
 };
 
 /* What a talk remembers of the exchange that is under way. */
 struct usual_sight {
 	uint64_t hash; /* of its request; 0: it could not become one */
-	uint16_t head_bytes, length_at; /* of its response, as struct usual_known has it; 0: not seen */
+	uint16_t head_bytes,
+		length_at; /* of its response, as struct usual_known has it; 0: not seen */
 	uint8_t digits;
 	bool has_slot; /* of the connection */
 	uint32_t status;

@@ -21,7 +21,8 @@ enum {
 	USUAL_BYTES = 1024, /* of a request, at most */
 	USUAL_SLOTS = 1024, /* connections; a power of two */
 	USUAL_BATCH = 16, /* exchanges told at once, at most; a power of two */
-	USUAL_SETTLING = 2, /* exchanges of a connection that were told in full and were usual, before others are not */
+	USUAL_SETTLING =
+		2, /* exchanges of a connection that were told in full and were usual, before others are not */
 	USUAL_DIGITS = 10, /* of a length, at most */
 	USUAL_ASKED_WORDS = sizeof(struct requests_data) / 8 + 1,
 	USUAL_HEAD_BYTES = 1000, /* of a response's head, at most: what is looked at in it */
@@ -50,7 +51,8 @@ enum { USUAL_STATUS_AT = 9 };
 /* An exchange. Server: the request is received, the response sent; client: the other way round. */
 struct usual_exchange {
 	requests_u64 asked_ns; /* the call that moved the request */
-	requests_u32 waited_ns; /* what was received first lay in the socket for so long; USUAL_UNSEEN: nobody saw it come */
+	requests_u32
+		waited_ns; /* what was received first lay in the socket for so long; USUAL_UNSEEN: nobody saw it come */
 	requests_u32 answered_ns; /* from asked_ns to the first call that moved of the response */
 	requests_u64 took_ns; /* from there to the last */
 	requests_u32 response_bytes;
@@ -91,7 +93,8 @@ struct usual_slot {
 	requests_u8 is_told; /* this exchange is told in full */
 	requests_u8 is_torn; /* a call was told past this slot */
 	struct usual_known known; /* what was asked */
-	requests_u64 asked[USUAL_ASKED_WORDS]; /* struct requests_data of that call, and the request's number behind it */
+	requests_u64 asked
+		[USUAL_ASKED_WORDS]; /* struct requests_data of that call, and the request's number behind it */
 	struct usual_event event;
 };
 
@@ -103,7 +106,8 @@ static inline requests_u64 usual_mix(requests_u64 hash, requests_u64 word)
 }
 
 /* Requests to servers of different ports are different. */
-static inline requests_u64 usual_hash_begin(requests_u64 seed, requests_u32 port, requests_u32 bytes)
+static inline requests_u64 usual_hash_begin(requests_u64 seed, requests_u32 port,
+					    requests_u32 bytes)
 {
 	return usual_mix(seed, (requests_u64)port << 32 | bytes);
 }
