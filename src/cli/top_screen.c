@@ -40,7 +40,7 @@ struct top_screen *top_screen_open(void)
 		start_color();
 		use_default_colors();
 		init_pair(1, COLOR_BLACK, COLOR_CYAN);
-		init_pair(2, COLOR_CYAN, -1);
+		init_pair(2, COLOR_RED, -1);
 	}
 	return screen;
 }
@@ -97,8 +97,59 @@ static void widths(const struct top_grid *grid, int width[TOP_COLUMNS])
 
 			wide = len > wide ? len : wide;
 		}
-		width[c] = (int)(wide > 40 ? 40 : wide);
+		width[c] = (int)(wide > 60 ? 60 : wide);
 	}
+}
+
+/* Numbers stay whole: the widest texts give way until all columns are on the screen. */
+static void fit(const struct top_grid *grid, int width[TOP_COLUMNS])
+{
+	enum { TEXT_LEAST = 8 };
+
+	for (;;) {
+		size_t widest = grid->columns;
+		int all = 0;
+
+		for (size_t c = 0; c < grid->columns; c++) {
+			all += width[c] + GAP;
+			if (!grid->column[c].right && width[c] > TEXT_LEAST &&
+			    (widest == grid->columns || width[c] > width[widest]))
+				widest = c;
+		}
+		if (all - GAP <= COLS || widest == grid->columns)
+			return;
+		width[widest]--;
+	}
+}
+
+/* What should not be there is seen at once. */
+static bool is_trouble(const struct top_grid *grid, size_t row, size_t column)
+{
+	static const char *const names[] = {"ERRORS", "LOST", "RESETS"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(grid->column[column].name, names[i]))
+			return grid->cell[row * grid->columns + column].number > 0;
+	return false;
+}
+
+static void draw_row(const struct top_screen *screen, size_t row, const int width[TOP_COLUMNS])
+{
+	const struct top_grid *grid = &screen->grid;
+
+	if (row == screen->line)
+		attron(A_REVERSE);
+	for (size_t c = 0; c < grid->columns; c++) {
+		bool trouble = is_trouble(grid, row, c);
+
+		if (trouble)
+			attron(COLOR_PAIR(2) | A_BOLD);
+		draw_cell(grid->cell[row * grid->columns + c].text, width[c],
+			  grid->column[c].right);
+		if (trouble)
+			attroff(COLOR_PAIR(2) | A_BOLD);
+	}
+	attroff(A_REVERSE);
 }
 
 static void draw_grid(struct top_screen *screen)
@@ -107,6 +158,7 @@ static void draw_grid(struct top_screen *screen)
 	int width[TOP_COLUMNS], lines = LINES - HEAD_LINES - 1;
 
 	widths(grid, width);
+	fit(grid, width);
 	if (screen->line >= grid->rows)
 		screen->line = grid->rows ? grid->rows - 1 : 0;
 	if (screen->line < screen->top)
@@ -127,12 +179,7 @@ static void draw_grid(struct top_screen *screen)
 		size_t r = screen->top + (size_t)i;
 
 		move(HEAD_LINES + i, 0);
-		if (r == screen->line)
-			attron(A_REVERSE);
-		for (size_t c = 0; c < grid->columns; c++)
-			draw_cell(grid->cell[r * grid->columns + c].text, width[c],
-				  grid->column[c].right);
-		attroff(A_REVERSE);
+		draw_row(screen, r, width);
 	}
 }
 
@@ -146,7 +193,7 @@ static void draw_help(void)
 		"/             rows that contain",
 		"Esc           all rows again",
 		"p, Space      pause",
-		"Enter         all of a process",
+		"Enter         all of a row",
 		"q             quit",
 	};
 
@@ -154,27 +201,37 @@ static void draw_help(void)
 		mvprintw(HEAD_LINES + 1 + (int)i, 4, " %-48s ", lines[i]);
 }
 
+static void draw_fact(int *line, const char *name, const char *value)
+{
+	if (*line < LINES - 2 && value[0])
+		mvprintw((*line)++, 4, " %-12s %-*.*s ", name, COLS - 24, COLS - 24, value);
+}
+
+/* All of a row, what found no room in its columns too; of a process also where it is from. */
 static void draw_details(const struct top_screen *screen, const struct top_data *data)
 {
 	const struct top_grid *grid = &screen->grid;
-	const struct top_process *process;
-	uint32_t pid;
+	const struct top_cell *row = grid->rows ? &grid->cell[screen->line * grid->columns] : NULL;
+	const struct top_process *process = NULL;
 	int line = HEAD_LINES + 1;
+	uint32_t pid;
 
-	if (!grid->rows || strcmp(grid->column[0].name, "PID") != 0)
+	if (!row || COLS < 60)
 		return;
-	pid = (uint32_t)grid->cell[screen->line * grid->columns].number;
-	process = map_get(&data->process, &pid);
+	if (!strcmp(grid->column[0].name, "PID")) {
+		pid = (uint32_t)row->number;
+		process = map_get(&data->process, &pid);
+	}
+	attron(A_BOLD);
+	mvprintw(line++, 4, " %-*s ", COLS - 11, top_views[screen->view].name);
+	attroff(A_BOLD);
+	for (size_t c = 0; c < grid->columns; c++)
+		draw_fact(&line, grid->column[c].name, row[c].text);
 	if (!process)
 		return;
-	mvprintw(line++, 4, " process    %-52s ", process->name);
-	mvprintw(line++, 4, " pid        %-52u ", process->pid);
-	mvprintw(line++, 4, " exe        %-52.52s ", process->exe);
-	mvprintw(line++, 4, " container  %-52s ", process->container);
-	mvprintw(line++, 4, " service    %-52s ", process->service);
-	for (size_t c = 3; c < grid->columns; c++)
-		mvprintw(line++, 4, " %-10s %-52s ", grid->column[c].name,
-			 grid->cell[screen->line * grid->columns + c].text);
+	draw_fact(&line, "exe", process->exe);
+	draw_fact(&line, "container", process->container);
+	draw_fact(&line, "service", process->service);
 }
 
 static void draw(struct top_screen *screen, struct top_data *data)

@@ -370,6 +370,8 @@ void top_summary(struct top_data *data, char line[TOP_SUMMARY][256])
 		share[i] = seconds > 0
 				   ? (host->pressure[i] - host->pressure_before[i]) / seconds * 100
 				   : 0;
+	for (int i = 0; i < 3; i++) /* two clocks: a little more than all is all */
+		share[i] = share[i] > 100 ? 100 : share[i];
 	snprintf(line[0], 256, "cpu %.1f %%   load %.2f %.2f %.2f   memory %s   processes %zu",
 		 all > 0 && host->cpu_all_before > 0
 			 ? (host->cpu_busy - host->cpu_busy_before) / all * 100

@@ -117,17 +117,19 @@ static bool has_both(const struct layout *layout, const char *a, const char *b)
 	return layout_find(layout, span_of(a)) >= 0 && layout_find(layout, span_of(b)) >= 0;
 }
 
-static bool contributes(const struct api_item *item)
+/* Records that are single connections are many, and only tell who is connected: not everybody wants them. */
+static bool contributes(const struct api_item *item, bool connections)
 {
 	for (size_t i = 0; i < item->layouts && item->has_events; i++)
 		if (has_both(item->layout[i], "client", "server") ||
-		    has_both(item->layout[i], "side", "remote_name"))
+		    (has_both(item->layout[i], "side", "remote_name") &&
+		     (connections || has_both(item->layout[i], "side", "count"))))
 			return true;
 	return false;
 }
 
 /* Items whose records tell of edges. They may be off: there are records of the time when they were on. */
-static int find_sources(const struct agent_api *api, struct map_job *job,
+static int find_sources(const struct agent_api *api, struct map_job *job, bool connections,
 			struct api_item sources[SOURCES])
 {
 	const char *name;
@@ -137,7 +139,7 @@ static int find_sources(const struct agent_api *api, struct map_job *job,
 		struct api_item item;
 
 		if (job->items == SOURCES || api->item_look(api->ctx, name, &item, NULL) ||
-		    !contributes(&item))
+		    !contributes(&item, connections))
 			continue;
 		job->item[job->items] = arena_str(&job->arena, span_of(name));
 		if (!job->item[job->items])
@@ -187,7 +189,10 @@ void handle_map(struct request *request)
 	struct api_item *sources = arena_new(&request->arena, SOURCES * sizeof(*sources));
 	struct map_job *job = job_new();
 	struct err why = {};
-	int error = job && sources ? find_sources(request->serve->api, job, sources) : -ENOMEM;
+	bool connections =
+		!request_text(request, "connections") || request_flag(request, "connections");
+	int error = job && sources ? find_sources(request->serve->api, job, connections, sources)
+				   : -ENOMEM;
 
 	if (error)
 		err_set(&why, error, "no memory for the map");

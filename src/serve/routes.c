@@ -66,6 +66,7 @@ static const struct param map_params[] = {
 	{"filter", PARAM_TEXT, "only records that match, in the filter language"},
 	{"group", PARAM_CHOICE, "what a node is; if not given: its service, else container, else process",
 	 .choices = "process|container|pod|service|namespace|host"},
+	{"connections", PARAM_FLAG, "also who is only connected, without a protocol that was read; true if not given, and slower"},
 	{},
 };
 

@@ -49,7 +49,7 @@ export const rowOf = (page, label, ...texts) => page.evaluate(([name, wanted]) =
 
 const p50Is = (name, got, wanted) => wanted.atMost ? check(`${name} (page ${got}, corrected by itself ${wanted.p50}, at most 30 % above)`, got > 0 && got <= wanted.p50 * 1.3 + 60e-6, `${got} is above ${wanted.p50}`) : near(name, got, wanted.p50, 0.3, 60e-6);
 
-async function compare(world, traffic, from, to, when) {
+export async function compare(world, traffic, from, to, when) {
   const seconds = (to - from) / 1000, range = `range=${from}..${to}&filter=${encodeURIComponent(`port in (${process.env.NGINX_PORT}, ${process.env.PG_PORT}, ${process.env.REDIS_PORT})`)}`;
   const context = await world.browser.newContext({ viewport: { width: 1440, height: 1400 } });
   const compareRow = (where, name, row) => {
@@ -95,12 +95,11 @@ async function compare(world, traffic, from, to, when) {
 }
 
 /** kill -9 of both processes, and the same store again. */
-async function killAndRestart() {
-  const pid = Number(process.env.AGENT_PID);
+async function killAndRestart(pid, ...settings) {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(/\s+/).filter(Boolean).map(Number);
   for (const one of [...children, pid]) try { process.kill(one, "SIGKILL"); } catch { /* went with the other */ }
   await until(() => { try { process.kill(pid, 0); return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "); } catch { return true; } }, 20);
-  const child = spawn(process.env.SONDE, ["run", "--set", `listen=[unix:${work}/sonde.sock, 127.0.0.1:${process.env.PAGE_PORT}]`, "--set", `store.path=${work}/store`, "--set", "store.interval=1s", "--set", `token_file=${work}/etc/token`], { stdio: "ignore", detached: true });
+  const child = spawn(process.env.SONDE, ["run", "--set", `listen=[unix:${work}/sonde.sock, 127.0.0.1:${process.env.PAGE_PORT}]`, "--set", `store.path=${work}/store`, "--set", "store.interval=1s", "--set", `token_file=${work}/etc/token`, ...settings], { stdio: "ignore", detached: true });
   child.unref();
   writeFileSync(`${work}/agent.pid`, String(child.pid));
   check("after kill -9 the agent answers again", await until(async () => { try { return (await fetch(`${base}readyz`)).ok; } catch { return false; } }, 60));
@@ -115,6 +114,12 @@ export async function numbersAgree(world) {
   }
   const from = traffic.begin - 500, to = Date.now();
   await compare(world, traffic, from, to, "at once");
-  await killAndRestart();
+  await killAndRestart(Number(process.env.AGENT_PID));
   await compare(world, traffic, from, to, "after kill -9");
+  if (!process.env.PAGE_ROLLED) return;
+  /* by hand (PAGE_ROLLED=1 PAGE_SECONDS=6000): metrics are rolled up by the hour, then those as they came are deleted */
+  await killAndRestart(Number(readFileSync(`${work}/agent.pid`, "utf8")), "--set", "store.keep.samples=1s");
+  const kept = async () => (await api("v1/status")).store.tables.find((table) => table.name === "samples")?.from;
+  check("samples as they came are gone", await until(async () => Date.parse(await kept() ?? "") > to, 4800), await kept());
+  await compare(world, traffic, from, to, "from roll-ups only");
 }

@@ -49,7 +49,10 @@ check "view 4 is devices" wait_for 5 shows 'DEVICE .*KIND'
 key 6
 check "view 6 is services" wait_for 5 shows 'SERVICE .*SIDE .*PROTOCOL'
 key 7
-check "view 7 is requests" wait_for 5 shows 'OPERATION .*RESOURCE'
+check "view 7 is requests, with its last column" wait_for 5 shows 'OPERATION .*RESOURCE.*P99'
+key Enter
+check "Enter shows all of an operation" wait_for 5 shows 'PROTOCOL  *[a-z]'
+key Enter
 key '?'
 check "the help" wait_for 5 shows 'sort by another column'
 key '?'; key 1; key '>'

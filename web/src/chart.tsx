@@ -11,7 +11,7 @@ import { bytes, bytesRate, clock } from "./units";
 export interface Line { name: string; values: (number | null)[]; color?: string; dash?: number[]; fill?: boolean; }
 interface Props {
   title: string; unit?: string; lines: Line[]; times: number[]; format: (value: number) => string;
-  height?: number; unhatched?: boolean; /* nothing there only means that nothing happened */ since?: number; /* ... but before this moment (ms) nothing was seen */ stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
+  height?: number; log?: boolean; /* decades: for what lies far apart */ unhatched?: boolean; /* nothing there only means that nothing happened */ since?: number; /* ... but before this moment (ms) nothing was seen */ stacked?: boolean; bare?: boolean; most?: number; colors?: string[]; loading?: boolean; error?: string; empty?: string; labels?: boolean;
 }
 
 export const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -93,6 +93,12 @@ function drawNames(plot: uPlot, lines: Line[], colors: string[]) {
   context.restore();
 }
 
+/** From the decade below to the decade above. */
+const decades = (_: uPlot, least: number, most: number): [number, number] => {
+  const from = least > 0 ? 10 ** Math.floor(Math.log10(least)) : 1, to = most > 0 ? 10 ** Math.ceil(Math.log10(most)) : 10;
+  return [from, to > from ? to : from * 10];
+};
+
 /** An empty range says since when there is something. */
 function emptyText(): string {
   const since = status.value?.store?.tables.map((table) => Date.parse(table.from ?? "")).filter(Number.isFinite).sort((a, b) => a - b)[0];
@@ -112,7 +118,7 @@ export function Chart(props: Props) {
   const read = useSignal(""), begins = useRef(props.since);
   begins.current = props.since;
   const named = !bare && props.labels !== false && lines.length > 1 && lines.length <= 5 && !stacked;
-  const shape = JSON.stringify([lines.map((line) => [line.name, line.color]), height, stacked, bare, unit, isDark.value, named]);
+  const shape = JSON.stringify([lines.map((line) => [line.name, line.color]), height, props.log, stacked, bare, unit, isDark.value, named]);
   const hasData = times.length > 0 && lines.some((line) => line.values.some((value) => value !== null));
   shownLines.current = lines;
 
@@ -128,10 +134,10 @@ export function Chart(props: Props) {
         sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { size: 5 }, y: false,
         bind: { dblclick: () => () => { history.back(); return null; } },
       },
-      scales: { x: { time: true, range: () => [span.peek().from / 1000, span.peek().to / 1000] }, y: { range: (_, __, most) => [0, Math.max(props.most ?? 0, most > 0 ? most * 1.12 : 1)] } },
+      scales: { x: { time: true, range: () => [span.peek().from / 1000, span.peek().to / 1000] }, y: props.log ? { distr: 3, log: 10, range: decades } : { range: (_, __, most) => [0, Math.max(props.most ?? 0, most > 0 ? most * 1.12 : 1)] } },
       axes: bare ? [{ show: false }, { show: false }] : [
         { ...axis, size: 22, space: 70, grid: { show: false }, values: (_, marks) => marks.map((mark) => clock(mark * 1000).slice(0, (marks[1] ?? 0) - (marks[0] ?? 0) < 60 ? undefined : -3)) },
-        { ...axis, size: format === bytesRate ? 70 : 58, space: 34, gap: 4, ...(format === bytes || format === bytesRate ? { incrs: BINARY } : {}), values: (_, marks) => marks.map((mark) => mark === 0 ? "0" : format(mark)) }],
+        { ...axis, size: format === bytesRate ? 70 : 58, space: props.log ? 18 : 34, gap: 4, ...(props.log ? { splits: (_: uPlot, __: number, least: number, most: number) => { const marks = []; for (let mark = least; mark <= most * 1.01; mark *= 10) marks.push(mark); return marks; } } : {}), ...(format === bytes || format === bytesRate ? { incrs: BINARY } : {}), values: (_, marks) => marks.map((mark) => mark === 0 ? "0" : format(mark)) }],
       series: [{}, ...lines.map((line, at): uPlot.Series => ({
         stroke: colors[at], width: stacked ? 0 : 1.5, dash: line.dash ?? (line.color ? undefined : DASHES[at % 8]), points: { show: false }, spanGaps: false,
         fill: stacked ? colors[at] : (line.fill ?? lines.length === 1) ? `color-mix(in srgb, ${colors[at]} 14%, transparent)` : undefined,

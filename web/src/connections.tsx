@@ -25,7 +25,7 @@ const COLUMNS: TableColumn<Row>[] = [
   { name: "received", numeric: true, value: (row) => number(row, "received_bytes"), cell: (row) => bytes(number(row, "received_bytes")) },
   { name: "rtt", title: "round trip", numeric: true, value: (row) => number(row, "rtt_ns"), cell: (row) => duration(number(row, "rtt_ns")) },
   { name: "retransmits", title: "retransmits", numeric: true, value: (row) => number(row, "retransmits"), cell: (row) => <span class={row.retransmits ? "bad" : "faint"}>{count(number(row, "retransmits"))}</span> },
-  { name: "why", title: "ended by", width: 96, value: (row) => String(row.close_reason ?? ""), cell: (row) => <span class={/reset|timeout|fail/.test(String(row.close_reason)) ? "bad" : "dim"}>{String(row.close_reason ?? "-")}</span> },
+  { name: "why", title: "ended by", width: 124, value: (row) => String(row.close_reason ?? ""), cell: (row) => <span class={/reset|timeout|fail/.test(String(row.close_reason)) ? "bad" : "dim"}>{String(row.close_reason ?? "-")}</span> },
 ];
 
 function Charts() {

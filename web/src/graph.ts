@@ -16,15 +16,16 @@ export interface MapAnswer { nodes: MapNode[]; edges: MapEdge[]; oldest?: string
 
 export interface Box { id: string; isOutside: boolean; kind: string; node?: MapNode; rate: number; errors: number; p50?: number; p99?: number; asks: number; }
 export interface Link { id: string; from: string; to: string; parts: MapEdge[]; rate: number; errors: number; p50?: number; p99?: number; slower?: number; connections: number; bytes: number; }
-export interface Graph { boxes: Map<string, Box>; links: Map<string, Link>; onlyConnected: number; }
+export interface Graph { boxes: Map<string, Box>; links: Map<string, Link>; }
 
 export const OUTSIDE = "outside callers";
 export const linkId = (from: string, to: string) => `${from}\u0001${to}`;
 
-export async function askMap(group: Grouping, filter: string, fromMs: number, toMs: number, stop: AbortSignal): Promise<MapAnswer> {
+export async function askMap(group: Grouping, filter: string, fromMs: number, toMs: number, connected: boolean, stop: AbortSignal): Promise<MapAnswer> {
   const words = new URLSearchParams({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() });
   if (filter) words.set("filter", filter);
   if (group !== "service") words.set("group", group);
+  if (!connected) words.set("connections", "0");
   return ask<MapAnswer>(`v1/map?${words}`, { signal: stop });
 }
 
@@ -39,8 +40,7 @@ export function phasesOf(edges: MapEdge[]): Partial<Record<Phase, number>> {
 
 const greatest = (a: number | undefined, b: number | undefined) => a === undefined ? b : b === undefined ? a : Math.max(a, b);
 
-/** `connected`: also who is only connected, without a protocol that was read. */
-export function graphOf(now: MapAnswer, before: MapAnswer | undefined, seconds: number, connected: boolean): Graph {
+export function graphOf(now: MapAnswer, before: MapAnswer | undefined, seconds: number): Graph {
   const boxes = new Map<string, Box>(), links = new Map<string, Link>();
   const of = new Map(now.nodes.map((node) => [node.id, node]));
   const box = (id: string): Box => {
@@ -50,10 +50,7 @@ export function graphOf(now: MapAnswer, before: MapAnswer | undefined, seconds: 
     return one;
   };
   const past = new Map((before?.edges ?? []).map((edge) => [`${linkId(edge.client, edge.server)}\u0001${edge.protocol}`, edge]));
-  let onlyConnected = 0;
   for (const edge of now.edges) {
-    const isRead = edge.count !== undefined;
-    if (!isRead && !connected) { onlyConnected++; continue; }
     const id = linkId(edge.client, edge.server), from = box(edge.client), to = box(edge.server);
     let link = links.get(id);
     if (!link) links.set(id, link = { id, from: from.id, to: to.id, parts: [], rate: 0, errors: 0, connections: 0, bytes: 0 });
@@ -72,7 +69,7 @@ export function graphOf(now: MapAnswer, before: MapAnswer | undefined, seconds: 
   for (const node of now.nodes) if (node.kind !== "outside" && node.count) box(node.id);
   for (const link of links.values()) link.parts.sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
   addOutside(boxes, links);
-  return { boxes, links, onlyConnected };
+  return { boxes, links };
 }
 
 /** What is answered beyond what anybody here is seen to ask comes from outside. */
@@ -89,7 +86,7 @@ function addOutside(boxes: Map<string, Box>, links: Map<string, Link>) {
   }
 }
 
-const MANY = 30, QUIET = 0.05;
+const MANY = 18, QUIET = 0.02;
 /** A large map without those of whom nearly nothing is asked, and how many they are. */
 export function withoutQuiet(graph: Graph): { graph: Graph; quiet: number } {
   const quiet = new Set([...graph.boxes.values()].filter((box) => box.rate + box.asks < QUIET).map((box) => box.id));

@@ -79,7 +79,7 @@ function changeOf({ labels, now, before }: Compared, seconds: number): Look[] {
     says: `${name}: ${share > shareBefore ? "more" : "fewer"} ${what} fail`, hint: `${percent(shareBefore)} → ${percent(share)}`, links: [{ text: "see requests", to: toRequests(whose(labels, "error")) }, service] });
   if (before.p99 && now.p99 && Math.abs(now.p99 - before.p99) >= 0.001 && (slower >= 1.5 || slower <= 0.5)) {
     const most = grown(now, before);
-    looks.push({ key: `slow ${name} ${labels.protocol}`, level: slower >= 5 ? "bad" : slower > 1 ? "warn" : "better", size: Math.abs(Math.log2(slower)) + Math.min(1, now.p99),
+    looks.push({ key: `slow ${name} ${labels.protocol}`, level: slower >= 5 && now.p99 >= 0.05 ? "bad" : slower > 1 ? "warn" : "better", size: Math.abs(Math.log2(slower)) * Math.min(1, Math.log10(1 + now.rate) / 2) + 3 * Math.min(1, now.p99),
       says: `${name}: ${what} ${slower > 1 ? `${times(slower)} as slow` : "faster"}`, hint: `p99 ${ns(before.p99)} → ${ns(now.p99)}${slower > 1 && most.by > 0 ? `; most of it in ${PHASE_NAMES[most.phase]}, ${ns(most.from)} → ${ns(most.to)} on average` : ""}`,
       links: [{ text: "see requests", to: toRequests(whose(labels, `duration_ns >= ${Math.round(Math.max(now.p99 * 0.5, before.p99) * 1e6)}us`)) }, { text: "see phases", to: toService(name) }] });
   }

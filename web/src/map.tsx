@@ -14,7 +14,7 @@ import { addressOf, compareSeconds, go, place } from "./place";
 import { filterForFigures } from "./red";
 import { bytes, count, duration, percent, shown } from "./units";
 
-const READABLE = 0.62, FAR = 0.5, LETTER = 5.6; /* px of a letter of a label, on average */
+const READABLE = 0.7, FAR = 0.5, LETTER = 5.6; /* px of a letter of a label, on average */
 
 const labelOf = (link: Link) => link.rate ? `${count(link.rate)}/s${link.p99 ? ` · ${duration(link.p99)}` : ""}` : link.connections ? `${count(link.connections)} conn.` : "";
 const saysOf = (box: Box) => box.rate ? `${count(box.rate)}/s${box.errors / box.rate >= 0.001 ? `, ${percent(box.errors / box.rate)} errors` : box.p99 ? `, p99 ${duration(box.p99)}` : ""}` : box.asks ? `asks ${count(box.asks)}/s` : "connected";
@@ -24,12 +24,12 @@ const sharedOf = (errors: number, rate: number) => rate ? errors / rate : undefi
 export function MapView() {
   const { from, to } = window(), seconds = (to - from) / 1000, filtered = filterForFigures(), back = compareSeconds.value;
   const group = GROUPINGS.find((one) => one === place.value.more.group) ?? "service", connected = place.value.more.connected === "shown";
-  const key = `${rangeKey()} ${filtered.text} ${group}`;
+  const key = `${rangeKey()} ${filtered.text} ${group} ${connected}`;
   const asked = useAsk(`map ${key} ${back}`, async (stop) => {
-    const [now, before] = await Promise.all([askMap(group, filtered.text, from, to, stop), back ? askMap(group, filtered.text, from - back * 1000, to - back * 1000, stop) : undefined]);
+    const [now, before] = await Promise.all([askMap(group, filtered.text, from, to, connected, stop), back ? askMap(group, filtered.text, from - back * 1000, to - back * 1000, false, stop) : undefined]);
     return { now, before, seconds };
   });
-  const whole = useMemo(() => asked.data && graphOf(asked.data.now, asked.data.before, asked.data.seconds, connected), [asked.data, connected]);
+  const whole = useMemo(() => asked.data && graphOf(asked.data.now, asked.data.before, asked.data.seconds), [asked.data]);
   const all = place.value.more.quiet === "shown";
   const drawn = useMemo(() => whole && !all ? withoutQuiet(whole) : whole ? { graph: whole, quiet: 0 } : undefined, [whole, all]);
   const shape = drawn ? [...drawn.graph.boxes.keys(), ...drawn.graph.links.keys()].sort().join("\u0002") : "";
@@ -47,7 +47,7 @@ export function MapView() {
         <div class="chips" role="group" aria-label="group by">{GROUPINGS.map((one) => <button key={one} type="button" aria-pressed={group === one} onClick={() => turn({ group: one === "service" ? "" : one })}>{one === "service" ? "services" : `by ${one}`}</button>)}</div>
         <span class="dim">{drawn ? `${drawn.graph.boxes.size} shown` : ""}</span>
         {drawn && (drawn.quiet > 0 || all) && <button type="button" class="control plain dim" onClick={() => turn({ quiet: all ? "" : "shown" })}>{all ? "hide quiet ones" : `${drawn.quiet} quiet: show`}</button>}
-        {whole && (whole.onlyConnected > 0 || connected) && <button type="button" class="control plain dim" title="connections on which no protocol was read" onClick={() => turn({ connected: connected ? "" : "shown" })}>{connected ? "hide bare connections" : `${whole.onlyConnected} bare connections: show`}</button>}
+        <button type="button" class="control plain dim" aria-pressed={connected} title="also who is only connected: no protocol was read between them" onClick={() => turn({ connected: connected ? "" : "shown" })}>bare connections</button>
         <span class="space" />
         <span class="phase-key wide-only"><span><i style={{ background: "var(--warn)" }} />1 % errors, or p99 tripled</span><span><i style={{ background: "var(--bad)" }} />5 % errors</span></span>
       </div>

@@ -48,9 +48,9 @@ export async function processRows(matchers: string, toMs: number, seconds: numbe
 const DOTS: Record<Level, string> = { bad: "bad", warn: "warn", better: "", other: "off" };
 const SAYS: Record<Level, string> = { bad: "bad", warn: "warning", better: "better", other: "other" };
 
-function Looks({ looks, most }: { looks: Look[]; most: number }) {
+function Looks({ looks, most, dense }: { looks: Look[]; most: number; dense?: boolean }) {
   const all = useSignal(false);
-  return <><ul class="looks">{(all.value ? looks : looks.slice(0, most)).map((look) => <li key={look.key}><span class={`dot ${DOTS[look.level]}`} role="img" aria-label={SAYS[look.level]} />
+  return <><ul class={dense ? "looks dense" : "looks"}>{(all.value ? looks : looks.slice(0, most)).map((look) => <li key={look.key}><span class={`dot ${DOTS[look.level]}`} role="img" aria-label={SAYS[look.level]} />
     <span class="says"><Name text={look.says} cut={300} />{look.hint && <small><Name text={look.hint} cut={300} /></small>}
       {look.also?.map((one) => <span class="also" key={one.says}><Name text={one.says} cut={300} /> <a href={one.link.to}>{one.link.text}</a></span>)}</span>
     <span class="links">{look.links.map((link) => <a key={link.text} href={link.to}>{link.text}</a>)}</span></li>)}</ul>
@@ -87,7 +87,7 @@ function Changed({ filter }: { filter: string }) {
   return <section aria-label="what changed"><div class="section-head"><h2>{title}</h2>{known && since > then.thenFrom + 60e3 && <span class="dim">as far as it is known: since <When ms={since} /></span>}</div>
     {asked.error && !asked.data ? <p class="faint">It could not be asked: {asked.error.message}.</p> : asked.loading && !asked.data ? <Skeleton lines={2} />
       : !asked.data ? <p class="faint">{Number.isFinite(oldest) ? <>The history begins <When ms={oldest} />: it holds too little of that time.</> : "The history holds nothing of that time."}</p>
-      : asked.data.length ? <Looks looks={asked.data} most={5} /> : <p class="calm"><span class="dot" />Nothing that matters.</p>}
+      : asked.data.length ? <Looks looks={asked.data} most={6} dense /> : <p class="calm"><span class="dot" />Nothing that matters.</p>}
   </section>;
 }
 
