@@ -81,9 +81,9 @@ def judge(name, expression, path, params, post):
     global failed, sorts
     sorts = "quantile" in expression
     loose, refused, any_ = (expression.startswith(mark) for mark in "~!?")
-    # what is aggregated twice, Prometheus adds up in the order of a Go map, another one each time: the last digits are nobody's
-    # (and of a spread of them, which is the difference of large numbers, more than the last)
-    if any_ and len(re.findall(r"\b(?:sum|avg|stddev|stdvar)\b", expression)) > 1:
+    # over a range, what comes out of an operator stands in the order of a Go map, another one each time: the last digits of what is
+    # added up then (and more of a spread, which is the difference of large numbers) are nobody's
+    if any_ and re.search(r"\b(?:sum|avg|stddev|stdvar)\b", expression):
         loose = "spread" if "std" in expression else True
     params = {**params, "query": expression[expression[0] in "~!?":]}
     s1, a = ask(prometheus, path, params)

@@ -3,7 +3,7 @@
 """promql_random - expressions that nobody thought of, for promql_compare.py: SEED COUNT -> a line each, with `?` before it.
 
 Grown from the grammar over the series of promql_samples.py, three levels deep. Left out is only what two right answers may differ in:
-topk of equal values, functions that C and Go calculate differently in the last digit, the calendar of NaN (whatever the processor makes of it).
+topk of equal values, functions that C and Go calculate differently in the last digit, the calendar of NaN (whatever the processor makes of it), and predict_linear with @ (docs/query.md).
 """
 import random
 import sys
@@ -102,7 +102,7 @@ def called(depth):
         f"sqrt({inner})", f"sgn({inner})", f"timestamp({inner})", f"absent({inner})", f"-({inner})", f"scalar(sum({inner}))", f"sort_desc({inner})",
         f'label_replace({inner}, "new", "$1-x", "{pick(["job", "instance", "mode"])}", "(.).*")', f'label_join({inner}, "joined", "/", "job", "instance")',
         f"histogram_quantile({pick(['0.5', '0.9', '0.99', '0', '1'])}, sum by (le{pick(['', ', job', ', path'])}) (rate(latency_seconds_bucket[{pick(RANGES)}])))",
-        f"predict_linear({window('memory_bytes')}, 600)", f"holt_winters({window('temperature')}, 0.5, 0.3)"])
+        f"predict_linear({window('memory_bytes').split(' @')[0]}, 600)", f"holt_winters({window('temperature')}, 0.5, 0.3)"])
 
 
 def vector(depth=3):

@@ -35,6 +35,6 @@ export function Events() {
   const tables = status.value?.store?.tables.map((table) => table.name).filter((name) => !ELSEWHERE.test(name)) ?? (status.value ? ["exec"] : undefined);
   if (!tables) return <div class="view full"><Skeleton lines={12} /></div>;
   if (!tables.length) return <div class="view"><State title="Nothing has happened yet."><p>Programs that start and end stand here, and what other items tell one by one.</p></State></div>;
-  return <Records items={tables} label="events" columns={COLUMNS} empty="Nothing happened in this range." title={(row) => <><span class="tag">{String(row.kind)}</span> <Name text={row.process ?? "-"} cut={60} /></>}
+  return <Records items={tables} label="events" columns={COLUMNS} quiet={{ is: (row) => row.errno === "ENOENT", what: "programs looked for and not found" }} empty="Nothing happened in this range." title={(row) => <><span class="tag">{String(row.kind)}</span> <Name text={row.process ?? "-"} cut={60} /></>}
     detail={(row) => <><p style={{ overflowWrap: "anywhere" }}><Name text={saysOf(row)} cut={2000} /></p>{row.pid !== undefined && <p><a href={addressOf({ view: "events", filter: `pid = ${row.pid}` })}>all of this process</a></p>}</>} />;
 }

@@ -17,7 +17,7 @@ export const recordId = (row: Row) => `${row.time}~${row.item}~${row.pid ?? row.
 const times = new WeakMap<Row, number>();
 export const recordTime = (row: Row) => { let at = times.get(row); if (at === undefined) times.set(row, at = Date.parse(String(row.time))); return at; };
 
-interface Props { items: string[]; columns: TableColumn<Row>[]; label: string; head?: ComponentChildren; empty: string; fails?: (row: Row) => boolean; detail?: (row: Row) => ComponentChildren; title: (row: Row) => ComponentChildren; }
+interface Props { items: string[]; columns: TableColumn<Row>[]; label: string; head?: ComponentChildren; empty: string; fails?: (row: Row) => boolean; detail?: (row: Row) => ComponentChildren; title: (row: Row) => ComponentChildren; quiet?: { is: (row: Row) => boolean; what: string }; /* not shown unless asked for */ }
 
 interface Past { rows: Row[]; oldest?: string; partial?: string; left: string[]; filter: string; columns: { name: string; help?: string }[]; }
 
@@ -45,7 +45,7 @@ async function columnsOf(item: string) {
   return known.get(item)!;
 }
 
-export function Records({ items: names, columns, label, head, empty, fails, detail, title }: Props) {
+export function Records({ items: names, columns, label, head, empty, fails, detail, title, quiet }: Props) {
   const { from, to } = window(), filter = place.value.filter;
   const past = useAsk(`${names.join()} ${rangeKey()} ${filter}`, (stop) => askItems(names, filter, from, to, stop), !place.value.open);
   const live = useRef<{ rows: Row[]; waits: Row[] }>({ rows: [], waits: [] });
@@ -62,12 +62,13 @@ export function Records({ items: names, columns, label, head, empty, fails, deta
     live.current.waits = [...fresh.reverse(), ...live.current.waits].slice(0, KEPT);
     if (holds()) waiting.value = live.current.waits.length; else release();
   }, on.length > 0 && !!past.data);
-  const rows = useMemo(() => {
+  const all = useMemo(() => {
     const seen = new Map<string, Row>();
     for (const row of live.current.rows) seen.set(recordId(row), row);
     for (const row of past.data?.rows ?? []) if (!seen.has(recordId(row))) seen.set(recordId(row), row);
     return [...seen.values()].sort((a, b) => recordTime(b) - recordTime(a)).slice(0, KEPT);
   }, [turn.value, past.data]);
+  const showsQuiet = place.value.more.quiet === "shown", rows = useMemo(() => quiet && !showsQuiet ? all.filter((row) => !quiet.is(row)) : all, [all, showsQuiet]);
   useEffect(() => {
     offered.value = { columns: (past.data?.columns ?? []).filter((one) => one.name !== "item"), values: (column) => [...new Set(rows.map((row) => row[column]).filter((value) => value !== undefined && typeof value !== "object").map(String))].slice(0, 200) };
     return () => { offered.value = { columns: [], values: () => [] }; };
@@ -76,7 +77,8 @@ export function Records({ items: names, columns, label, head, empty, fails, deta
   return <>
     <div class="view full" ref={box}>
       {head}
-      <div class="table-tools"><span class="dim">{past.data ? `${count(rows.length)} shown${names.length - on.length > 0 && items.value.length ? `, ${names.length - on.length === 1 ? "one item is off" : `${names.length - on.length} of the items are off`}` : ""}` : ""}</span></div>
+      <div class="table-tools"><span class="dim">{past.data ? `${count(rows.length)} shown${names.length - on.length > 0 && items.value.length ? `, ${names.length - on.length === 1 ? "one item is off" : `${names.length - on.length} of the items are off`}` : ""}` : ""}</span>
+        {quiet && (showsQuiet || all.length > rows.length) && <button type="button" class="control plain dim" onClick={() => go({ more: { ...place.value.more, quiet: showsQuiet ? "" : "shown" }, open: "" })}>{showsQuiet ? `hide ${quiet.what}` : `${count(all.length - rows.length)} ${quiet.what}: show`}</button>}</div>
       <NotAsked left={past.data?.left ?? []} of={label} />
       {stream.value.error && place.value.range.last ? <p class="filter-note bad" role="alert">Live: {stream.value.error}</p> : null}
       {waiting.value > 0 && <button type="button" class="fresh" onClick={() => { box.current?.querySelector(".table-box")?.scrollTo(0, 0); release(); }}>{count(waiting.value)} new: show</button>}
