@@ -83,6 +83,11 @@ async function switching(world) {
   check("a parameter is set", await until(async () => (await api("v1/items/syscalls")).settings?.min_us === 100, 30));
   await trusted.click(".switch");
   check("and off again", await until(async () => !(await api("v1/items/syscalls")).on, 30));
+  await until(() => trusted.evaluate(() => [...document.querySelectorAll(".pane button")].some((one) => one.innerText === "Run it while I look")), 20);
+  await trusted.evaluate(() => [...document.querySelectorAll(".pane button")].find((one) => one.innerText === "Run it while I look")?.click());
+  check("what is off runs while somebody looks", await until(() => trusted.evaluate(() => (document.querySelector('[aria-label="live output of syscalls"] tbody')?.children.length ?? 0) > 0), 60));
+  await trusted.keyboard.press("Escape");
+  check("and is off when nobody does", await until(async () => !(await api("v1/items/syscalls")).on, 60));
   check("switching made no mistake", trusted.mistakes.length === 0, trusted.mistakes.join("; "));
   await context.close();
 }

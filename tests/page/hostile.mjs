@@ -3,7 +3,7 @@
 // nothing, load nothing, and break no view.
 import { copyFileSync } from "node:fs";
 import http from "node:http";
-import { check, run, until, work, api } from "./kit.mjs";
+import { api, check, run, start, until, work } from "./kit.mjs";
 
 const PATHS = [
   "/<script>window.owned=1</script>", '/"><img src=x onerror="window.owned=2">', "/x' onmouseover='window.owned=3", "/javascript:window.owned=4", "/{{constructor.constructor('window.owned=5')()}}",
@@ -40,7 +40,12 @@ export async function hostileNames(world) {
     check(`hostile: ${view} shows names as text and keeps its shape`, state.owned === undefined && !state.elements && state.wide <= 0 && !state.hidden && !page.mistakes.length, JSON.stringify({ ...state, mistakes: page.mistakes }));
     await page.close();
   }
-  for (const hash of ["#/service/<img src=x onerror=window.owned=1>", "#/service/%E2%80%AEevil", `#/requests?filter=${encodeURIComponent("target = \"</script><script>window.owned=1</script>\"")}`, `#/items?open=${"A".repeat(4000)}`, "#/requests?open=<b id=owned>", "#/nothing?range=zzz&filter=((("].slice(world.short ? 4 : 0)) {
+  const lives = start(`${work}/<b id=owned>`, ["600"]); /* one that the tree of processes has */
+  const tree = await world.open(context, "#/processes?by=tree");
+  check("hostile: the tree shows the very name", await until(() => tree.evaluate(() => document.querySelector("main").innerText.includes("<b id=owned>") && !document.getElementById("owned")), 60));
+  await tree.close();
+  lives.kill();
+  for (const hash of ["#/trace?program=</textarea><script>window.owned=1</script>", "#/service/<img src=x onerror=window.owned=1>", "#/service/%E2%80%AEevil", `#/requests?filter=${encodeURIComponent("target = \"</script><script>window.owned=1</script>\"")}`, `#/items?open=${"A".repeat(4000)}`, "#/requests?open=<b id=owned>", "#/nothing?range=zzz&filter=((("].slice(world.short ? 5 : 0)) {
     const page = await world.open(context, hash);
     await until(() => page.evaluate(() => !!document.querySelector(".view")), 20);
     const state = await page.evaluate(() => ({ owned: window.owned, elements: document.querySelectorAll("#owned, main img, main script").length, wide: document.documentElement.scrollWidth - innerWidth }));

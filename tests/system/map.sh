@@ -27,3 +27,11 @@ check "a range of time before has nothing" sh -c "curl -s --unix-socket $SONDE_S
 check "by host there is one node" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?group=host' | jq -e '[.nodes[] | select(.kind == \"node\")] | length == 1'"
 equal "a group that is none is refused" 400 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$SONDE_SOCKET" 'http://localhost/v1/map?group=shoe')"
 check "the command sums up, too" sh -c "$SONDE query requests 'process = mapserver and side = server' --by operation --json | jq -se 'map(.count) == [100]'"
+after=$(date +%s)
+equal "two ranges are compared: all of it was before" "0 100" "$(get "/v1/groups/requests?from=$after&against_from=now-10m&by=process&filter=$(url 'kind = request_summary and process = mapclient')" | jq -r '.groups[0] | "\(.count) \(.before.count)"')"
+equal "a range to compare with has a beginning before its end" 400 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$SONDE_SOCKET" 'http://localhost/v1/groups/requests?from=now-1m&against_from=now')"
+equal "in another order" 400 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$SONDE_SOCKET" 'http://localhost/v1/groups/requests?order=shoe')"
+check "the command compares, too" sh -c "$SONDE query requests 'process = mapclient' --by process --from $after --against-from now-10m --json | jq -se 'any(.before.count == 100)'"
+worker=$(get /v1/status | jq .worker.pid) broker=$(get /v1/status | jq .broker.pid)
+equal "the worker is a child of the broker" "$broker" "$(get /v1/processes | jq ".processes[] | select(.pid == $worker).ppid")"
+check "without bare connections the map has the same exchanges" sh -c "curl -s --unix-socket $SONDE_SOCKET 'http://localhost/v1/map?connections=0' | jq -e '[.edges[] | select(.client == \"mapclient\" and .server == \"mapserver\").count] == [100] and ([.edges[] | select(.connections)] | length == 0)'"

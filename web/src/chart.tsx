@@ -176,7 +176,7 @@ export function Chart(props: Props) {
   return <div class="chart">
     {!bare && <div class="chart-head"><h3>{title}</h3>{unit && <span class="unit">{unit}</span>}<span class="read">{read.value}</span></div>}
     {hasData ? <div class="chart-canvas" ref={box} role="img" aria-label={says} style={{ height }} />
-      : <div class="chart-empty" style={{ height }}>{props.error ? <span class="bad">{props.error}</span> : props.loading ? "" : props.empty ?? (bare ? "nothing in this range" : emptyText())}</div>}
+      : <div class={`chart-empty${props.loading && !props.error ? " waits" : ""}`} style={{ height }}>{props.error ? <span class="bad">{props.error}</span> : props.loading ? "" : props.empty ?? (bare ? "nothing in this range" : emptyText())}</div>}
     {!bare && hasData && !named && lines.length > 1 && <div class="keys">{lines.map((line, at) => <span key={line.name}><i style={{ borderTopColor: `var(--${line.color ?? SERIES[at % SERIES.length]})`, borderTopWidth: stacked ? "8px" : "2px", borderTopStyle: line.dash || (!line.color && DASHES[at % 8]) ? "dashed" : "solid" }} /><bdi>{line.name}</bdi></span>)}</div>}
   </div>;
 }

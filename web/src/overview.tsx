@@ -85,7 +85,7 @@ function Changed({ filter }: { filter: string }) {
   if (!then) return null;
   const title = `What changed against ${then.name}`;
   return <section aria-label="what changed"><div class="section-head"><h2>{title}</h2>{known && since > then.thenFrom + 60e3 && <span class="dim">as far as it is known: since <When ms={since} /></span>}</div>
-    {asked.error && !asked.data ? <p class="faint">It could not be asked: {asked.error.message}.</p> : asked.loading && !asked.data ? <Skeleton lines={2} />
+    {asked.error && !asked.data ? <p class="faint">It could not be asked: {asked.error.message}.</p> : (asked.loading && !asked.data) || !status.value ? <Skeleton lines={2} />
       : !asked.data ? <p class="faint">{Number.isFinite(oldest) ? <>The history begins <When ms={oldest} />: it holds too little of that time.</> : "The history holds nothing of that time."}</p>
       : asked.data.length ? <Looks looks={asked.data} most={6} dense /> : <p class="calm"><span class="dot" />Nothing that matters.</p>}
   </section>;
