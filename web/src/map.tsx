@@ -147,6 +147,17 @@ function Drawing({ graph, layout, open }: { graph: Graph; layout: Layout; open: 
     return () => element.removeEventListener("wheel", wheel);
   }, [layout]);
 
+  useEffect(() => { /* what is open is on the screen */
+    const link = graph.links.get(open), spots = (link ? [link.from, link.to] : [open]).map((id) => layout.nodes.get(id)).filter((spot) => spot !== undefined);
+    const now = eye.current, width = box.current?.clientWidth ?? 0, height = box.current?.clientHeight ?? 0;
+    if (!spots.length || !now) return;
+    const x = spots.reduce((sum, spot) => sum + spot.x, 0) / spots.length * now.scale + now.x, y = spots.reduce((sum, spot) => sum + spot.y, 0) / spots.length * now.scale + now.y;
+    const shift = (at: number, most: number) => at < 60 ? 60 - at : at > most - 60 ? most - 60 - at : 0, dx = shift(x, width), dy = shift(y, height);
+    if (!dx && !dy) return;
+    own.current = true;
+    look({ ...now, x: now.x + dx, y: now.y + dy }, true);
+  }, [open]);
+
   const idAt = (target: EventTarget | null) => (target as Element | null)?.closest?.("[data-id]")?.getAttribute("data-id") ?? "";
   const light = (id: string) => {
     const all = sheet.current?.querySelectorAll("[data-id]");

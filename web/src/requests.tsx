@@ -172,7 +172,7 @@ function Each() {
   useEffect(() => { offered.value = { columns: columnsOfItem(known.data, "request").filter((one) => !["item", "kind"].includes(one.name)), values: values.value }; return () => { offered.value = { columns: [], values: () => [] }; }; }, [known.data, rows]);
 
   const chosen = useSignal<string[]>(useMemo(() => { try { return (localStorage.getItem(CHOSEN_KEY) ?? "").split(",").filter(Boolean); } catch { return []; } }, []));
-  const scale = useMemo(() => { const all = rows.map((row) => row.duration_ns ?? 0).sort((a, b) => a - b); return niceAbove(all[Math.floor(all.length * 0.95)] ?? 1e6); }, [rows]);
+  const scale = useMemo(() => { const all = rows.map((row) => row.duration_ns ?? 0).sort((a, b) => a - b); return niceAbove(all[Math.floor(all.length * 0.8)] ?? 1e6); }, [rows]);
   const open = rows.find((row) => idOf(row) === place.value.open) ?? live.current.waits.find((row) => idOf(row) === place.value.open);
   const item = items.value.find((one) => one.name === "requests");
   return <>
@@ -229,7 +229,7 @@ function Fall({ row }: { row: Row }) {
     const left = from, value = phases[phase]!;
     from += value;
     return [<span key={`${phase}n`} class="dim" title={SAYS[String(row.side)]?.[phase]}>{PHASE_NAMES[phase]}</span>,
-      <span key={`${phase}t`} class="track"><i class={`p-${phase}`} style={{ left: `${Math.min(left / whole * 100, 99.5)}%`, width: `${value / whole * 100}%` }} /></span>,
+      <span key={`${phase}t`} class="track">{value > 0 && <i class={`p-${phase}`} style={{ left: `${Math.min(left / whole * 100, 99.5)}%`, width: `${value / whole * 100}%` }} />}</span>,
       <span key={`${phase}v`} class="num mono">{duration(value)}</span>];
   })}</div>;
 }
