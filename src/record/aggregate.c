@@ -633,8 +633,8 @@ static uint8_t size_of(uint64_t ns)
 static uint64_t rank_of(const struct aggregate *aggregate, const struct row *row, uint8_t size)
 {
 	uint64_t place = row == &aggregate->rest ? 0 : (uint64_t)(row - aggregate->rows);
-	uint64_t mix = ((uint64_t)aggregate->interval << 32 | place << 8 | size) *
-		       0x9e3779b97f4a7c15ull;
+	uint64_t mix =
+		((uint64_t)aggregate->interval << 32 | place << 8 | size) * 0x9e3779b97f4a7c15ull;
 
 	return (mix ^ mix >> 29) * 0xbf58476d1ce4e5b9ull;
 }

@@ -35,4 +35,4 @@ for command in run status items self config caps features help version completio
 done
 # nothing but libc is needed at run time, or not even that
 check "the binary is static" sh -c "! ldd $SONDE >/dev/null 2>&1"
-within "its size in MB" "$(($(stat -c %s "$SONDE") / 1000000))" 1 15
+within "its size in MB" "$(($(stat -c %s "$SONDE") / 1000000))" 1 20

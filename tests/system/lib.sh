@@ -34,7 +34,7 @@ start_agent() {
 	: >"$WORK/agent.log" # the last one said ready too
 	"$SONDE" run --set "listen=[unix:$SONDE_SOCKET]" --set "store.path=$WORK/store" "$@" 2>"$WORK/agent.log" &
 	agent_pid=$!
-	wait_for 20 is_ready || { echo "not ok agent: did not become ready:"; cat "$WORK/agent.log"; exit 1; }
+	wait_for 60 is_ready || { echo "not ok agent: did not become ready:"; cat "$WORK/agent.log"; exit 1; }
 }
 stop_agent() {
 	[ -n "$agent_pid" ] || return 0

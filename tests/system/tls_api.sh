@@ -13,7 +13,7 @@ at=10.99.0.1:8443
 ask() { curl -s -m 20 --cacert "$WORK/certificate" "$@"; }
 
 refused() { # KEY OF THE CERTIFICATE, PATTERN
-	timeout 30 "$SONDE" run --set "listen=[unix:$WORK/x, $at]" --set "token_file=$WORK/token" --set store.on=false --set "tls.certificate=$WORK/certificate" $1 2>"$WORK/err"
+	timeout 120 "$SONDE" run --set "listen=[unix:$WORK/x, $at]" --set "token_file=$WORK/token" --set store.on=false --set "tls.certificate=$WORK/certificate" $1 2>"$WORK/err"
 	[ $? = 1 ] && grep -q "$2" "$WORK/err"
 }
 check "a certificate alone is refused" refused "" 'tls.certificate and tls.key belong together'
