@@ -41,7 +41,7 @@ export async function hostileNames(world) {
     await page.close();
   }
   const lives = start(`${work}/<b id=owned>`, ["600"]); /* one that the tree of processes has */
-  const tree = await world.open(context, "#/processes?by=tree");
+  const tree = await world.open(context, `#/processes?by=tree&filter=${encodeURIComponent('process ~ "id=owned"')}`);
   check("hostile: the tree shows the very name", await until(() => tree.evaluate(() => document.querySelector("main").innerText.includes("<b id=owned>") && !document.getElementById("owned")), 60));
   await tree.close();
   lives.kill();
