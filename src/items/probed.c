@@ -23,11 +23,16 @@ struct probed {
 
 struct probed_file {
 	struct probed *probed;
-	const char *name;
+	const char *name; /* borrowed, while it is probed */
 	int fd; /* while it is probed */
 	int link[PROBED_LINKS]; /* owned */
 	uint32_t links;
 };
+
+struct item *probed_item(const struct probed_file *file)
+{
+	return file->probed->item;
+}
 
 const char *probed_name(const struct probed_file *file)
 {
@@ -58,6 +63,13 @@ bool probed_function(struct probed_file *file, const struct elf *elf, const char
 	if (!elf_find(elf, function, &symbol) || !symbol.is_function ||
 	    !elf_offset_of(elf, symbol.value, &place.offset))
 		return false;
+	return keep(file, object_attach_place(file->probed->object, program, &place, NULL));
+}
+
+bool probed_offset(struct probed_file *file, uint64_t offset, const char *program)
+{
+	struct user_place place = {.file = file->fd, .offset = offset};
+
 	return keep(file, object_attach_place(file->probed->object, program, &place, NULL));
 }
 
@@ -158,9 +170,15 @@ void probed_free(struct probed *probed)
 	free(probed);
 }
 
+void probed_follow(struct probed *probed)
+{
+	if (follow_object(probed, clock_monotonic_ns()))
+		item_count(probed->item, "lost", "probe", 1);
+}
+
 void probed_tick(struct probed *probed, uint64_t now_ns)
 {
-	if (probed->object != item_object(probed->item) && follow_object(probed, now_ns))
+	if (!probed->code)
 		return;
 	if (++probed->ticks % TRY_TICKS == 0)
 		try_usual(probed, now_ns);

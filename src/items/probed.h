@@ -26,6 +26,8 @@ struct probed_ops {
 
 struct probed *probed_new(struct item *item, const struct probed_ops *ops);
 void probed_free(struct probed *probed);
+/* Another version of the programs runs, or what is wanted has changed: all files are probed anew. */
+void probed_follow(struct probed *probed);
 /* Once a second. */
 void probed_tick(struct probed *probed, uint64_t now_ns);
 
@@ -36,4 +38,8 @@ bool probed_function(struct probed_file *file, const struct elf *elf, const char
 /* So does every place of the file's probe ("usdt" without a target): how many. */
 uint32_t probed_usdt(struct probed_file *file, const struct elf *elf, const char *provider,
 		     const char *name, const char *program);
+/* A place in the file runs `program`, an "uprobe" without a target. */
+bool probed_offset(struct probed_file *file, uint64_t offset, const char *program);
+struct item *probed_item(const struct probed_file *file);
+/* The last part of its path. */
 const char *probed_name(const struct probed_file *file);

@@ -39,6 +39,8 @@ enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
 #define ARCH_GO_G(regs)    ((regs)->r14)
 /* At the jump (below or equal) behind the check of a function's stack: is it taken? Carry and zero. */
 #define ARCH_GO_STACK_IS_SHORT(regs) ((regs)->flags & 0x41)
+/* The first register that a function of user space keeps for its caller, in what a uprobe's program is called with. */
+#define ARCH_USER_SAVED(regs) ((regs)->bx)
 
 enum { ARCH_RETURN_POPS = 8 }; /* bytes by which the stack is shorter when a function has returned than when it was entered */
 
@@ -104,6 +106,8 @@ enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 K
 #define ARCH_GO_ARG3(context) (((struct user_pt_regs *)(context))->regs[2])
 #define ARCH_GO_G(context)    (((struct user_pt_regs *)(context))->regs[28])
 #define ARCH_GO_STACK_IS_SHORT(context) 0 /* (probes stand at the entry there) */
+/* The first register that a function of user space keeps for its caller, in what a uprobe's program is called with. */
+#define ARCH_USER_SAVED(context) (((struct user_pt_regs *)(context))->regs[19])
 
 enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
 

@@ -51,6 +51,12 @@ static int start(struct item *item, void **ret_state, struct err *why)
 		       : err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
 }
 
+static int replaced(struct item *item, void **state, struct object *old, struct err *why)
+{
+	probed_follow(*state);
+	return 0;
+}
+
 static void tick(struct item *item, void *state, uint64_t now_ns)
 {
 	probed_tick(state, now_ns);
@@ -63,6 +69,7 @@ static void stop(struct item *item, void *state)
 
 const struct item_ops gethostlatency_item = {
 	.start = start,
+	.replaced = replaced,
 	.tick = tick,
 	.stop = stop,
 };
