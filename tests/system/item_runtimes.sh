@@ -41,8 +41,8 @@ J
 	javac -d "$WORK" "$WORK/Rt.java"
 	java -XX:+UseSerialGC -cp "$WORK" Rt "$WORK/go" & java=$!
 	started() { metric sonde_runtimes_threads_started_total process=java language=java; }
-	has_settled() { was=$(started); sleep 1; [ "$was" = "$(started)" ]; }
-	check "java: is there" wait_for 30 has_settled
+	has_settled() { was=$(started); [ "${was%.*}" -gt 0 ] && sleep 1 && [ "$was" = "$(started)" ]; }
+	check "java: is there" wait_for 60 has_settled
 	before=$(metric sonde_runtimes_gc_seconds_count process=java language=java) threads=$(started)
 	touch "$WORK/go"; wait $java
 	equal "java: collections" 5 "$(calc "$(metric sonde_runtimes_gc_seconds_count process=java language=java) - $before")"
