@@ -92,8 +92,10 @@ interface Pair { now?: number; then?: number; }
 /** The machine and its processes in both times. */
 export async function askMachine({ from, to, thenFrom, thenTo }: Times, stop: AbortSignal) {
   const over = [[from, to], [thenFrom, thenTo]].map(([begin, end]) => `[${Math.max(rateWindow(1), Math.round((end! - begin!) / 1000))}s]`);
+  /* what is too much to be asked of this machine is not spoken of */
+  const told = (query: string, at: number) => instant(query, at, stop).catch((error: Error) => { if (error.name === "AbortError") throw error; return [] as Sample[]; });
   const both = async (query: (over: string) => string) => {
-    const [now, then] = await Promise.all([instant(query(over[0]!), to, stop), instant(query(over[1]!), thenTo, stop)]);
+    const [now, then] = await Promise.all([told(query(over[0]!), to), told(query(over[1]!), thenTo)]);
     return { now, then };
   };
   const one = async (query: (over: string) => string): Promise<Pair> => { const { now, then } = await both(query); return { now: now[0]?.value, then: then[0]?.value }; };
@@ -117,7 +119,7 @@ function machineChanges({ cpu, memory, disk, network, processes }: MachineThen):
   rate("bytes to and from disks", disk);
   rate("bytes through the network", network);
   const keyOf = (sample: Sample) => `${sample.labels.process ?? "-"}\u0001${sample.labels.container ?? ""}`, before = new Map(processes.then.map((sample) => [keyOf(sample), sample.value]));
-  for (const sample of processes.now) {
+  for (const sample of processes.then.length ? processes.now : []) {
     const then = before.get(keyOf(sample)) ?? 0;
     if (sample.value - then < 0.15 || sample.value < then * 1.5) continue;
     looks.push({ key: `cpu ${keyOf(sample)}`, level: "other", size: (sample.value - then) * 4, says: `${sample.labels.process ?? "-"} uses more CPU`, hint: then ? `${cores(then)} → ${cores(sample.value)}` : `${cores(sample.value)}, nearly none before`, links: [{ text: "see process", to: addressOf({ view: "processes", open: keyOf(sample) }) }] });

@@ -77,11 +77,12 @@ function Changed({ filter }: { filter: string }) {
   const oldest = Date.parse(status.value?.store?.tables.find((table) => table.name === "requests")?.from ?? "") || Infinity;
   /* what the history does not hold cannot have changed: what is there of that time is enough where it is a minute */
   const since = then ? Math.max(then.thenFrom, Math.min(oldest, then.thenTo)) : 0, known = !!then && then.thenTo - since >= 60e3;
-  const asked = useAsk(`changed ${key} ${known}`, async (stop) => {
+  const minute = Math.floor(to / 60e3); /* an hour is much to read: once a minute is enough */
+  const asked = useAsk(`changed ${key} ${known} ${minute}`, async (stop) => {
     if (!then || !known) return null;
     const [compared, machine] = await Promise.all([redCompared([...WHO, "protocol", "side"], filter, { from, to, thenFrom: since, thenTo: then.thenTo }, stop), filter ? undefined : askMachine({ from, to, thenFrom: since, thenTo: then.thenTo }, stop)]);
     return changes(servers(compared), machine, seconds);
-  });
+  }, false);
   if (!then) return null;
   const title = `What changed against ${then.name}`;
   return <section aria-label="what changed"><div class="section-head"><h2>{title}</h2>{known && since > then.thenFrom + 60e3 && <span class="dim">as far as it is known: since <When ms={since} /></span>}</div>
