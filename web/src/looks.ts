@@ -47,7 +47,7 @@ export function wrongNow(reds: Red[], alerts: Alert[], host: { oom: Sample[]; sp
   const killed = host.oom[0]?.value ?? 0;
   if (killed >= 0.5 && !isTold(alerts, /Oom/)) looks.push({ key: "oom", level: "bad", says: `${plural(Math.round(killed), "process was", "processes were")} killed for want of memory`, links: [{ text: "see events", to: addressOf({ view: "events", filter: "signal = SIGKILL" }) }] });
   if (!isTold(alerts, /^Disk(Nearly)?Full/)) for (const one of host.space) looks.push({ key: `space ${one.labels.mount}`, level: one.value < 0.05 ? "bad" : "warn", says: `${one.labels.mount} has ${percent(one.value)} of its space left`, links: [] });
-  const losses = Object.entries(place.value.range.last && !isTold(alerts, /Los[ts]/) ? status.value?.losses ?? {} : {});
+  const losses = Object.entries(place.value.range.last && !isTold(alerts, /Los[tse]/) ? status.value?.losses ?? {} : {});
   for (const [item, lost] of losses) looks.push({ key: `lost ${item}`, level: "warn", says: `${item}: ${plural(lost, "event was", "events were")} lost in sonde itself`, hint: "figures of this item are too low by that", links: [{ text: "see status", to: addressOf({ view: "status" }) }] });
   const store = status.value?.store;
   if (store && store.mode !== "writes") looks.push({ key: "store", level: "warn", says: `the history is not written: ${store.reason ?? store.mode}`, links: [{ text: "see status", to: addressOf({ view: "status" }) }] });
