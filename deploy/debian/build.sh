@@ -58,8 +58,10 @@ cat > "$tree/DEBIAN/postrm" <<'EOF'
 set -e
 if [ "$1" = purge ]; then
 	rm -rf /var/lib/sonde
+	rm -f /etc/sonde/token # made at the first start
+	rmdir /etc/sonde/items.d /etc/sonde 2>/dev/null || true
 	if grep -q '^sonde:' /etc/passwd && command -v userdel >/dev/null; then
-		userdel sonde || true
+		userdel --force sonde || true
 	fi
 fi
 EOF

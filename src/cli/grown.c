@@ -337,7 +337,12 @@ static size_t choose_columns(const struct rows *rows, const struct grown *grown,
 		wide += column->histogram ? 3 : 1;
 		if (wide > TABLE_COLUMNS)
 			break;
-		shown[columns++] = column;
+		shown[columns] = column;
+		/* in the order of --columns */
+		for (size_t n = columns++; n && rows_place(rows, shown[n]) < rows_place(rows, shown[n - 1]); n--) {
+			shown[n] = shown[n - 1];
+			shown[n - 1] = column;
+		}
 	}
 	return columns;
 }

@@ -100,6 +100,8 @@ static void learn_rows(struct rows *rows, const struct json_node *source)
 	rows->group[rows->groups++] = fresh;
 }
 
+static void order_events(struct rows *rows);
+
 static void learn_events(struct rows *rows, const struct json_node *kinds)
 {
 	for (const struct json_node *node = kinds ? kinds->child : NULL; node; node = node->next) {
@@ -121,6 +123,7 @@ void rows_learn(struct rows *rows, const struct json_node *item, const struct op
 	rows->groups = rows->kinds = rows->event.columns = 0;
 	learn_events(rows, events);
 	learn_events(rows, records);
+	order_events(rows);
 	for (const struct json_node *node = sources ? sources->child : NULL; node;
 	     node = node->next)
 		learn_rows(rows, node);
@@ -186,25 +189,40 @@ static bool is_hidden(const char *name)
 	return false;
 }
 
-static bool is_asked_for(const char *columns, const char *name)
+size_t rows_place(const struct rows *rows, const struct row_column *column)
 {
-	size_t len = strlen(name);
+	const char *columns = rows->options->columns;
+	size_t len = strlen(column->name);
 
-	while (columns && *columns) {
+	for (size_t place = 0; columns && *columns; place++) {
 		size_t word = strcspn(columns, ",");
 
-		if (word == len && !strncmp(columns, name, len))
-			return true;
+		if (word == len && !strncmp(columns, column->name, len))
+			return place;
 		columns += word + (columns[word] == ',');
 	}
-	return false;
+	return SIZE_MAX;
 }
 
 bool rows_shows(const struct rows *rows, const struct row_column *column)
 {
 	if (rows->options->columns)
-		return is_asked_for(rows->options->columns, column->name);
+		return rows_place(rows, column) != SIZE_MAX;
 	return !column->hidden && !is_hidden(column->name);
+}
+
+/* Those that were asked for come first, in the order in which they were. */
+static void order_events(struct rows *rows)
+{
+	struct row_group *event = &rows->event;
+
+	for (size_t i = 1; rows->options->columns && i < event->columns; i++)
+		for (size_t n = i; n && rows_place(rows, &event->column[n]) < rows_place(rows, &event->column[n - 1]); n--) {
+			struct row_column column = event->column[n];
+
+			event->column[n] = event->column[n - 1];
+			event->column[n - 1] = column;
+		}
 }
 
 void rows_cell(struct table *table, const struct row_column *column, const struct json_node *node)

@@ -69,5 +69,7 @@ bool rows_is_wrong(const struct json_node *record);
 
 /* Is the column shown, as --columns says or because it tells something? */
 bool rows_shows(const struct rows *rows, const struct row_column *column);
+/* Where in --columns it stands; SIZE_MAX = nowhere. */
+size_t rows_place(const struct rows *rows, const struct row_column *column);
 /* A cell with the value, the way people read it. */
 void rows_cell(struct table *table, const struct row_column *column, const struct json_node *value);

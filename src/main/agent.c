@@ -3,6 +3,7 @@
 #include "main/agent_private.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,15 @@ static void become_ready(struct agent *agent)
 	kernel_ready(agent->options.kernel);
 }
 
+/* What a burst of work left free between blocks in use goes back to the kernel. */
+static void give_memory_back(struct agent *agent)
+{
+	enum { LOOK_S = 10, MUCH_BYTES = 4 << 20 };
+
+	if (agent->ticks % LOOK_S == 0 && mallinfo2().fordblks > MUCH_BYTES)
+		malloc_trim(0);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *agent = ctx;
@@ -86,6 +96,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	registry_tick(agent->registry, now_ns);
 	sample_costs(agent, now_ns);
 	keep_tick(agent);
+	give_memory_back(agent);
 }
 
 static void stop_now(void *ctx)

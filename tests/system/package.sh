@@ -15,5 +15,10 @@ SONDE=/usr/sbin/sonde
 start_agent -c /etc/sonde/sonde.yaml
 equal "its worker runs as the package's user" "$(awk -F: '$1 == "sonde" { print $3 }' /etc/passwd)" "$(awk '/^Uid/{print $2}' "/proc/$("$SONDE" status --json | jq .worker.pid)/status")"
 stop_agent
+# the address of the page with its token, as at a first start: it goes with the package
+"$SONDE" run --set "listen=[unix:$SONDE_SOCKET, 127.0.0.1:18478]" --set "store.path=$WORK/store" 2>"$WORK/agent.log" & agent_pid=$!
+wait_for 60 is_ready
+check "the token is made where the configuration is" test -s /etc/sonde/token
+stop_agent
 check "it can be purged" dpkg --purge sonde
-check "nothing of it is left" sh -c '! test -e /usr/sbin/sonde && ! test -e /etc/sonde/sonde.yaml && ! grep -q ^sonde: /etc/passwd'
+check "nothing of it is left" sh -c '! test -e /usr/sbin/sonde && ! test -e /etc/sonde && ! grep -q ^sonde: /etc/passwd'
