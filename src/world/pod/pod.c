@@ -164,7 +164,9 @@ static void forget_addresses(struct pods *pods, struct pod *pod)
 
 static void note_addresses(struct pods *pods, struct pod *pod, const struct pod_facts *facts)
 {
-	if (!facts->addresses || facts->on_host_network)
+	if (facts->has_ended)
+		forget_addresses(pods, pod);
+	if (!facts->addresses || facts->on_host_network || facts->has_ended)
 		return;
 	forget_addresses(pods, pod);
 	for (uint32_t i = 0; i < facts->addresses && i < POD_ADDRESSES; i++) {

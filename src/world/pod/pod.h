@@ -21,6 +21,7 @@ struct pod_facts {
 	uint8_t address[POD_ADDRESSES][ADDR_BYTES];
 	uint32_t addresses;
 	bool on_host_network; /* then its addresses are the node's, and say nothing */
+	bool has_ended; /* Succeeded or Failed: its addresses stay in the list, though they may be another's by now */
 };
 
 struct pod {

@@ -100,6 +100,11 @@ static void hand_on_containers(const struct json_node *list, const struct pod_fa
 	}
 }
 
+static bool is_word(const char *text, const char *word)
+{
+	return text && !strcmp(text, word);
+}
+
 /* False when it is no pod. */
 static bool read_pod(const struct json_node *node, bool is_gone, const struct pod_reader *reader)
 {
@@ -119,6 +124,8 @@ static bool read_pod(const struct json_node *node, bool is_gone, const struct po
 	copy(pod.name, sizeof(pod.name), json_get_text(metadata, "name"));
 	copy(pod.namespace, sizeof(pod.namespace), json_get_text(metadata, "namespace"));
 	pod.on_host_network = host && host->type == JSON_BOOL && host->truth;
+	pod.has_ended = is_word(json_get_text(status, "phase"), "Succeeded") ||
+			is_word(json_get_text(status, "phase"), "Failed");
 	read_owner(metadata, json_get_text(spec, "nodeName"), &pod);
 	read_addresses(status, &pod);
 	if (is_gone) {

@@ -57,6 +57,24 @@ static const struct pod *at_address(const struct pods *pods, const char *text)
 	return pods_by_addr(pods, addr);
 }
 
+static void the_address_of_a_pod_that_ended_is_free(void **state)
+{
+	struct pod_facts job = pod_of("1", "backup-28391040-zk4fd", "10.1.0.5"), web = pod_of("2", "web-0", "10.1.0.5");
+	struct pods pods;
+
+	pods_init(&pods, 100, 1000);
+	pods_note(&pods, &job);
+	assert_string_equal(at_address(&pods, "10.1.0.5")->name, "backup-28391040-zk4fd");
+	job.has_ended = true; /* the list still says its address */
+	pods_note(&pods, &job);
+	assert_null(at_address(&pods, "10.1.0.5"));
+	pods_note(&pods, &web);
+	pods_note(&pods, &job);
+	assert_string_equal(at_address(&pods, "10.1.0.5")->name, "web-0");
+	assert_non_null(pods_find(&pods, "1"));
+	pods_done(&pods);
+}
+
 static void pods_that_leave_the_list_stay_a_while(void **state)
 {
 	struct pod_facts a = pod_of("a", "web-0", "10.0.0.1"), b = pod_of("b", "web-1", "10.0.0.2");
@@ -143,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(owners_follow_from_the_names_that_controllers_make),
+		cmocka_unit_test(the_address_of_a_pod_that_ended_is_free),
 		cmocka_unit_test(pods_that_leave_the_list_stay_a_while),
 		cmocka_unit_test(an_address_goes_to_its_newest_pod),
 		cmocka_unit_test(a_pod_without_list_lives_as_long_as_its_containers),

@@ -62,6 +62,7 @@ struct pod_watch {
 	struct buf body; /* of the list; of the watch the line that is not whole yet */
 	char version[POD_VERSION_BYTES]; /* "" = a list is due */
 	unsigned retry_seconds;
+	uint32_t second_us; /* a million, but for tests */
 	struct pod_watch_counts counts;
 	char state[400];
 };
@@ -101,7 +102,8 @@ static void disconnect(struct pod_watch *watch)
 
 static void wait_for(struct pod_watch *watch, unsigned seconds)
 {
-	struct timeval patience = {.tv_sec = seconds};
+	uint64_t us = (uint64_t)seconds * watch->second_us;
+	struct timeval patience = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
 
 	disconnect(watch);
 	event_add(watch->timer, &patience);
@@ -514,6 +516,7 @@ int pod_watch_new(const struct pod_watch_options *options, struct pod_watch **re
 	watch->container = options->container;
 	watch->ctx = options->ctx;
 	watch->retry_seconds = 1;
+	watch->second_us = options->second_us ? options->second_us : 1000000;
 	set_node(watch, options->node);
 	snprintf(watch->token_file, sizeof(watch->token_file), "%s",
 		 options->token_file ? options->token_file : token_file);

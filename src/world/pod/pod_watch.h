@@ -24,6 +24,7 @@ struct pod_watch_options {
 	void (*container)(void *ctx, struct span id, struct span name,
 			  struct span image); /* may be NULL */
 	void *ctx;
+	uint32_t second_us; /* how long a second of patience between two requests lasts, for tests; 0 = a second */
 };
 
 int pod_watch_new(const struct pod_watch_options *options, struct pod_watch **ret_watch,
