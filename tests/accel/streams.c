@@ -130,6 +130,42 @@ static void big_write(void)
 	big_write_of(4 * MIB);
 }
 
+/* One write that is many times the limit. */
+static void giant_write(void)
+{
+	big_write_of(64 * MIB);
+}
+
+/* The same by a program that does not wait: write what fits, poll, write on. */
+static void giant_nonblocking(void)
+{
+	struct pair pair = connected();
+	struct job job = {pair.s, 48 * MIB, 1};
+	uint8_t *block = malloc(48 * MIB);
+	size_t at = 0;
+	pthread_t reader;
+
+	fill(block, 48 * MIB, 0, 1);
+	nonblocking(pair.c, true);
+	reader = start(receive_job, &job);
+	while (at < 48 * MIB) {
+		ssize_t done = write(pair.c, block + at, 48 * MIB - at);
+
+		if (done < 0 && errno == EAGAIN) {
+			wait_for(pair.c, POLLOUT);
+			continue;
+		}
+		if (done <= 0)
+			fail("write");
+		sent(pair.c, (size_t)done);
+		at += (size_t)done;
+	}
+	pthread_join(reader, NULL);
+	saw("48 MiB in writes without waiting are right");
+	free(block);
+	close_both(pair);
+}
+
 /* Much more than the limit, by a writer that is faster than its reader. */
 static void long_stream(void)
 {
@@ -474,6 +510,8 @@ const struct torture_case cases_streams[] = {
 	{"duplex", duplex, false},
 	{"duplex_small", duplex_small, false},
 	{"big_write", big_write, false},
+	{"giant_write", giant_write, false},
+	{"giant_nonblocking", giant_nonblocking, false},
 	{"long_stream", long_stream, false},
 	{"many_big_writes", many_big_writes, false},
 	{"slow_reader", slow_reader, false},

@@ -117,8 +117,10 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops, const struct 
 	if (!is->on && has_verdict)
 		leave((struct sock *)buffer, side);
 	if (side->is_full && !side->send_buffer) {
-		if (BPF_CORE_READ_BITFIELD_PROBED(buffer, sk_userlocks) & SOCK_SNDBUF_LOCK)
+		if (!side->has_resized &&
+		    BPF_CORE_READ_BITFIELD_PROBED(buffer, sk_userlocks) & SOCK_SNDBUF_LOCK)
 			return;
+		side->has_resized = 1;
 		side->send_buffer = BPF_CORE_READ(buffer, sk_sndbuf);
 		bytes = SMALL_BUFFER;
 	} else if (!side->is_full && side->send_buffer &&

@@ -28,13 +28,36 @@ static __always_inline void fall_back(struct side *side, enum accel_reason reaso
 	side->is_full = reason == ACCEL_FULL || (reason == ACCEL_REASONS && side->is_full);
 }
 
+#if defined(__TARGET_ARCH_x86)
+extern bool CONFIG_PREEMPT_RT __kconfig __weak;
+
+/* Is nobody at work on this socket, neither a softirq nor a call that goes through its backlog? (Loads are not reordered here.) */
+static __always_inline bool is_at_rest(struct sock *sk)
+{
+	u32 held = 1;
+
+	if (CONFIG_PREEMPT_RT) /* (its spinlocks are mutexes) */
+		return false;
+	/* socket_lock_t begins with the spinlock, and that with a word that is 0 when nobody has it */
+	bpf_probe_read_kernel(&held, sizeof(held),
+			      (void *)sk + bpf_core_field_offset(struct sock, sk_lock));
+	return !held && !BPF_CORE_READ(sk, sk_lock.owned);
+}
+#else
+static __always_inline bool is_at_rest(struct sock *sk)
+{
+	return false;
+}
+#endif
+
 /*
  * Would bytes that are redirected now be read after all that was sent by TCP?
  *
  * Without the verdict program the queue of redirected bytes is read first: so the peer's application must have read
- * everything. With it, bytes that come by TCP are put into the same queue when they arrive, under the peer's lock; the
- * acknowledgement that we saw was sent under that lock too, and a redirect has to take it (bpf_tcp_ingress). So everything
- * acknowledged, and nothing of it left in the two queues before that one, is enough.
+ * everything. With it, bytes that come by TCP are put into the same queue when they arrive, under the peer's lock, which a
+ * redirect has to take, too (bpf_tcp_ingress). So it is enough that all has arrived and nothing of it is left in the two queues
+ * before that one, if nobody is just putting it there: it was acknowledged, or the lock was seen free after rcv_nxt had moved.
+ * (A writer in one long call cannot see acknowledgements: they wait for its own lock.)
  */
 static __always_inline bool is_in_order(const struct side *side)
 {
@@ -43,15 +66,14 @@ static __always_inline bool is_in_order(const struct side *side)
 	__u32 written = BPF_CORE_READ(own, write_seq);
 	struct sk_psock *psock;
 
-	if (written != BPF_CORE_READ(own, snd_una))
-		return false;
 	if (written == BPF_CORE_READ((struct tcp_sock *)peer, copied_seq))
 		return true;
-	if (!has_verdict)
+	if (!has_verdict || written != BPF_CORE_READ((struct tcp_sock *)peer, rcv_nxt))
+		return false;
+	if (written != BPF_CORE_READ(own, snd_una) && !is_at_rest(peer))
 		return false;
 	psock = psock_of(peer);
-	return psock && written == BPF_CORE_READ((struct tcp_sock *)peer, rcv_nxt) &&
-	       !BPF_CORE_READ(peer, sk_receive_queue.qlen) &&
+	return psock && !BPF_CORE_READ(peer, sk_receive_queue.qlen) &&
 	       !BPF_CORE_READ(psock, ingress_skb.qlen);
 }
 
@@ -123,18 +145,19 @@ static __always_inline enum accel_reason why_by_tcp(struct side *side,
 }
 
 /*
- * A direction that is full goes by TCP in pieces: the writer waits for each (its send buffer is small then, leave.bpf.h), and
- * what it has still to write is redirected as soon as there is room. So one write of any size loses little to TCP. Shorter
- * than 128 bytes, since longer segments make the peer offer a larger window (tcp_data_queue, tcp_grow_window).
+ * A direction that is full goes by TCP in pieces, each of which is judged anew: so one write of any size loses little to TCP until its
+ * reader has made room. Where it does not, the peer's window closes (it grows for segments of 128 bytes only, tcp_data_queue), the
+ * send buffer fills, and the writer sleeps, from then on with a small buffer (leave.bpf.h).
  */
-enum { PIECE_BYTES = 64 };
+enum { PIECE_BYTES = 16 };
 
 static __always_inline int by_tcp(struct sk_msg_md *message, struct side *side,
 				  enum accel_reason reason, __u32 size)
 {
 	fall_back(side, reason);
-	if (side->is_full && size > PIECE_BYTES && !bpf_msg_apply_bytes(message, PIECE_BYTES))
+	if (side->is_full && size > PIECE_BYTES)
 		size = PIECE_BYTES;
+	bpf_msg_apply_bytes(message, size); /* (the kernel remembers the last piece's) */
 	side->tcp_bytes += size;
 	side->tcp_ns = now_coarse();
 	return SK_PASS;
@@ -162,6 +185,8 @@ int redirect(struct sk_msg_md *message)
 	reason = why_by_tcp(side, is, size);
 	if (reason)
 		return by_tcp(message, side, reason, size);
+	if (side->is_full)
+		bpf_msg_apply_bytes(message, 0);
 	/* `held` too is known to this program: it lives as long as a socket is in it */
 	done = has_verdict
 		       ? bpf_msg_redirect_hash(message, &held, &side->peer_cookie, BPF_F_INGRESS)

@@ -33,6 +33,7 @@ struct side {
 	__u32 send_buffer; /* what it was before we made it small; 0 = we did not */
 	__u8 is_redirecting, reason, is_across, is_full;
 	__u8 has_left; /* `socks`, on its way back to TCP */
+	__u8 has_resized; /* its send buffer: its size is not the application's choice */
 	__u16 fallbacks[REASON_SLOTS];
 };
 
