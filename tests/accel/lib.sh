@@ -27,6 +27,7 @@ torture_compared() {
 	accel_starts || return 0
 	# (before 929e30f93125 kernels do not count redirected bytes: the first FIONREAD sends a connection to TCP)
 	[ "$(metric sonde_accel_self_test check=fionread_redirected used=true)" = 1 ] || REFUSABLE=$REFUSABLE,fionread_cold,fionread_later,fionread_driven
+	echo "# form: $(get /metrics | sed -n 's/^sonde_accel_self_test{check="order",form="\([a-z]*\)",used="true".*/\1/p')"
 	follow_into "$WORK/records"
 	"$WORK/torture" -s "$torture_seed" -w 30000 "$@" >"$WORK/fast" 2>"$WORK/fast.times"
 	wait_for 30 drained; sleep 0.5
