@@ -46,7 +46,10 @@ load() { # NAME: in a process of its own, whose children are this client
 }
 server_pids() { case $1 in nginx*) pgrep -P "$(cat "$W/nginx.pid")" ;; *) echo "$go_pid" ;; esac; }
 
-counted() { scrape | awk '/^sonde_request_duration_seconds_count\{/ && /side="server"/ && /process="(nginx|tls_go)"/ && !/protocol="tls"/{ n += $NF } END { printf "%.0f\n", n }'; }
+counted() { # LOAD
+	case $1 in nginx*) name=nginx ;; *) name=tls_go ;; esac
+	scrape | awk -v p="process=\"$name\"" '/^sonde_request_duration_seconds_count\{/ && /side="server"/ && index($0, p) && !/protocol="tls"/{ n += $NF } END { printf "%.0f\n", n }'
+}
 row() { # LOAD WHO
 	case $2 in
 	requests) items=requests ;;
@@ -55,7 +58,7 @@ row() { # LOAD WHO
 	esac
 	for item in $items; do "$SONDE" items on "$item" >"$W/out" || fail "cannot switch $item on"; done
 	[ "$2" != tls ] || sleep 3 # (programs are looked at once a second, and again after two)
-	seen=$([ "$2" = tls ] && counted)
+	seen=$([ "$2" = tls ] && counted "$1")
 	# shellcheck disable=SC2046
 	server=$(cpu_ns $(server_pids "$1")) before=$(busy_ns)
 	result=$(load "$1")
@@ -64,7 +67,7 @@ row() { # LOAD WHO
 	server=$(($(cpu_ns $(server_pids "$1")) - server))
 	if [ "$2" = tls ]; then
 		sleep 0.5
-		echo "$1 $result $(($(counted) - seen))" >>"$W/seen"
+		echo "$1 $result $(($(counted "$1") - seen))" >>"$W/seen"
 	fi
 	for item in $items; do "$SONDE" items off "$item" >"$W/out"; done
 	echo "$1 $2 $result $((after - before)) $server" | awk -v ends="$W/ends" '{ printf "%s %s %.1f %.1f\n", $1, $2, $3 / $4, $6 / $3; print $1, $2, $7 / $3, $5 / $3 >>ends }' >>"$W/rows"
