@@ -36,6 +36,18 @@ static const struct arch_register arch_registers[] = {
 #error "unknown architecture: say here where pt_regs keeps its arguments"
 #endif
 
+/* Go's own convention (ABIInternal, of Go 1.17 and later): integers and pointers in turn. */
+static inline int arch_go_arg_offset(unsigned n)
+{
+#if defined(__x86_64__)
+	static const int offsets[] = {80, 40, 88, 112, 104, 72, 64, 56, 48};
+#else
+	static const int offsets[] = {0,  8,  16, 24, 32, 40,  48,  56,
+				      64, 72, 80, 88, 96, 104, 112, 120};
+#endif
+	return n < sizeof(offsets) / sizeof(*offsets) ? offsets[n] : -1;
+}
+
 static inline int arch_arg_offset(unsigned n)
 {
 	return n < ARCH_ARGS ? arch_args[n] : -1;

@@ -146,7 +146,9 @@ static bool is_comparable(const struct type *left, const struct type *right)
 		if (left->field_count != right->field_count)
 			return false;
 		for (uint32_t i = 0; i < left->field_count; i++) {
-			const struct type *a = left->fields[i].type, *b = right->fields[i].type;
+			const struct field *partner = type_partner(right, &left->fields[i], i);
+			const struct type *a = left->fields[i].type,
+					  *b = partner ? partner->type : &type_none;
 
 			if (!(type_is_integer(a) && type_is_integer(b)) && !is_comparable(a, b))
 				return false;

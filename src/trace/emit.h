@@ -22,6 +22,7 @@ struct target {
 	bool has_func_ip; /* 5.15 */
 	bool has_loop; /* 5.17 */
 	bool has_kprobe_multi; /* 5.18, where fprobe is compiled in */
+	bool has_uprobe_multi; /* 6.6 */
 	uint32_t cpus; /* possible CPUs */
 };
 

@@ -38,6 +38,7 @@
 	X(has_key) \
 	X(hist) \
 	X(is_array) \
+	X(is_err) \
 	X(is_integer) \
 	X(is_literal) \
 	X(is_ptr) \

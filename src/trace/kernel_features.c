@@ -102,6 +102,28 @@ static bool has_kprobe_multi(struct loader *loader)
 	return err == -EFAULT;
 }
 
+/* 6.6 (89ae89f53d20): the link is refused for the path, which is nowhere. */
+static bool has_uprobe_multi(struct loader *loader)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct program_spec spec = {.name = "feature",
+				    .license = "GPL",
+				    .type = BPF_PROG_TYPE_KPROBE,
+				    .attach_type = ATTACH_UPROBE_MULTI,
+				    .insns = insns,
+				    .insn_count = COUNT(insns)};
+	int fd = loader->program_load(loader, &spec, NULL), err;
+
+	if (fd < 0)
+		return false;
+	err = loader->attach_uprobes(loader, fd, false, NULL, NULL, 1, NULL);
+	close(fd);
+	return err == -EFAULT || err == -EBADF;
+}
+
 void features_find(struct loader *loader, struct target *ret_target)
 {
 	*ret_target = (struct target){
@@ -111,6 +133,7 @@ void features_find(struct loader *loader, struct target *ret_target)
 		.has_for_each = has_helper(loader, 164, BPF_PROG_TYPE_RAW_TRACEPOINT),
 		.has_func_ip = has_helper(loader, 173, BPF_PROG_TYPE_KPROBE),
 		.has_kprobe_multi = has_kprobe_multi(loader),
+		.has_uprobe_multi = has_uprobe_multi(loader),
 		.cpus = loader->cpus};
 }
 
@@ -123,11 +146,11 @@ int features_print(void)
 	features_find(&loader, &target);
 	printf("Kernel features\n"
 	       "  may_goto: %s\n  atomic exchange: %s\n  map_lookup_percpu_elem: %s\n  "
-	       "for_each_map_elem: %s\n  kprobe_multi: %s\n"
+	       "for_each_map_elem: %s\n  kprobe_multi: %s\n  uprobe_multi: %s\n"
 	       "  btf: %s\n  possible cpus: %u\n",
 	       target.has_may_goto ? "yes" : "no", target.has_exchange ? "yes" : "no",
 	       target.has_percpu_lookup ? "yes" : "no", target.has_for_each ? "yes" : "no",
-	       target.has_kprobe_multi ? "yes" : "no",
+	       target.has_kprobe_multi ? "yes" : "no", target.has_uprobe_multi ? "yes" : "no",
 	       access("/sys/kernel/btf/vmlinux", R_OK) ? "no" : "yes", target.cpus);
 	loader_done(&loader);
 	return 0;

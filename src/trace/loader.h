@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 
-enum { ATTACH_KPROBE_MULTI = 42 }; /* BPF_TRACE_KPROBE_MULTI, younger than our headers */
+enum { ATTACH_KPROBE_MULTI = 42, ATTACH_UPROBE_MULTI = 48 }; /* younger than our headers */
 
 struct map_spec {
 	char name[16];
@@ -60,7 +60,11 @@ struct loader {
 	 * the kernel can do it. */
 	int (*attach_multi)(struct loader *loader, int program, bool at_return,
 			    const char *const *names, uint32_t count, struct err *why);
-	int (*attach_iter)(struct loader *loader, int program, struct err *why);
+	/* One program at many places of a file. `path` is NULL: a trial, -EBADF or -EFAULT means that the kernel
+	 * can do it. */
+	int (*attach_uprobes)(struct loader *loader, int program, bool at_return, const char *path,
+			      const uint64_t *offsets, uint32_t count, struct err *why);
+	int (*attach_iter)(struct loader *loader, int program, const char *pin, struct err *why);
 	/* Runs a raw tracepoint program once, by hand. */
 	int (*run)(struct loader *loader, int program, uint32_t *ret_result, struct err *why);
 	/* The kernel counts what programs cost until this is closed. */

@@ -246,8 +246,37 @@ static int attach_multi(struct loader *loader, int program, bool at_return,
 	return loader_keep(loader, fd);
 }
 
+/* union bpf_attr of 6.6 */
+struct link_uprobes {
+	uint32_t program, target, attach_type, flags;
+	uint64_t path, offsets, semaphores, cookies;
+	uint32_t count, multi_flags, pid;
+};
+
+static int attach_uprobes(struct loader *loader, int program, bool at_return, const char *path,
+			  const uint64_t *offsets, uint32_t count, struct err *why)
+{
+	enum { NOWHERE = 1 };
+	union {
+		union bpf_attr attr;
+		struct link_uprobes uprobes;
+	} u = {.uprobes = {.program = (uint32_t)program,
+			   .attach_type = ATTACH_UPROBE_MULTI,
+			   .path = path ? (uint64_t)(uintptr_t)path : NOWHERE,
+			   .offsets = path ? (uint64_t)(uintptr_t)offsets : NOWHERE,
+			   .count = count,
+			   .multi_flags = at_return,
+			   .pid = (uint32_t)loader->pid}};
+	int fd = sys_bpf(BPF_LINK_CREATE, &u.attr);
+
+	if (fd < 0)
+		return err_set(why, fd, "cannot attach to %u places of '%s': %s", count,
+			       path ? path : "", err_name(fd));
+	return loader_keep(loader, fd);
+}
+
 /* Returns the iterator's file: reading it to its end runs the program for every object. */
-static int attach_iter(struct loader *loader, int program, struct err *why)
+static int attach_iter(struct loader *loader, int program, const char *pin, struct err *why)
 {
 	union bpf_attr attr = {};
 	int link, fd;
@@ -261,6 +290,16 @@ static int attach_iter(struct loader *loader, int program, struct err *why)
 	if (link < 0)
 		return link;
 	memset(&attr, 0, sizeof(attr));
+	if (pin) { /* it is read by whoever opens that file, and stays */
+		int err;
+
+		attr.pathname = (uint64_t)(uintptr_t)pin;
+		attr.bpf_fd = (uint32_t)link;
+		err = sys_bpf(BPF_OBJ_PIN, &attr);
+		return err < 0 ? err_set(why, err, "cannot pin the iterator to '%s': %s", pin,
+					 err_name(err))
+			       : link;
+	}
 	attr.iter_create.link_fd = (uint32_t)link;
 	fd = sys_bpf(BPF_ITER_CREATE, &attr);
 	if (fd < 0)
@@ -370,6 +409,7 @@ void loader_direct(struct loader *loader)
 				  .attach_perf = attach_perf,
 				  .attach_tracing = attach_tracing,
 				  .attach_multi = attach_multi,
+				  .attach_uprobes = attach_uprobes,
 				  .attach_iter = attach_iter,
 				  .run = run_program,
 				  .enable_stats = enable_stats,

@@ -71,8 +71,15 @@ struct operand lower_address(struct lowering *l, struct memory memory)
 void lower_read(struct lowering *l, struct memory to, uint32_t size, struct operand address,
 		enum space space)
 {
-	ir_call(l->ir, space == SPACE_USER ? HELPER_PROBE_READ_USER : HELPER_PROBE_READ_KERNEL,
-		lower_address(l, to), op_imm(size), address, NO_OPERAND, NO_OPERAND);
+	int code = ir_call(l->ir,
+			   space == SPACE_USER ? HELPER_PROBE_READ_USER : HELPER_PROBE_READ_KERNEL,
+			   lower_address(l, to), op_imm(size), address, NO_OPERAND, NO_OPERAND);
+
+	if (address.kind != OPERAND_IMM || address.imm) /* 0 is for zeroes, see lower_zero */
+		lower_check_read(l, code,
+				 space == SPACE_USER     ? "probe_read_user"
+				 : space == SPACE_KERNEL ? "probe_read_kernel"
+							 : "probe_read");
 }
 
 void lower_zero(struct lowering *l, struct memory to, uint32_t size)
@@ -213,11 +220,13 @@ static void store_tuple(struct lowering *l, struct value value, struct memory to
 	}
 	if (is_padded(as))
 		lower_zero(l, to, as->size);
-	for (uint32_t i = 0; i < as->field_count && i < value.type->field_count; i++)
-		lower_store(l,
-			    value_memory(value.type->fields[i].type,
-					 memory_at(from, value.type->fields[i].offset)),
-			    memory_at(to, as->fields[i].offset), as->fields[i].type);
+	for (uint32_t i = 0; i < as->field_count; i++) {
+		const struct field *field = type_partner(value.type, &as->fields[i], i);
+
+		if (field)
+			lower_store(l, value_memory(field->type, memory_at(from, field->offset)),
+				    memory_at(to, as->fields[i].offset), as->fields[i].type);
+	}
 }
 
 static void store_bytes(struct lowering *l, struct value value, struct memory to,
@@ -286,9 +295,12 @@ void lower_into(struct lowering *l, struct expr *expr, struct memory to, const s
 
 		if (is_padded(as))
 			lower_zero(l, to, as->size);
-		for (struct expr *one = expr->args; one && i < as->field_count;
-		     one = one->next, i++)
-			lower_into(l, one, memory_at(to, as->fields[i].offset), as->fields[i].type);
+		for (struct expr *one = expr->args; one; one = one->next, i++) {
+			const struct field *field = type_partner(as, &expr->type->fields[i], i);
+
+			if (field)
+				lower_into(l, one, memory_at(to, field->offset), field->type);
+		}
 		return;
 	}
 	lower_store(l, lower_expr(l, expr), to, as);

@@ -188,6 +188,12 @@ int lower_order(struct lowering *l, struct value a, struct value b, uint32_t siz
 struct value lower_text_order(struct lowering *l, struct expr *expr, enum ir_cond cond);
 struct value lower_memory_compare(struct lowering *l, struct expr *expr, bool is_equal);
 
+/* --- what the kernel refuses while a program runs (functions/helper_error.c) --- */
+void lower_say_refused(struct lowering *l, int code); /* an update: always told, and counted */
+/* With -k: the result of a helper that reads, by its name; a look-up that found nothing. */
+void lower_check_read(struct lowering *l, int code, const char *helper);
+void lower_say_no_key(struct lowering *l);
+
 /* --- events --- */
 /* A record of a function's call: head written, the rest (layout) at +EVENT_HEAD. */
 struct memory lower_event(struct lowering *l, const struct expr *call, const struct type *layout);

@@ -136,24 +136,6 @@ int lower_map_lookup(struct lowering *l, const struct map_decl *map, struct memo
 		       NO_OPERAND, NO_OPERAND, NO_OPERAND);
 }
 
-extern const struct function function_map_full;
-
-/* Says in user space which update was refused, and why. */
-static void say_refused(struct lowering *l, int code)
-{
-	struct expr *call = arena_new(&l->script->arena, sizeof(*call));
-	struct memory event;
-
-	lower_lost(l, LOST_MAP_FULL);
-	if (!call)
-		return;
-	*call = (struct expr){
-		.kind = EXPR_CALL, .place = l->ir->place, .function = &function_map_full};
-	event = lower_event(l, call, &type_int64);
-	ir_store(l->ir, event.base, event.offset + EVENT_HEAD, 8, op_reg(code));
-	lower_send(l, event, &type_int64);
-}
-
 static int slot_at(struct lowering *l, const struct map_decl *map, struct memory key,
 		   int full_label)
 {
@@ -174,7 +156,7 @@ static int slot_at(struct lowering *l, const struct map_decl *map, struct memory
 		       lower_address(l, zero), op_imm(KEEP_EXISTING), NO_OPERAND);
 	ir_set(l->ir, pointer, op_reg(lower_map_lookup(l, map, key)));
 	ir_branch(l->ir, COND_NE, op_reg(pointer), op_imm(0), have);
-	say_refused(l, code);
+	lower_say_refused(l, code);
 	ir_jump(l->ir, full_label);
 	ir_put_label(l->ir, have);
 	return pointer;
@@ -291,6 +273,21 @@ struct value lower_aggregate(struct lowering *l, const struct map_decl *map, str
 	}
 }
 
+/* To `end` when the key is not there; with -k that is told. */
+static void branch_without_key(struct lowering *l, int pointer, int end)
+{
+	int there = ir_label(l->ir);
+
+	if (!l->script->options->is_checked) {
+		ir_branch(l->ir, COND_EQ, op_reg(pointer), op_imm(0), end);
+		return;
+	}
+	ir_branch(l->ir, COND_NE, op_reg(pointer), op_imm(0), there);
+	lower_say_no_key(l);
+	ir_jump(l->ir, end);
+	ir_put_label(l->ir, there);
+}
+
 struct value lower_map_read(struct lowering *l, struct expr *expr)
 {
 	struct map_decl *map = lower_decl(l, expr);
@@ -306,7 +303,7 @@ struct value lower_map_read(struct lowering *l, struct expr *expr)
 		reg = ir_reg(l->ir);
 		ir_set(l->ir, reg, op_imm(0));
 		pointer = lower_map_lookup(l, map, key);
-		ir_branch(l->ir, COND_EQ, op_reg(pointer), op_imm(0), end);
+		branch_without_key(l, pointer, end);
 		ir_set(l->ir, reg,
 		       op_reg(ir_load(l->ir, op_reg(pointer), head, map->value->size,
 				      map->value->is_signed)));
@@ -316,7 +313,7 @@ struct value lower_map_read(struct lowering *l, struct expr *expr)
 	at = lower_slot(l, map->value->size);
 	lower_zero(l, at, map->value->size);
 	pointer = lower_map_lookup(l, map, key);
-	ir_branch(l->ir, COND_EQ, op_reg(pointer), op_imm(0), end);
+	branch_without_key(l, pointer, end);
 	lower_copy(l, at, (struct memory){.base = op_reg(pointer), .offset = head},
 		   map->value->size);
 	ir_put_label(l->ir, end);
@@ -333,7 +330,7 @@ static void update(struct lowering *l, const struct map_decl *map, struct memory
 	code = ir_call(l->ir, HELPER_MAP_UPDATE, op_map(map->index), lower_address(l, key),
 		       lower_address(l, value), op_imm(0), NO_OPERAND);
 	ir_branch(l->ir, COND_EQ, op_reg(code), op_imm(0), done);
-	say_refused(l, code);
+	lower_say_refused(l, code);
 	ir_put_label(l->ir, done);
 }
 

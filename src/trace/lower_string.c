@@ -201,9 +201,12 @@ static void compare_fields(struct lowering *l, struct value a, struct value b, i
 	struct memory left = lower_memory(l, a), right = lower_memory(l, b);
 
 	for (uint32_t i = 0; i < a.type->field_count; i++) {
-		const struct field *x = &a.type->fields[i], *y = &b.type->fields[i];
-		struct value one = value_memory(x->type, memory_at(left, x->offset));
-		struct value two = value_memory(y->type, memory_at(right, y->offset));
+		const struct field *x = &a.type->fields[i], *y = type_partner(b.type, x, i);
+		struct value one = value_memory(x->type, memory_at(left, x->offset)), two;
+
+		if (!y)
+			continue;
+		two = value_memory(y->type, memory_at(right, y->offset));
 
 		if (type_is_scalar(x->type)) {
 			struct operand p = lower_scalar(l, one), q = lower_scalar(l, two);

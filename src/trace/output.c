@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -126,25 +128,64 @@ static bool find_cgroup(const char *path, uint64_t id, int depth, char *found, s
 	return is_found;
 }
 
-static void cgroup_path(const uint8_t *bytes, struct buf *out)
+/* One hierarchy: "name:path" when the id is in it. */
+static bool add_hierarchy(const char *root, const char *name, uint64_t id, bool is_first,
+			  struct buf *out)
 {
-	static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 	char found[1024];
 	struct stat st;
-	uint64_t id;
+
+	if (stat(root, &st))
+		return false;
+	if (st.st_ino == id)
+		buf_f(out, "%s%s:/", is_first ? "" : ",", name);
+	else if (find_cgroup(root, id, 12, found, sizeof(found)))
+		buf_f(out, "%s%s:%s", is_first ? "" : ",", name, found + strlen(root));
+	else
+		return false;
+	return true;
+}
+
+static int by_root(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* The unified one first, then those of version 1 in order; each has numbers of its own. */
+static void cgroup_path(struct output *output, const uint8_t *bytes, struct buf *out)
+{
+	enum { ROOTS = 32 };
+	static _Thread_local char roots[ROOTS][256];
+	const struct script *script = output->run->script;
+	const char *unified = "/sys/fs/cgroup", *filter = NULL;
+	char line[1024], kind[64], root[256];
+	uint64_t id, number;
+	bool is_first = true;
+	uint32_t count = 0;
+	FILE *mounts = fopen("/proc/self/mounts", "re");
 
 	memcpy(&id, bytes, 8);
-	for (size_t i = 2; i-- > 0;) {
-		if (stat(roots[i], &st))
+	memcpy(&number, bytes + 8, 8);
+	if (number && number - 1 < script->text_count)
+		filter = script->texts[number - 1];
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "%*s %255s %63s", root, kind) != 2)
 			continue;
-		if (st.st_ino == id) {
-			buf_str(out, "unified:/");
-			return;
-		}
-		if (find_cgroup(roots[i], id, 12, found, sizeof(found))) {
-			buf_f(out, "unified:%s", found + strlen(roots[i]));
-			return;
-		}
+		if (!strcmp(kind, "cgroup2"))
+			unified = strcmp(root, "/sys/fs/cgroup") ? "/sys/fs/cgroup/unified" : root;
+		else if (!strcmp(kind, "cgroup") && count < ROOTS)
+			snprintf(roots[count++], sizeof(*roots), "%s", root);
+	}
+	if (mounts)
+		fclose(mounts);
+	if (!filter || !fnmatch(filter, "unified", 0))
+		is_first = !add_hierarchy(unified, "unified", id, true, out);
+	qsort(roots, count, sizeof(*roots), by_root);
+	for (uint32_t i = 0; i < count; i++) {
+		const char *name = strrchr(roots[i], '/') ? strrchr(roots[i], '/') + 1 : roots[i];
+
+		if (!filter || !fnmatch(filter, name, 0))
+			is_first &= !add_hierarchy(roots[i], name, id, is_first, out);
 	}
 }
 
@@ -332,7 +373,7 @@ void output_value(struct output *output, const struct type *type, const uint8_t 
 		      bytes[4], bytes[5]);
 		break;
 	case TYPE_TIMESTAMP: timestamp(output, bytes, out); break;
-	case TYPE_CGROUP_PATH: cgroup_path(bytes, out); break;
+	case TYPE_CGROUP_PATH: cgroup_path(output, bytes, out); break;
 	case TYPE_USERNAME: username(output_integer(type, bytes), out); break;
 	case TYPE_STRERROR:
 	case TYPE_SYSCALL_NAME:

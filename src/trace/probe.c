@@ -24,8 +24,8 @@
 	X(rawtracepoint)                                                                           \
 	X(uprobe)                                                                                  \
 	X(uretprobe)                                                                               \
-	X(usdt) X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter) X(self) X(test) X(bench)         \
-		X(watchpoint)
+	X(usdt)                                                                                    \
+	X(kprobe) X(kretprobe) X(fentry) X(fexit) X(iter) X(self) X(test) X(bench) X(watchpoint)
 
 #define DECLARE(name) extern const struct probe_kind probe_##name;
 ALL_KINDS(DECLARE)

@@ -79,6 +79,7 @@ struct probe {
 	uint64_t semaphore; /* usdt: its offset in the file, 0: none */
 	const void *data; /* what the kind keeps of it (arena) */
 	const char *doubt; /* why it must not be attached (arena), NULL: it may */
+	bool is_go; /* arguments lie where Go puts them */
 	bool is_more_of_last; /* another place of the probe before it: not counted */
 	uint32_t btf_id; /* of PROGRAM_TRACING: the function */
 	const struct type *args;

@@ -404,6 +404,10 @@ static void run_iterators(struct run *run)
 
 		if (strcmp(probe->kind->name, "iter"))
 			continue;
+		if (probe->target) {
+			fprintf(run->out->file, "Program pinned to %s\n", probe->target);
+			continue;
+		}
 		while ((n = read(probe->index, chunk, sizeof(chunk))) != 0) {
 			ring_read(run, false);
 			if (run->is_exit_called)

@@ -37,6 +37,7 @@ struct script_options {
 	uint32_t folder_count;
 	const char *headers[PARAMS_MAX]; /* --include */
 	uint32_t header_count;
+	bool is_checked; /* -k: failing reads and look-ups are told */
 	bool may_read_files; /* import, #include: scripts of strangers may not */
 	bool is_unsafe;
 	bool has_child; /* -c or -p */

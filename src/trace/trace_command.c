@@ -167,7 +167,7 @@ static int take_option(struct command *command, int option)
 			      stderr);
 			return -EINVAL;
 		}
-		command->is_runtime_checked = true;
+		command->is_runtime_checked = command->options.is_checked = true;
 		break;
 	case OPTION_IGNORED:
 	case OPTION_IGNORED_ARG: break;

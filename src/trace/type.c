@@ -208,6 +208,13 @@ static const struct type *join_integers(const struct type *a, const struct type 
 	return type_int(u->size < 8 ? u->size * 2 : 8, true);
 }
 
+const struct field *type_partner(const struct type *type, const struct field *field, uint32_t i)
+{
+	if (field->name)
+		return type_field(type, field->name);
+	return i < type->field_count && !type->fields[i].name ? &type->fields[i] : NULL;
+}
+
 static const struct type *join_tuples(struct arena *arena, const struct type *a,
 				      const struct type *b)
 {
@@ -219,11 +226,12 @@ static const struct type *join_tuples(struct arena *arena, const struct type *a,
 	if (!fields)
 		return NULL;
 	for (uint32_t i = 0; i < a->field_count; i++) {
-		const char *left = a->fields[i].name, *right = b->fields[i].name;
+		const struct field *partner = type_partner(b, &a->fields[i], i);
 
-		fields[i].name = left;
-		fields[i].type = type_join(arena, a->fields[i].type, b->fields[i].type);
-		if (!fields[i].type || !left != !right || (left && strcmp(left, right)))
+		fields[i].name = a->fields[i].name;
+		fields[i].type =
+			partner ? type_join(arena, a->fields[i].type, partner->type) : NULL;
+		if (!fields[i].type)
 			return NULL;
 	}
 	return type_tuple(arena, fields, a->field_count);
@@ -237,6 +245,11 @@ const struct type *type_join(struct arena *arena, const struct type *a, const st
 		return a->kind == TYPE_INT && a->is_literal && b->kind == TYPE_INT ? b : a;
 	if (a->kind == TYPE_INT && b->kind == TYPE_INT)
 		return join_integers(a, b);
+	/* an enum among numbers is one */
+	if (a->kind == TYPE_ENUM && b->kind == TYPE_INT)
+		return join_integers(type_int(a->size, true), b);
+	if (a->kind == TYPE_INT && b->kind == TYPE_ENUM)
+		return join_integers(a, type_int(b->size, true));
 	if (a->kind != b->kind)
 		return NULL;
 	switch (a->kind) {

@@ -154,4 +154,6 @@ uint32_t type_bucket_count(const struct type *type);
 /* count, sum, min, max, avg: may stand where an integer is wanted */
 bool type_is_castable_aggregate(const struct type *type);
 
+/* The field of a tuple that goes with the i-th one of another: by its name, or else by its place. NULL: none. */
+const struct field *type_partner(const struct type *type, const struct field *field, uint32_t i);
 const struct field *type_field(const struct type *type, const char *name);

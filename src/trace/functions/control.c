@@ -59,19 +59,40 @@ const struct function function_exit = {.name = "exit",
 
 /* --- signal --- */
 
+static bool may_signal(const struct probe_kind *kind)
+{
+	static const char *const kinds[] = {"kprobe", "kretprobe",    "uprobe",  "uretprobe",
+					    "usdt",   "tracepoint",   "profile", "fentry",
+					    "fexit",  "rawtracepoint"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(kinds[i], kind->name))
+			return true;
+	return false;
+}
+
 static const struct type *check_signal(struct checker *checker, struct expr *call)
 {
+	const struct probe_kind *kind = checker->probe->kind;
 	const struct expr *arg = call->args;
 
 	call->number = 0;
-	if (arg->is_constant && arg->type->kind == TYPE_STRING) {
+	if (!may_signal(kind)) {
+		check_error(checker, call->place, "%s() can not be used for this probetype %s",
+			    call->name, kind->is_special ? "special" : kind->name);
+	} else if (arg->is_constant && arg->type->kind == TYPE_STRING) {
 		call->number = (uint64_t)signal_number((const char *)arg->text.at);
 		if (!call->number)
 			check_error(checker, call->place, "%.*s is not a valid signal",
 				    (int)arg->text.len, arg->text.at);
 	} else if (arg->type->kind != TYPE_NONE && !type_is_integer(arg->type)) {
+		check_error(checker, call->place, "%s() accepts a string literal or an integer",
+			    call->name);
+	} else if (arg->is_constant && (arg->number < 1 || arg->number > 64)) {
 		check_error(checker, call->place,
-			    "signal only accepts string literals or integers");
+			    "%s() accepts a string literal or an integer between 1 and 64 "
+			    "(inclusive)",
+			    call->name);
 	}
 	return &type_void;
 }

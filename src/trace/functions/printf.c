@@ -33,8 +33,6 @@ static bool fits(const struct conversion *conversion, const struct type *type)
 	}
 }
 
-enum { REFUSALS_SHOWN = 100 };
-
 static struct span format_of(const struct expr *call)
 {
 	const struct expr *first = call->args;
@@ -278,48 +276,6 @@ static void happen_division(struct run *run, const struct expr *call, const uint
 }
 
 const struct function function_division = {.name = "/", .happen = happen_division};
-
-/* Another: an update that a map refused; `data` is why. */
-static void happen_map_full(struct run *run, const struct expr *call, const uint8_t *data,
-			    size_t len)
-{
-	static const char text[] =
-		"Map full; can't update element. Try increasing max_map_keys config or manually "
-		"setting the max entries in a map declaration e.g. `let @a = hash(5000)`";
-	struct buf out, full;
-	uint32_t line, column;
-	int64_t code;
-
-	memcpy(&code, data, 8);
-	if (run->refusals_said++ >= REFUSALS_SHOWN)
-		return; /* they are counted all the same */
-	buf_init(&out, 1 << 21);
-	if (run->out->is_json) {
-		struct json json = {.out = &out};
-
-		diag_where(&run->script->diag, call->place.from, &line, &column);
-		buf_str(&out, "{\"type\": \"helper_error\", \"msg\": ");
-		json_str(&json, strerrordesc_np((int)-code));
-		buf_f(&out, ", \"helper\": \"map_update_elem\", \"retcode\": %lld, \"filename\": ",
-		      (long long)code);
-		json = (struct json){.out = &out};
-		json_str(&json, run->script->diag.name);
-		buf_f(&out, ", \"line\": %u, \"col\": %u}\n", line, column);
-		output_raw(run->out, buf_as_span(&out));
-	} else if (run->options->has_warnings) {
-		buf_init(&full, 1024);
-		buf_f(&full, "%s\nAdditional Info - helper: map_update_elem, retcode: %lld", text,
-		      (long long)code);
-		diag_show(&run->script->diag, SEVERITY_WARNING, call->place, buf_text(&full), NULL,
-			  &out);
-		output_flush(run->out);
-		fputs(buf_text(&out), stderr);
-		buf_done(&full);
-	}
-	buf_done(&out);
-}
-
-const struct function function_map_full = {.name = "update", .happen = happen_map_full};
 
 /* --- cat: the file's beginning --- */
 

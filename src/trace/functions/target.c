@@ -130,20 +130,3 @@ const struct function function_override = {.name = "override",
 					   .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
 					   .check = check_override,
 					   .lower = lower_override};
-
-/* --- known by name, and said not to be there rather than unknown --- */
-
-static const struct type *check_missing(struct checker *checker, struct expr *call)
-{
-	check_error(checker, call->place, "%s() is not supported", call->name);
-	return &type_none;
-}
-
-#define MISSING(name_)                                                                             \
-	const struct function function_##name_ = {                                                 \
-		.name = #name_, .max_args = 8, .check = check_missing}
-
-MISSING(path);
-MISSING(percpu_kaddr);
-MISSING(skboutput);
-MISSING(unwatch);

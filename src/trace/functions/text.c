@@ -129,6 +129,7 @@ static void str_into(struct lowering *l, struct expr *call, struct memory to, co
 	uint32_t max = call->number < as->size ? (uint32_t)call->number : as->size;
 	struct operand size = op_imm(max), address;
 	enum space space;
+	int code;
 
 	if (value.type->kind == TYPE_STRING && !length && value.kind != VALUE_FAR) {
 		lower_store(l, value, to, as);
@@ -146,8 +147,12 @@ static void str_into(struct lowering *l, struct expr *call, struct memory to, co
 		size = op_reg(bytes);
 	}
 	lower_zero(l, to, as->size);
-	ir_call(l->ir, space == SPACE_USER ? HELPER_READ_USER_STR : HELPER_READ_KERNEL_STR,
-		lower_address(l, to), size, address, NO_OPERAND, NO_OPERAND);
+	code = ir_call(l->ir, space == SPACE_USER ? HELPER_READ_USER_STR : HELPER_READ_KERNEL_STR,
+		       lower_address(l, to), size, address, NO_OPERAND, NO_OPERAND);
+	lower_check_read(l, code,
+			 space == SPACE_USER     ? "probe_read_user_str"
+			 : space == SPACE_KERNEL ? "probe_read_kernel_str"
+						 : "probe_read_str");
 }
 
 const struct function function_str = {

@@ -15,10 +15,9 @@ static void expand_iter(struct script *script, struct action *action, const stru
 	char name[256];
 	uint32_t id;
 
-	if (parts->count != 2) {
+	if (parts->count < 2 || parts->count > 3) {
 		diag_error(&script->diag, spec->place,
-			   parts->count == 3 ? "pinning iterators is not supported"
-					     : "iter probe type takes 2 arguments (1 optional)");
+			   "iter probe type takes 2 arguments (1 optional)");
 		return;
 	}
 	snprintf(name, sizeof(name), "bpf_iter_%s", parts->part[1]);
@@ -33,6 +32,12 @@ static void expand_iter(struct script *script, struct action *action, const stru
 	if (!probe)
 		return;
 	probe->function = parts->part[1];
+	/* "name", below /sys/fs/bpf, or a whole path */
+	if (parts->count == 3 && *parts->part[2]) {
+		snprintf(name, sizeof(name), "%s%s", *parts->part[2] == '/' ? "" : "/sys/fs/bpf/",
+			 parts->part[2]);
+		probe->target = arena_str(&script->arena, span_of(name));
+	}
 	probe->btf_id = id;
 }
 
@@ -50,7 +55,7 @@ static const struct type *iter_args(struct script *script, struct probe *probe)
 
 static int attach_iter(struct loader *loader, struct probe *probe, int program, struct err *why)
 {
-	return loader->attach_iter(loader, program, why);
+	return loader->attach_iter(loader, program, probe->target, why);
 }
 
 const struct probe_kind probe_iter = {.name = "iter",

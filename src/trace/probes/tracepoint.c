@@ -104,7 +104,7 @@ static const struct type *tracepoint_args(struct script *script, struct probe *p
 	struct type *type = arena_new(&script->arena, sizeof(*type));
 	enum space space = probe->kind->space;
 	char path[512], *text = malloc(FORMAT_MAX), *line, *rest = NULL;
-	uint32_t count = 0;
+	uint32_t count = 0, size = 8;
 
 	if (!strcmp(probe->target, "syscalls"))
 		space = SPACE_USER;
@@ -122,12 +122,17 @@ static const struct type *tracepoint_args(struct script *script, struct probe *p
 			count++;
 	}
 	free(text);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t end = fields[i].offset + fields[i].type->size;
+
+		size = end > size ? (end + 7) / 8 * 8 : size;
+	}
 	snprintf(path, sizeof(path), "tracepoint:%s:%s_args", probe->target, probe->function);
 	*type = (struct type){.kind = TYPE_RECORD,
 			      .name = arena_str(&script->arena, span_of(path)),
 			      .fields = fields,
 			      .field_count = count,
-			      .size = 8,
+			      .size = size,
 			      .align = 8,
 			      .space = SPACE_CONTEXT};
 	return type;

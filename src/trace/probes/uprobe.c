@@ -11,9 +11,12 @@
 #include "trace/dwarf.h"
 #include "base/elf_file.h"
 #include "trace/lex.h"
+#include "trace/lower.h"
 #include "trace/probes/probes.h"
+#include "world/symbol/go.h"
 
 extern const struct probe_kind probe_uprobe, probe_uretprobe;
+static const struct probe_kind go_return;
 
 struct place_of {
 	struct script *script;
@@ -24,6 +27,8 @@ struct place_of {
 	const char *function, *line_of; /* line_of: a source file; function is the line then */
 	const char *path;
 	uint32_t files, count;
+	bool is_go;
+	struct go_table go;
 };
 
 static void add_uprobe(struct place_of *to, const char *function, uint64_t offset, uint64_t plus)
@@ -44,6 +49,40 @@ static void add_uprobe(struct place_of *to, const char *function, uint64_t offse
 	probe->target = arena_str(arena, span_of(to->path));
 	probe->function = arena_str(arena, span_of(function));
 	probe->number = offset;
+	probe->is_go = to->is_go;
+}
+
+/*
+ * Go moves its stacks, and a return address that the kernel has put there would be found by Go, which ends the program:
+ * so the return is probed where it stands, at every RET.
+ */
+static void add_go_returns(struct place_of *to, const struct elf *elf, const char *function)
+{
+	const struct probe_kind *kind = to->kind;
+	struct go_function found;
+
+	if (!go_find(elf, &to->go, function, &found) || !found.return_count)
+		return;
+	to->kind = &go_return;
+	for (uint32_t i = 0; i < found.return_count; i++) {
+		struct probe *last = to->script->last_probe;
+
+		add_uprobe(to, function, found.returns[i], 0);
+		if (i && to->script->last_probe != last)
+			to->script->last_probe->is_more_of_last = true;
+	}
+	to->kind = kind;
+}
+
+/* A function of Go: of a stripped program too, by the table that Go itself needs. */
+static void add_go(struct place_of *to, const struct elf *elf, const char *function, uint64_t plus)
+{
+	struct go_function found;
+
+	if (to->kind == &probe_uretprobe)
+		add_go_returns(to, elf, function);
+	else if (go_find(elf, &to->go, function, &found))
+		add_uprobe(to, function, found.offset + plus, plus);
 }
 
 /* A probe outside of its function, or where nobody knows how long that is, may hit the middle of an instruction and
@@ -71,6 +110,28 @@ static void doubt_bounds(struct place_of *to, const struct elf_symbol *symbol, u
 	probe->doubt = arena_str(&to->script->arena, span_of(text));
 }
 
+/* The same of an address: in which function it lies is known of those that have a size. */
+static void doubt_address(struct place_of *to, const struct elf *elf, uint64_t address)
+{
+	struct probe *probe = to->script->last_probe;
+	struct elf_walk walk = {};
+	struct elf_symbol symbol;
+	char text[1024];
+
+	while (elf_next_symbol(elf, &walk, &symbol))
+		if (symbol.is_function && address >= symbol.value &&
+		    address < symbol.value + symbol.size)
+			return;
+	if (!probe || probe->action != to->action || to->script->options->is_unsafe)
+		return;
+	snprintf(text, sizeof(text),
+		 "Could not determine instruction boundary for %s (binary appears stripped).\nUse "
+		 "--unsafe to force attachment. WARNING: This option could lead to data corruption "
+		 "in the target process.",
+		 probe->name);
+	probe->doubt = arena_str(&to->script->arena, span_of(text));
+}
+
 static void add_matching(struct place_of *to, const struct elf *elf, const char *pattern)
 {
 	struct elf_walk walk = {};
@@ -89,6 +150,10 @@ static void add_matching(struct place_of *to, const struct elf *elf, const char 
 				   p->number == offset && !strcmp(p->target, to->path);
 		if (is_there)
 			continue;
+		if (to->is_go && to->kind == &probe_uretprobe) {
+			add_go_returns(to, elf, symbol.name);
+			continue;
+		}
 		add_uprobe(to, symbol.name, offset, 0);
 		doubt_bounds(to, &symbol, 0);
 	}
@@ -109,11 +174,14 @@ static void add_function(struct place_of *to, const struct elf *elf, const char 
 		return;
 	}
 	if (lex_number(span_of(function), &address, &why)) {
-		if (elf_offset_of(elf, address, &offset))
+		if (elf_offset_of(elf, address, &offset)) {
 			add_uprobe(to, function, offset + plus, plus);
-		else
+			doubt_address(to, elf, address);
+		} else
 			diag_error(&to->script->diag, to->spec->place,
 				   "Address %s is not in the code of %s", function, to->path);
+	} else if (to->is_go && strchr(function, '.')) {
+		add_go(to, elf, function, plus);
 	} else if (elf_find(elf, function, &symbol) && elf_offset_of(elf, symbol.value, &offset)) {
 		add_uprobe(to, function, offset + plus, plus);
 		doubt_bounds(to, &symbol, plus);
@@ -170,6 +238,7 @@ static void add_binary(void *context, const char *path)
 		return;
 	}
 	to->path = path;
+	to->is_go = go_open(&elf, &to->go);
 	if (to->line_of)
 		add_lines(to, &elf, to->line_of, to->function);
 	else if (probe_has_wildcard(to->function))
@@ -317,7 +386,12 @@ int attach_uprobe(struct loader *loader, struct probe *probe, int program, struc
 
 static int uprobe_arg(struct script *script, const struct probe *probe, uint32_t n)
 {
-	return arch_arg_offset(n);
+	return probe->is_go ? arch_go_arg_offset(n) : arch_arg_offset(n);
+}
+
+static int uprobe_retval(struct script *script, const struct probe *probe)
+{
+	return ARCH_RETVAL;
 }
 
 /*
@@ -325,10 +399,17 @@ static int uprobe_arg(struct script *script, const struct probe *probe, uint32_t
  * what comes behind them on the caller's stack. Floating point and records that take more than one register are
  * named, and cannot be read.
  */
-static bool place_param(struct field *field, uint32_t *registers, uint32_t *stack)
+static bool place_param(struct field *field, bool is_go, uint32_t *registers, uint32_t *stack)
 {
 	const struct type *type = field->type;
 
+	if (is_go) { /* texts and slices take two and three in a row */
+		int offset = arch_go_arg_offset(*registers);
+
+		*registers += type->size ? (type->size + 7) / 8 : 0;
+		field->offset = offset >= 0 ? (uint32_t)offset : 0;
+		return offset >= 0 && type->size && type->size <= 8;
+	}
 	if (type->kind == TYPE_NONE || type->size > 8 || !type->size)
 		return false;
 	if (arch_arg_offset(*registers) >= 0) {
@@ -360,7 +441,7 @@ static const struct type *uprobe_args(struct script *script, struct probe *probe
 		/* as bpftrace has it: names of a program's enums are its own business */
 		if (fields[i].type->kind == TYPE_ENUM || fields[i].type->kind == TYPE_BOOL)
 			fields[i].type = type_int(fields[i].type->size, fields[i].type->is_signed);
-		if (!place_param(&fields[i], &registers, &stack))
+		if (!place_param(&fields[i], probe->is_go, &registers, &stack))
 			fields[i].type = &type_none; /* known by name only */
 		count++;
 	}
@@ -374,9 +455,66 @@ static const struct type *uprobe_args(struct script *script, struct probe *probe
 	return type;
 }
 
-static int uprobe_retval(struct script *script, const struct probe *probe)
+/* --- many places of a file with one program: uprobe_multi --- */
+
+/* All of the program that lie in this probe's file, at once; `data` remembers what became of it. */
+static int attach_places(struct loader *loader, struct probe *probe, int program, struct err *why)
 {
-	return ARCH_RETVAL;
+	static const char done[] = "attached", failed[] = "refused";
+	bool at_return = probe->kind->retval_offset;
+	uint64_t *offsets;
+	uint32_t count = 0, room = 0;
+	int err;
+
+	if (probe->data)
+		return probe->data == done ? 0 : err_set(why, -ENOENT, "refused with the others");
+	for (struct probe *p = probe; p; p = p->next)
+		room += p->kind == probe->kind && p->program == probe->program;
+	offsets = calloc(room, sizeof(*offsets));
+	if (!offsets)
+		return -ENOMEM;
+	for (struct probe *p = probe; p; p = p->next)
+		if (p->kind == probe->kind && p->program == probe->program &&
+		    !strcmp(p->target, probe->target)) {
+			offsets[count++] = p->number;
+			p->data = failed;
+		}
+	err = loader->attach_uprobes(loader, program, at_return, probe->target, offsets, count,
+				     why);
+	free(offsets);
+	for (struct probe *p = probe; err >= 0 && p; p = p->next)
+		if (p->data == failed)
+			p->data = done;
+	return err < 0 ? err : 0;
+}
+
+static const struct probe_kind uprobe_multi = {.name = "uprobe",
+					       .program = PROGRAM_KPROBE,
+					       .attach_type = ATTACH_UPROBE_MULTI,
+					       .space = SPACE_USER,
+					       .has_regs = true,
+					       .args = uprobe_args,
+					       .arg_offset = uprobe_arg,
+					       .attach = attach_places,
+					       .fallback = &probe_uprobe};
+static const struct probe_kind uretprobe_multi = {.name = "uretprobe",
+						  .program = PROGRAM_KPROBE,
+						  .attach_type = ATTACH_UPROBE_MULTI,
+						  .space = SPACE_USER,
+						  .has_regs = true,
+						  .retval_offset = uprobe_retval,
+						  .attach = attach_places,
+						  .fallback = &probe_uretprobe};
+
+/* It pays for those of one wildcard that share their program; semaphores are for usdt only. */
+static const struct probe_kind *choose_places(struct script *script, const struct probe *probe)
+{
+	if (probe->is_go) /* its own places, one by one */
+		return NULL;
+	for (const struct probe_spec *spec = probe->action->specs; spec; spec = spec->next)
+		if (script->compiled->target.has_uprobe_multi && probe_has_wildcard(spec->text))
+			return probe->kind == &probe_uprobe ? &uprobe_multi : &uretprobe_multi;
+	return NULL;
 }
 
 const struct probe_kind probe_uprobe = {.name = "uprobe",
@@ -387,6 +525,7 @@ const struct probe_kind probe_uprobe = {.name = "uprobe",
 					.expand = expand_uprobe,
 					.args = uprobe_args,
 					.arg_offset = uprobe_arg,
+					.choose = choose_places,
 					.attach = attach_uprobe,
 					.list = list_uprobe_only};
 const struct probe_kind probe_uretprobe = {.name = "uretprobe",
@@ -396,5 +535,18 @@ const struct probe_kind probe_uretprobe = {.name = "uretprobe",
 					   .has_regs = true,
 					   .expand = expand_uprobe,
 					   .retval_offset = uprobe_retval,
+					   .choose = choose_places,
 					   .attach = attach_uprobe,
 					   .list = list_uretprobe_only};
+/* One RET of a function of Go; its first result lies where the first argument did. */
+static int go_result(struct script *script, const struct probe *probe)
+{
+	return arch_go_arg_offset(0);
+}
+
+static const struct probe_kind go_return = {.name = "uretprobe",
+					    .program = PROGRAM_KPROBE,
+					    .space = SPACE_USER,
+					    .has_regs = true,
+					    .retval_offset = go_result,
+					    .attach = attach_uprobe};
