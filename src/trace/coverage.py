@@ -19,6 +19,7 @@ OWN_TESTS = {
     'kprobe': 'by hand in the VM kernels: counts', 'kretprobe': 'by hand in the VM kernels: counts',
     'fentry': 'by hand in the VM kernels: counts, arguments', 'fexit': 'by hand in the VM kernels: counts',
     'iter': 'by hand in the VM kernels',
+    'path': 'by hand in the VM kernels', 'self': 'by hand', 'test': 'files_test', 'bench': 'by hand',
     'watchpoint': 'run_test: a variable of another process',
     'import': 'files_test',
     'str': None, 'args': 'run_test: arguments of a traced function',
@@ -57,7 +58,7 @@ SECTIONS = {
         max_cat_bytes max_map_keys max_probes max_strlen missing_probes on_stack_limit perf_rb_pages
         show_debug_info stack_mode str_trunc_trailer print_maps_on_exit unstable_tseries'''.split(),
 }
-UNSUPPORTED = {'path', 'percpu_kaddr', 'skboutput', 'unwatch'}
+UNSUPPORTED = {'percpu_kaddr', 'skboutput', 'unwatch'}
 
 
 def main():
