@@ -24,7 +24,7 @@ const struct config_key config_keys[] = {
 	{"items_dir", CONFIG_PATH, "/etc/sonde/items.d", "folder of items that were brought in", .needs_restart = true},
 	{"btf", CONFIG_PATH, "", "BTF of the running kernel, where the kernel has none itself", .needs_restart = true},
 
-	{"limits.memory", CONFIG_SIZE, "64MiB", "memory of the agent, both processes",
+	{"limits.memory", CONFIG_SIZE, "64MiB", "memory that both processes together should stay below: what they have is in `sonde status`; caps of tables hold them there, no hard limit",
 	 .least = 16 * MIB, .needs_restart = true},
 	{"limits.connections", CONFIG_COUNT, "256", "connections of API clients, per address", .least = 4, .most = 65536,
 	 .needs_restart = true},
