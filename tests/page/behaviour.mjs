@@ -25,9 +25,10 @@ async function live(world) {
   await page.keyboard.press("Enter");
   check("filter: it stands in the address", await until(() => page.evaluate(() => decodeURIComponent(location.hash).replace(/\+/g, " ").includes("status = 404 and side = server")), 10));
   await arrives("two");
-  await until(async () => (await rows(page)).length > 0 && (await rows(page)).every((row) => / 404 /.test(row)), 20);
-  const filtered = await rows(page);
-  check("filter: only what matches is shown", filtered.length > 0 && filtered.every((row) => / 404 /.test(row) && / server /.test(row)), filtered.slice(0, 3).join("; "));
+  /* half of what was typed may have been asked before the whole */
+  const strangers = (list) => list.filter((row) => !/ 404 /.test(row) || !/ server /.test(row));
+  const filtered = await until(async () => { const list = await rows(page); return list.length > 0 && !strangers(list).length && list; }, 60);
+  check("filter: only what matches is shown", filtered, strangers(await rows(page)).slice(0, 3).join("; "));
   await page.fill("#filter", "status >= ");
   await page.keyboard.press("Enter");
   check("filter: a mistake is told under the box", await until(() => page.evaluate(() => document.querySelector("#filter")?.getAttribute("aria-invalid") === "true" && /value is wanted/.test(document.querySelector("#filter-offers")?.innerText ?? "")), 10));
