@@ -9,12 +9,21 @@ static __always_inline bool is_behind(__u32 a, __u32 b)
 	return (__s32)(a - b) > 0;
 }
 
+/* Bytes that a call moved, or (0) the end of a direction. */
+struct move {
+	__u64 ns;
+	__u64 position; /* of the first */
+	__u64 arrived_ns, arrived_last_ns; /* received bytes, at the socket; 0 = not known */
+	__u64 id; /* pid and tid */
+	__u32 moved, direction;
+};
+
 /*
- * When the first and the last of the `moved` bytes arrived that were read last; what is not found stays 0. Forgets
- * what came before the last one.
+ * When the first and the last of the bytes arrived that were read last; what is not found stays 0. Forgets what came
+ * before the last one.
  */
 static __always_inline void find_arrivals(struct connection *connection, __u32 moved,
-					  struct requests_data *data)
+					  struct move *data)
 {
 	__u32 end = connection->sequence[REQUESTS_IN], first = end - moved + 1;
 

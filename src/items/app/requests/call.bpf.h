@@ -71,15 +71,17 @@ static __always_inline void read_registers_at(struct pt_regs *regs, struct call_
 	ret->arg[4] = BPF_CORE_READ(regs, ARCH_ARG5_FIELD);
 }
 
-static __always_inline void read_registers(struct call_registers *ret)
+static __always_inline bool has_task_registers(void)
 {
-	struct pt_regs *regs;
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs);
+}
 
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		read_registers_at(current_regs(), ret);
-		return;
-	}
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+/* Where has_task_registers(): of the running task. */
+static __always_inline void read_task_registers(struct task_struct *task,
+						struct call_registers *ret)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
 	ret->nr = ARCH_SYSCALL_NR(regs);
 	ret->arg[0] = ARCH_SYSCALL_ARG1(regs);
 	ret->arg[1] = ARCH_SYSCALL_ARG2(regs);
@@ -104,13 +106,9 @@ static __always_inline struct sock *sock_of_descriptor(__u32 fd)
 }
 
 /* A task that uses io_uring may do its operations on the way out of any call. */
-static __always_inline bool is_by_uring(struct sock *sk, const struct call_registers *registers)
+static __always_inline bool is_by_uring(struct task_struct *task, struct sock *sk,
+					const struct call_registers *registers)
 {
-	struct task_struct *task;
-
-	if (!has_typed_current()) /* what it completes can't be told there (uring.bpf.h) */
-		return registers->nr == ARCH_NR_io_uring_enter;
-	task = bpf_get_current_task_btf();
 	if (!bpf_core_field_exists(task->io_uring))
 		return false;
 	if (task->flags & PF_IO_WORKER)
@@ -177,16 +175,34 @@ static __always_inline void choose_message(struct call *call)
 	}
 }
 
+/* False: it is none whose numbers are known. */
+static __always_inline bool read_running_call(struct sock *sk, struct call_registers *ret_registers,
+					      bool *ret_is_uring)
+{
+	struct task_struct *task;
+
+	if (!has_typed_current() || !has_task_registers()) {
+		if (read_current_is_32bit())
+			return false;
+		read_registers_at(current_regs(), ret_registers);
+		/* (what it completes can't be told there: uring.bpf.h) */
+		*ret_is_uring = ret_registers->nr == ARCH_NR_io_uring_enter;
+		return true;
+	}
+	task = bpf_get_current_task_btf(); /* (each call of a helper costs more than all that is read here) */
+	if (ARCH_IS_32BIT(&task->thread_info))
+		return false;
+	read_task_registers(task, ret_registers);
+	*ret_is_uring = is_by_uring(task, sk, ret_registers);
+	return true;
+}
+
 static __always_inline void read_call(struct sock *sk, struct call *ret)
 {
 	struct call_registers registers = {};
 
 	*ret = (struct call){};
-	if (read_current_is_32bit())
-		return;
-	read_registers(&registers);
-	ret->is_uring = is_by_uring(sk, &registers);
-	if (ret->is_uring)
+	if (!read_running_call(sk, &registers, &ret->is_uring) || ret->is_uring)
 		return;
 	take_call(&registers, ret);
 	if (ret->many)

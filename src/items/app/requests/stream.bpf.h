@@ -186,30 +186,41 @@ static __always_inline bool is_filtered(bool typed, const struct connection *con
 
 /* ---- telling ---- */
 
+/* All that is received has been told or cut up to there, as far as who sends now knows; 0 = not known. */
+static __always_inline __u64 received_until(const struct connection *connection, __u64 id)
+{
+	return connection->receiver == (__u32)id && !connection->lost_before[REQUESTS_IN] &&
+			       !connection->has_used_uring
+		       ? connection->position[REQUESTS_IN]
+		       : 0;
+}
+
+static __always_inline __u32 srtt_us(bool typed, struct tcp_sock *tcp)
+{
+	return tcp ? READ_FIELD(typed, tcp, srtt_us) >> 3 : 0;
+}
+
 static __always_inline void fill_data(bool typed, struct requests_data *data,
 				      struct connection *connection, struct tcp_sock *tcp,
-				      __u64 position, __u32 moved, __u32 direction, __u64 id)
+				      const struct move *move)
 {
+	__u32 direction = move->direction & 1;
+
 	data->head.kind = REQUESTS_DATA;
-	data->head.flags = moved ? 0 : REQUESTS_END;
-	data->head.ktime_ns = bpf_ktime_get_ns();
+	data->head.flags = move->moved ? 0 : REQUESTS_END;
+	data->head.ktime_ns = move->ns;
 	data->cookie = connection->cookie;
-	data->position = position;
-	data->pid = id >> 32;
-	data->tid = (__u32)id;
-	data->moved = moved;
+	data->position = move->position;
+	data->pid = move->id >> 32;
+	data->tid = (__u32)move->id;
+	data->moved = move->moved;
 	data->cut_before = connection->cut_before[direction];
 	data->lost_before = connection->lost_before[direction];
-	data->srtt_us = tcp ? READ_FIELD(typed, tcp, srtt_us) >> 3 : 0;
+	data->srtt_us = srtt_us(typed, tcp);
 	data->direction = direction;
-	data->received = connection->receiver == (__u32)id &&
-					 !connection->lost_before[REQUESTS_IN] &&
-					 !connection->has_used_uring
-				 ? connection->position[REQUESTS_IN]
-				 : 0;
-	data->arrived_ns = data->arrived_last_ns = 0;
-	if (direction == REQUESTS_IN && moved)
-		find_arrivals(connection, moved, data);
+	data->received = received_until(connection, move->id);
+	data->arrived_ns = move->arrived_ns;
+	data->arrived_last_ns = move->arrived_last_ns;
 }
 
 /* The bytes of this event are counted: told, they are captured or cut. */
@@ -303,36 +314,42 @@ static __always_inline void tell_call(bool typed, struct room *room, struct sock
 }
 
 /* True: the bytes belong to an exchange that need not be told (usual.bpf.h). */
-static __always_inline bool keep_back(struct room *room, struct sock *sk,
-				      struct connection *connection, __u32 moved, __u32 direction)
+static __always_inline bool keep_back(struct room *room, struct sock *sk, struct tcp_sock *tcp,
+				      struct connection *connection, const struct move *move)
 {
 	struct usual_slot *slot = usual_take(connection);
-	bool is_kept;
+	bool is_kept = false;
 
 	if (!slot)
 		return false;
-	is_kept = moved && usual_keeps(room, slot, sk, connection, moved, direction);
-	if (!moved)
-		usual_stop(room, slot, connection);
+	if (move->moved)
+		is_kept = usual_keeps(room, slot, sk, tcp, connection, move);
+	else
+		usual_stop(slot, connection);
 	usual_let_go(slot);
 	return is_kept;
 }
 
-static __always_inline void tell_data(bool typed, struct sock *sk, struct connection *connection,
+static __always_inline void tell_move(bool typed, struct sock *sk, struct connection *connection,
 				      struct tcp_sock *tcp, const struct call *given,
-				      __u64 position, __u32 want, __u32 moved, __u32 direction,
-				      __u64 id, __u32 flags)
+				      struct move *move, __u32 want, __u32 flags)
 {
 	struct room *room = take_room();
 
 	if (!room) {
-		note_lost(connection, moved, direction);
+		note_lost(connection, move->moved, move->direction);
 		return;
 	}
 	room->head = room->tail = 0;
-	fill_data(typed, data_in(room), connection, tcp, position, moved, direction, id);
-	if (!typed || !tcp || given || !keep_back(room, sk, connection, moved, direction))
-		tell_call(typed, room, sk, connection, tcp, given, want, moved, direction, flags);
+	move->ns = bpf_ktime_get_ns();
+	if (move->direction == REQUESTS_IN && move->moved)
+		find_arrivals(connection, move->moved, move);
+	if (!typed || !tcp || given || !keep_back(room, sk, tcp, connection, move)) {
+		room->head = room->tail = 0;
+		fill_data(typed, data_in(room), connection, tcp, move);
+		tell_call(typed, room, sk, connection, tcp, given, want, move->moved,
+			  move->direction, flags);
+	}
 	room->is_taken = 0;
 }
 
@@ -341,8 +358,13 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 {
 	struct connection *connection = find_connection(typed, sk);
 	struct tcp_sock *tcp = tcp_of(typed, sk);
-	__u64 id = bpf_get_current_pid_tgid(), position, until;
-	__u32 want;
+	struct move move = {
+		.id = bpf_get_current_pid_tgid(),
+		.moved = moved,
+		.direction = direction,
+	};
+	__u32 want, tid = (__u32)move.id;
+	__u64 until;
 
 	/* (what is read after the end is nobody's: there is no second end to forget it at) */
 	if (!connection && moved && READ_FIELD(typed, sk, __sk_common.skc_state) != TCP_CLOSE)
@@ -353,12 +375,12 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 	if (is_unwanted(connection))
 		return;
 	if (direction == REQUESTS_IN)
-		connection->receiver = (__u32)id;
-	if (tcp && (!moved || (direction == REQUESTS_OUT && connection->receiver == (__u32)id)))
+		connection->receiver = tid;
+	if (tcp && (!moved || (direction == REQUESTS_OUT && connection->receiver == tid)))
 		catch_up(typed, connection, sk, tcp);
-	position = connection->position[direction & 1];
+	move.position = connection->position[direction & 1];
 	if (moved)
-		position = advance(typed, connection, tcp, moved, direction);
+		move.position = advance(typed, connection, tcp, moved, direction);
 	else if (!connection->is_told || !(READ_FIELD(typed, sk, sk_shutdown) & RCV_SHUTDOWN))
 		return;
 	if (is_filtered(typed, connection, sk)) {
@@ -366,12 +388,12 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		return;
 	}
 	until = pass_until(connection, direction);
-	if (moved && position + moved < until) {
+	if (moved && move.position + moved < until) {
 		note_cut(connection, moved, direction);
 		return;
 	}
-	want = moved && position + moved == until ? 0 : wanted_bytes(connection, direction);
-	tell_data(typed, sk, connection, tcp, given, position, want, moved, direction, id, flags);
+	want = moved && move.position + moved == until ? 0 : wanted_bytes(connection, direction);
+	tell_move(typed, sk, connection, tcp, given, &move, want, flags);
 }
 
 static __always_inline void end_connection(bool typed, struct connection *connection,

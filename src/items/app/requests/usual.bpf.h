@@ -61,8 +61,8 @@ static __always_inline void usual_note_lost(struct connection *connection, __u64
 	note_lost(connection, bytes, direction & 1);
 }
 
-/* The exchanges that wait. `room` is 0 where none is taken. */
-static __attribute__((noinline)) void usual_flush(struct room *room, struct usual_slot *slot,
+/* The exchanges that wait. */
+static __attribute__((noinline)) void usual_flush(struct usual_slot *slot,
 						  struct connection *connection)
 {
 	struct usual_event *event = &slot->event;
@@ -80,8 +80,7 @@ static __attribute__((noinline)) void usual_flush(struct room *room, struct usua
 	event->head.flags = 0;
 	event->head.ktime_ns = slot->last_ns;
 	event->cookie = connection->cookie;
-	if (bpf_ringbuf_output(&events, event, size,
-			       room ? wakeup_of(room, size, false) : emit_wakeup())) {
+	if (bpf_ringbuf_output(&events, event, size, emit_wakeup())) {
 		count_add(COUNT_LOST_RING);
 		usual_note_lost(connection, slot->bytes[REQUESTS_IN], REQUESTS_IN);
 		usual_note_lost(connection, slot->bytes[REQUESTS_OUT], REQUESTS_OUT);
@@ -95,41 +94,51 @@ static __attribute__((noinline)) void usual_flush(struct room *room, struct usua
 /* The request that was kept back; of its response, what was kept back too can't be told any more. */
 static __always_inline void usual_tell_asked(struct usual_slot *slot, struct connection *connection)
 {
-	struct requests_data *asked = (struct requests_data *)slot->asked;
-	__u32 direction = asked->direction & 1;
+	struct requests_data *data = (struct requests_data *)slot->told;
+	__u32 direction = !connection->is_accepted; /* (enum requests_direction) */
 
-	asked->head.flags |= REQUESTS_BY_NUMBER;
-	asked->head.size = sizeof(slot->asked);
-	asked->first = sizeof(__u32);
-	asked->last = 0;
-	if (bpf_ringbuf_output(&events, asked, sizeof(slot->asked), emit_wakeup())) {
+	asm volatile(
+		""
+		: "+r"(direction)); /* (else the compiler knows that it is 0 or 1, and verifiers don't) */
+	__builtin_memset(data, 0, sizeof(*data));
+	data->head.kind = REQUESTS_DATA;
+	data->head.size = sizeof(slot->told);
+	data->head.flags = REQUESTS_BY_NUMBER;
+	data->head.ktime_ns = slot->asked.ns;
+	data->cookie = connection->cookie;
+	data->position = slot->asked.position;
+	data->received = slot->asked.received;
+	data->arrived_ns = slot->asked.arrived_ns;
+	data->arrived_last_ns = slot->asked.arrived_last_ns;
+	data->pid = slot->asked.pid;
+	data->tid = slot->asked.tid;
+	data->moved = slot->asked.bytes;
+	data->srtt_us = slot->asked.srtt_us;
+	data->first = sizeof(slot->known.number);
+	data->direction = direction;
+	slot->told[USUAL_TOLD_WORDS - 1] = slot->known.number;
+	if (bpf_ringbuf_output(&events, data, sizeof(slot->told), emit_wakeup())) {
 		count_add(COUNT_LOST_RING);
-		usual_note_lost(connection, asked->moved, direction);
+		usual_note_lost(connection, slot->asked.bytes, direction);
 	} else {
 		count_add(COUNT_EMITTED);
-		connection->cut[direction] -= asked->moved;
-		connection->captured[direction] += asked->moved;
+		connection->cut[direction & 1] -= slot->asked.bytes;
+		connection->captured[direction & 1] += slot->asked.bytes;
 	}
 	if (slot->phase == USUAL_ANSWERING)
 		connection->cut_before[!direction] += slot->response_bytes;
 }
 
 /* Something is not usual: all that was kept back is told, before the call that is under way. */
-static __attribute__((noinline)) void usual_stop(struct room *room, struct usual_slot *slot,
+static __attribute__((noinline)) void usual_stop(struct usual_slot *slot,
 						 struct connection *connection)
 {
-	usual_flush(room, slot, connection);
+	usual_flush(slot, connection);
 	if (slot->phase != USUAL_NOTHING && !slot->is_told)
 		usual_tell_asked(slot, connection);
 	slot->phase = USUAL_NOTHING;
 	slot->in_row = 0;
 	slot->is_torn = 0;
-	if (room) {
-		struct requests_data *data = data_in(room);
-
-		data->cut_before = connection->cut_before[data->direction & 1];
-		data->lost_before = connection->lost_before[data->direction & 1];
-	}
 }
 
 /* ---- the slot ---- */
@@ -158,18 +167,20 @@ static __always_inline void usual_let_go(struct usual_slot *slot)
 
 /* ---- a request ---- */
 
-/* Hash of the first `bytes` bytes in room `number`. (Not inlined: verifiers follow it once.) */
-__attribute__((noinline)) __u64 usual_hash(__u32 number, __u32 bytes, __u64 seed, __u32 port)
+/* Of the first `bytes` bytes in the room. */
+static __always_inline __u64 usual_hash(struct room *room, __u32 bytes, __u64 seed, __u32 port)
 {
-	struct room *room = bpf_map_lookup_elem(&rooms, &number);
-	__u64 hash = usual_hash_begin(seed, port, bytes);
+	__u64 even = usual_hash_begin(seed, port, bytes), odd = seed, at = bytes;
 
-	if (!room || bytes > USUAL_BYTES)
+	asm volatile("" : "+r"(at)); /* (as in copy_buffer) */
+	if (at > USUAL_BYTES)
 		return 0;
-	__builtin_memset(room->bytes + bytes, 0, 8);
-	for (__u32 i = 0; i < USUAL_BYTES && i < bytes; i += 8)
-		hash = usual_mix(hash, *(__u64 *)(room->bytes + i));
-	return usual_hash_end(hash);
+	__builtin_memset(room->bytes + at, 0, 8 * USUAL_WORDS);
+	for (__u32 i = 0; i < USUAL_BYTES && i < bytes; i += 8 * USUAL_WORDS) {
+		even = usual_mix(even, *(__u64 *)(room->bytes + i));
+		odd = usual_mix(odd, *(__u64 *)(room->bytes + i + 8));
+	}
+	return usual_hash_end(even, odd);
 }
 
 static __always_inline __u32 usual_port(const struct connection *connection, struct sock *sk)
@@ -189,7 +200,7 @@ usual_find(struct room *room, struct sock *sk, const struct connection *connecti
 
 	if (!settings)
 		return 0;
-	hash = usual_hash(room->number, bytes, settings->seed, usual_port(connection, sk));
+	hash = usual_hash(room, bytes, settings->seed, usual_port(connection, sk));
 	place = hash % USUAL_KNOWN;
 	known = bpf_map_lookup_elem(&usual_known, &place);
 	return known && known->hash == hash ? known : 0;
@@ -201,49 +212,61 @@ static __always_inline bool usual_has_holes(const struct connection *connection)
 	       connection->lost_before[1];
 }
 
-/* The bytes of the call, up to `want`, without its end. */
+/* The bytes of the call, up to `want`, without its end: those of a vector when they are in its first piece. */
 static __always_inline bool usual_read(struct room *room, struct sock *sk, __u32 moved, __u32 want)
 {
-	struct call call;
+	struct call_registers registers = {};
+	struct call_piece piece = {};
+	struct call call = {};
+	__u64 len = want < moved ? want : moved;
 
-	read_call(sk, &call);
-	if (call.is_uring)
+	if (!read_running_call(sk, &registers, &call.is_uring) || call.is_uring)
 		return false;
-	room->head = room->tail = room->seen = 0;
-	if (want > moved)
-		want = moved;
-	if (call.at)
-		copy_buffer(room, &call, want, want);
-	else if (call.pieces)
-		copy_pieces(call.pieces, call.piece_count, want, want, room->number);
-	return room->head >= want;
+	take_call(&registers, &call);
+	piece.at = call.at;
+	piece.len = call.len;
+	if (call.pieces && bpf_probe_read_user(&piece, sizeof(piece), (void *)call.pieces))
+		return false;
+	if (len > piece.len)
+		len = piece.len;
+	asm volatile("" : "+r"(len)); /* (as in copy_buffer) */
+	if (len > USUAL_BYTES || !len || bpf_probe_read_user(room->bytes, len, (void *)piece.at))
+		return false;
+	room->head = len;
+	return true;
 }
 
 /* True: it need not be told. */
 static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot, struct sock *sk,
-				      struct connection *connection, __u32 moved, __u32 direction)
+				      struct tcp_sock *tcp, struct connection *connection,
+				      const struct move *move)
 {
-	struct requests_data *asked = (struct requests_data *)slot->asked;
 	struct usual_known *known = 0;
 
-	if (slot->phase != USUAL_NOTHING || slot->is_torn)
-		usual_stop(room, slot, connection);
-	else if (moved <= USUAL_BYTES && connection->is_told && !usual_has_holes(connection) &&
-		 usual_read(room, sk, moved, moved))
-		known = usual_find(room, sk, connection, moved);
+	if (slot->phase == USUAL_NOTHING && !slot->is_torn && move->moved <= USUAL_BYTES &&
+	    connection->is_told && !usual_has_holes(connection) &&
+	    usual_read(room, sk, move->moved, move->moved) && room->head == move->moved)
+		known = usual_find(room, sk, connection, move->moved);
 	if (!known) {
-		usual_stop(room, slot, connection);
+		usual_stop(slot, connection);
 		return false;
 	}
 	slot->known = *(volatile struct usual_known *)known;
-	*asked = *data_in(room);
-	slot->asked[USUAL_ASKED_WORDS - 1] = slot->known.number;
+	slot->asked.ns = move->ns;
+	slot->asked.arrived_ns = move->arrived_ns;
+	slot->asked.arrived_last_ns = move->arrived_last_ns;
+	slot->asked.position = move->position;
+	slot->asked.received = received_until(connection, move->id);
+	slot->asked.pid = move->id >> 32;
+	slot->asked.tid = (__u32)move->id;
+	slot->asked.srtt_us = srtt_us(true, tcp);
+	slot->asked.bytes = move->moved;
 	slot->response_bytes = 0;
 	slot->phase = USUAL_ASKED;
 	slot->is_told = slot->in_row < USUAL_SETTLING;
 	if (slot->is_told)
 		return false;
-	connection->cut[direction] += moved;
+	connection->cut[move->direction & 1] += move->moved;
 	return true;
 }
 
@@ -282,17 +305,28 @@ static __always_inline __u64 usual_length(const struct room *room, const struct 
 	return end + length;
 }
 
-/* The times of an exchange that has ended now. */
-static __always_inline void usual_note(struct room *room, struct usual_slot *slot,
-				       struct connection *connection, __u32 direction)
+/* How long received bytes lay in the socket. */
+static __always_inline __u32 usual_waited(__u64 arrived_ns, __u64 read_ns)
 {
-	const struct requests_data *asked = (const struct requests_data *)slot->asked,
-				   *last = data_in(room);
-	__u32 zero = 0;
-	__u64 place = slot->event.count;
+	__u64 waited_ns = read_ns - arrived_ns;
+
+	return arrived_ns && waited_ns < USUAL_UNSEEN ? waited_ns : USUAL_UNSEEN;
+}
+
+/* Exchanges of both ends are told in the same groups. */
+static __always_inline bool usual_is_last(const struct usual_asked *asked)
+{
+	return asked->position / (asked->bytes | 1) % USUAL_BATCH == USUAL_BATCH - 1;
+}
+
+/* The times of an exchange that has ended now. */
+static __always_inline void usual_note(struct usual_slot *slot, struct connection *connection,
+				       struct tcp_sock *tcp, const struct move *last)
+{
+	__u32 zero = 0, direction = last->direction & 1;
+	__u64 place = slot->event.count, pause_ns = last->ns - slot->last_ns;
 	struct usual_settings *settings = bpf_map_lookup_elem(&usual_settings, &zero);
 	struct usual_exchange *exchange;
-	__u64 now_ns = last->head.ktime_ns, pause_ns = now_ns - slot->last_ns;
 
 	slot->phase = USUAL_NOTHING;
 	if (slot->is_told) {
@@ -302,95 +336,85 @@ static __always_inline void usual_note(struct room *room, struct usual_slot *slo
 	if (!place) {
 		slot->event.position[direction] =
 			last->position + last->moved - slot->response_bytes;
-		slot->event.position[!direction] = asked->position;
+		slot->event.position[!direction] = slot->asked.position;
 	}
 	exchange = &slot->event.exchange[place & (USUAL_BATCH - 1)];
-	exchange->asked_ns = asked->head.ktime_ns;
+	exchange->asked_ns = slot->asked.ns;
 	exchange->waited_ns = slot->waited_ns;
-	exchange->answered_ns = slot->answered_ns - asked->head.ktime_ns;
-	exchange->took_ns = now_ns - slot->answered_ns;
+	exchange->answered_ns = slot->answered_ns - slot->asked.ns;
+	exchange->took_ns = last->ns - slot->answered_ns;
 	exchange->response_bytes = slot->response_bytes;
 	exchange->number = slot->known.number;
-	slot->event.pid = last->pid;
-	slot->event.tid = last->tid;
-	slot->event.srtt_us = last->srtt_us;
+	slot->event.pid = last->id >> 32;
+	slot->event.tid = (__u32)last->id;
+	slot->event.srtt_us = srtt_us(true, tcp);
 	__sync_fetch_and_add(&slot->event.count, 1);
 	slot->bytes[direction] += slot->response_bytes;
-	slot->bytes[!direction] += asked->moved;
-	slot->last_ns = now_ns;
+	slot->bytes[!direction] += slot->asked.bytes;
+	slot->last_ns = last->ns;
 	if (place + 1 >= USUAL_BATCH || pause_ns > USUAL_PAUSE_NS || !settings ||
-	    settings->batch < 2 ||
-	    asked->position / (asked->moved | 1) % USUAL_BATCH == USUAL_BATCH - 1)
-		usual_flush(room, slot, connection);
+	    settings->batch < 2 || usual_is_last(&slot->asked))
+		usual_flush(slot, connection);
 }
 
-static __always_inline __u32 usual_waited(const struct requests_data *received)
-{
-	__u64 waited_ns = received->head.ktime_ns - received->arrived_ns;
-
-	return received->arrived_ns && waited_ns < USUAL_UNSEEN ? waited_ns : USUAL_UNSEEN;
-}
-
-/* True: what has just moved is the response, or as much of it as was still to come; `due` is what is not. */
+/* True: what has just moved is the response, or the beginning of it; `due` is what is still to come. */
 static __always_inline bool usual_begins(struct room *room, struct usual_slot *slot,
-					 struct sock *sk, __u32 moved, __u32 direction)
+					 struct sock *sk, const struct move *move)
 {
-	const struct requests_data *asked = (const struct requests_data *)slot->asked,
-				   *answer = data_in(room);
-	__u64 total, wait_ns = answer->head.ktime_ns - asked->head.ktime_ns;
+	__u64 total, wait_ns = move->ns - slot->asked.ns;
 	__u32 head_bytes = slot->known.head_bytes + USUAL_DIGITS;
 
-	if (slot->phase != USUAL_ASKED || slot->is_torn || wait_ns >= USUAL_UNSEEN ||
-	    head_bytes > 1024 || answer->cut_before || answer->lost_before ||
-	    !usual_read(room, sk, moved, head_bytes))
+	if (slot->phase != USUAL_ASKED || wait_ns >= USUAL_UNSEEN || head_bytes > USUAL_BYTES ||
+	    !usual_read(room, sk, move->moved, head_bytes))
 		return false;
-	if (room->head < head_bytes && room->head < 1024)
-		__builtin_memset(room->bytes + room->head, 0, 8);
+	total = room->head;
+	asm volatile("" : "+r"(total));
+	if (total <= USUAL_BYTES) /* nothing of an earlier call is behind it */
+		__builtin_memset(room->bytes + total, 0, 8 * USUAL_WORDS);
 	total = usual_length(room, &slot->known);
-	if (!total || total < moved || total > 1u << 31)
+	if (!total || total < move->moved || total > 1u << 31)
 		return false;
-	slot->due = total - moved;
-	slot->answered_ns = answer->head.ktime_ns;
-	slot->waited_ns = usual_waited(direction == REQUESTS_IN ? answer : asked);
+	slot->due = total - move->moved;
+	slot->answered_ns = move->ns;
+	slot->waited_ns = move->direction == REQUESTS_IN
+				  ? usual_waited(move->arrived_ns, move->ns)
+				  : usual_waited(slot->asked.arrived_ns, slot->asked.ns);
 	slot->phase = USUAL_ANSWERING;
 	return true;
 }
 
 static __always_inline bool usual_answer(struct room *room, struct usual_slot *slot,
-					 struct sock *sk, struct connection *connection,
-					 __u32 moved, __u32 direction)
+					 struct sock *sk, struct tcp_sock *tcp,
+					 struct connection *connection, const struct move *move)
 {
-	const struct requests_data *answer = data_in(room);
-	bool is_told = slot->is_told;
+	bool is_told = slot->is_told, is_whole = !slot->is_torn && !usual_has_holes(connection);
 
-	if (slot->phase == USUAL_ANSWERING && moved <= slot->due && !answer->cut_before &&
-	    !answer->lost_before && !slot->is_torn) {
-		slot->due -= moved;
-	} else if (!usual_begins(room, slot, sk, moved, direction)) {
-		usual_stop(room, slot, connection);
+	if (is_whole && slot->phase == USUAL_ANSWERING && move->moved <= slot->due) {
+		slot->due -= move->moved;
+	} else if (!is_whole || !usual_begins(room, slot, sk, move)) {
+		usual_stop(slot, connection);
 		return false;
 	}
-	slot->response_bytes += moved;
+	slot->response_bytes += move->moved;
 	if (!is_told)
-		connection->cut[direction] += moved;
+		connection->cut[move->direction & 1] += move->moved;
 	if (!slot->due)
-		usual_note(room, slot, connection, direction);
+		usual_note(slot, connection, tcp, move);
 	return !is_told;
 }
 
 /* A call that moved bytes. True: it need not be told. */
 static __always_inline bool usual_keeps(struct room *room, struct usual_slot *slot, struct sock *sk,
-					struct connection *connection, __u32 moved, __u32 direction)
+					struct tcp_sock *tcp, struct connection *connection,
+					const struct move *move)
 {
-	bool is_request = (direction == REQUESTS_IN) == connection->is_accepted;
-
 	if (connection->has_used_uring) {
-		usual_stop(room, slot, connection);
+		usual_stop(slot, connection);
 		return false;
 	}
-	direction &= 1;
-	return is_request ? usual_ask(room, slot, sk, connection, moved, direction)
-			  : usual_answer(room, slot, sk, connection, moved, direction);
+	return (move->direction == REQUESTS_IN) == connection->is_accepted
+		       ? usual_ask(room, slot, sk, tcp, connection, move)
+		       : usual_answer(room, slot, sk, tcp, connection, move);
 }
 
 /* The connection ends. */
@@ -400,6 +424,6 @@ static __always_inline void usual_end(struct connection *connection)
 
 	if (!slot)
 		return;
-	usual_stop(0, slot, connection);
+	usual_stop(slot, connection);
 	usual_let_go(slot);
 }

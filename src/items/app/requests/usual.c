@@ -124,16 +124,18 @@ void usual_follow(struct talks *talks, struct usual_settings *settings, struct u
 static uint64_t hash_of(const struct usual *usual, const struct talk *talk, struct span bytes)
 {
 	uint32_t port = talk->is_accepted ? talk->local_port : talk->remote_port;
-	uint64_t hash = usual_hash_begin(usual->settings->seed, port, (uint32_t)bytes.len), word;
+	uint64_t seed = usual->settings->seed, word[USUAL_WORDS];
+	uint64_t even = usual_hash_begin(seed, port, (uint32_t)bytes.len), odd = seed;
 
 	for (size_t at = 0; at < bytes.len; at += sizeof(word)) {
-		size_t len = bytes.len - at < sizeof(word) ? bytes.len - at : sizeof(word);
+		struct span next = span_first(span_from(bytes, at), sizeof(word));
 
-		word = 0;
-		memcpy(&word, bytes.at + at, len);
-		hash = usual_mix(hash, word);
+		memset(word, 0, sizeof(word));
+		memcpy(word, next.at, next.len);
+		even = usual_mix(even, word[0]);
+		odd = usual_mix(odd, word[1]);
 	}
-	return usual_hash_end(hash);
+	return usual_hash_end(even, odd);
 }
 
 /* Counts it, and keeps its bytes when it has come often enough. */

@@ -24,7 +24,7 @@ enum {
 	USUAL_SETTLING =
 		2, /* exchanges of a connection that were told in full and were usual, before others are not */
 	USUAL_DIGITS = 10, /* of a length, at most */
-	USUAL_ASKED_WORDS = sizeof(struct requests_data) / 8 + 1,
+	USUAL_TOLD_WORDS = sizeof(struct requests_data) / 8 + 1, /* and the request's number */
 	USUAL_HEAD_BYTES = 1000, /* of a response's head, at most: what is looked at in it */
 };
 
@@ -73,6 +73,13 @@ struct usual_event {
 	struct usual_exchange exchange[USUAL_BATCH]; /* count of them */
 };
 
+/* The call that moved a request: what struct requests_data says of it. */
+struct usual_asked {
+	requests_u64 ns, arrived_ns, arrived_last_ns;
+	requests_u64 position, received;
+	requests_u32 pid, tid, srtt_us, bytes;
+};
+
 enum usual_phase {
 	USUAL_NOTHING, /* no exchange is under way that could become one of these */
 	USUAL_ASKED,
@@ -93,12 +100,18 @@ struct usual_slot {
 	requests_u8 is_told; /* this exchange is told in full */
 	requests_u8 is_torn; /* a call was told past this slot */
 	struct usual_known known; /* what was asked */
-	requests_u64 asked
-		[USUAL_ASKED_WORDS]; /* struct requests_data of that call, and the request's number behind it */
+	struct usual_asked asked; /* by which call */
+	requests_u64 told
+		[USUAL_TOLD_WORDS]; /* where the event of that call is made, if it must be told after all */
 	struct usual_event event;
 };
 
-/* 8 bytes more; the last ones are filled up with zeros. */
+/*
+ * The hash has two lanes, of the words at even and at odd places, so that one need not wait for the other. What is behind the last
+ * byte is filled up with zeros to USUAL_WORDS words.
+ */
+enum { USUAL_WORDS = 2 };
+
 static inline requests_u64 usual_mix(requests_u64 hash, requests_u64 word)
 {
 	hash = (hash ^ word) * 0x9fb21c651e98df25ull;
@@ -112,7 +125,9 @@ static inline requests_u64 usual_hash_begin(requests_u64 seed, requests_u32 port
 	return usual_mix(seed, (requests_u64)port << 32 | bytes);
 }
 
-static inline requests_u64 usual_hash_end(requests_u64 hash)
+static inline requests_u64 usual_hash_end(requests_u64 even, requests_u64 odd)
 {
+	requests_u64 hash = usual_mix(even, odd);
+
 	return hash ? hash : 1;
 }
