@@ -115,8 +115,10 @@ head -n 1 "$WORK/record" | has_keys "records: connection" connection local_addr 
 equal "records: a connection is a decimal string" string "$(head -n 1 "$WORK/record" | jq -r '.connection | type')"
 
 # ---- metrics
-sleep 0.5
-get /metrics >"$WORK/metrics"
+python3 -c 'import signal, socket; held = socket.create_connection(("127.0.0.1", 18476)); signal.pause()' & holder=$!
+at_end "kill $holder"
+has_established() { get /metrics >"$WORK/metrics"; grep -q 'sonde_tcp_connections{.*state="established"' "$WORK/metrics"; }
+wait_for 20 has_established
 has_series() { # NAME WITH LABELS...
 	grep -E "^$1\{" "$WORK/metrics" >"$WORK/series" || { not_ok "metric $1"; return; }
 	named=$1; shift

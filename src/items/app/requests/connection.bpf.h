@@ -20,10 +20,14 @@ enum {
 	MISSES = 16, /* calls in a row that could not be a message: nobody asks any more */
 	HOPEFUL = 255, /* in place of misses: there was one that could */
 	/* Of a connection about which the user half has not said anything: a flood of strangers must not fill the ring. */
+	UNDECIDED_FULL =
+		64 *
+		1024, /* copied, of each call as much as can be had; then the beginnings of calls */
 	UNDECIDED_BYTES = 256 * 1024, /* copied; then little of each call */
 	UNDECIDED_LITTLE = 64,
 	UNDECIDED_CALLS = 2048, /* told; then none */
 	UNDECIDED_WAKEUP = 128, /* the reader is woken after so many */
+	UNDECIDED_WAKEUP_BYTES = 32 * 1024, /* or when so much was copied */
 	RCV_SHUTDOWN = 1,
 	SEND_SHUTDOWN = 2,
 	BOTH_SHUTDOWN = 3,

@@ -233,6 +233,7 @@ void figures_collect(struct item *item, void *state, struct collector *out)
 	struct requests *requests = state;
 	const struct totals *totals = &requests->totals;
 
+	usual_fetch(&requests->talks);
 	for (uint32_t i = 0; i < totals->groups; i++)
 		collect_group(totals, &totals->group[i], out);
 	for (uint32_t i = 0; i < totals->operations; i++)

@@ -38,7 +38,7 @@ static void note_route(struct requests *requests)
 	}
 }
 
-/* At the start, and when another version of the programs runs: its maps are new. */
+/* At the start, and when another version of the programs runs: its maps may be new. */
 static void follow_object(struct requests *requests)
 {
 	uint64_t head_bytes = (uint64_t)item_param(requests->item, "head_bytes");
@@ -101,8 +101,6 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 {
 	struct requests *requests = state;
 
-	if (requests->object != item_object(item))
-		follow_object(requests);
 	narrow(requests);
 	if (requests->talks.usual.settings) /* who watches wants to see each as it comes */
 		requests->talks.usual.settings->batch =
@@ -114,6 +112,16 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 	account_open(requests, now_ns);
 	if (++requests->ticks % INTERVAL_SECONDS == 0)
 		account_interval(requests, INTERVAL_SECONDS * 1000000000ull);
+}
+
+/* What waits in the old one's slots is taken out before they go. */
+static int replaced(struct item *item, void **state, struct object *old, struct err *why)
+{
+	struct requests *requests = *state;
+
+	usual_fetch(&requests->talks);
+	follow_object(requests);
+	return 0;
 }
 
 struct giving {
@@ -142,6 +150,7 @@ static int rows(struct item *item, void *state, bool (*each)(void *ctx, const st
 	struct giving giving = {requests, each, ctx};
 	struct record record;
 
+	usual_fetch(&requests->talks);
 	for (uint32_t i = 0; i < requests->totals.operations; i++) {
 		if (requests->totals.operation[i].is_gone)
 			continue;
@@ -221,5 +230,6 @@ const struct item_ops requests_item = {
 	.options = options,
 	.rows = rows,
 	.collect = figures_collect,
+	.replaced = replaced,
 	.stop = stop,
 };

@@ -125,7 +125,9 @@ static __always_inline __u32 wanted_bytes(const struct connection *connection, _
 		return 1u << log2;
 	if (connection->undecided_bytes >= UNDECIDED_BYTES)
 		return UNDECIDED_LITTLE;
-	return connection->learnt & (is_request ? REQUESTS_LONG_REQUESTS : REQUESTS_LONG_RESPONSES)
+	return connection->undecided_bytes >= UNDECIDED_FULL ||
+			       connection->learnt & (is_request ? REQUESTS_LONG_REQUESTS
+								: REQUESTS_LONG_RESPONSES)
 		       ? head_bytes
 		       : REQUESTS_HEAD_MAX;
 }
@@ -259,10 +261,14 @@ static __always_inline bool send_data(struct room *room, bool is_urgent)
 }
 
 /* A busy connection of which nothing is known: the reader shall look at it now, and not at its next tick. */
-static __always_inline bool is_urgent(const struct connection *connection)
+static __always_inline bool is_urgent(const struct connection *connection, __u32 captured)
 {
+	__u32 before = connection->undecided_bytes / UNDECIDED_WAKEUP_BYTES,
+	      after = (connection->undecided_bytes + captured) / UNDECIDED_WAKEUP_BYTES;
+
 	return is_undecided(connection) &&
-	       connection->undecided_calls % UNDECIDED_WAKEUP == UNDECIDED_WAKEUP - 1;
+	       (connection->undecided_calls % UNDECIDED_WAKEUP == UNDECIDED_WAKEUP - 1 ||
+		before != after);
 }
 
 #include "items/app/requests/uring.bpf.h"
@@ -290,7 +296,7 @@ static __always_inline void tell_from(bool typed, struct room *room, struct sock
 	}
 	if (call->is_uring)
 		uring_put(room, sk, connection, want, direction);
-	else if (send_data(room, is_urgent(connection)))
+	else if (send_data(room, is_urgent(connection, room->head + room->tail)))
 		note_told(connection, moved, room->head + room->tail, direction);
 	else
 		note_lost(connection, moved, direction);

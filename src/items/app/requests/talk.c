@@ -755,7 +755,7 @@ void talks_tick(struct talks *talks, uint64_t now_ns)
 {
 	struct talk *next;
 
-	usual_tick(talks, now_ns);
+	usual_fetch(talks);
 	for (struct talk *talk = talks->oldest; talk && talk->heard_ns + stalled_ns < now_ns;
 	     talk = next) {
 		next = talk->newer;

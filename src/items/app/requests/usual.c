@@ -26,8 +26,6 @@ enum {
 	KEPT_BYTES = 4 << 20, /* of texts and messages, at most */
 };
 
-static const uint64_t WAIT_NS = 100000000;
-
 struct usual_request {
 	uint64_t hash; /* 0: an empty place */
 	uint32_t number;
@@ -356,17 +354,15 @@ void usual_revoke(struct talks *talks, struct talk *talk)
 	take_back(&talks->usual, talk);
 }
 
-void usual_tick(struct talks *talks, uint64_t now_ns)
+void usual_fetch(struct talks *talks)
 {
 	struct usual *usual = &talks->usual;
 
 	for (size_t i = 0; usual->granted && i < USUAL_SLOTS; i++) {
 		const struct usual_slot *slot = &usual->slots[i];
 		uint64_t cookie = __atomic_load_n(&slot->cookie, __ATOMIC_ACQUIRE);
-		struct talk *talk = NULL;
+		struct talk *talk = cookie && slot->event.count ? talk_find(talks, cookie) : NULL;
 
-		if (cookie && slot->event.count && slot->last_ns + WAIT_NS < now_ns)
-			talk = talk_find(talks, cookie);
 		if (talk)
 			fetch(talks, talk);
 	}

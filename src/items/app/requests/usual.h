@@ -54,5 +54,5 @@ void usual_take(struct talks *talks, const struct usual_event *event, size_t siz
 /* The connection's slot is given back; what waits there is taken. */
 void usual_revoke(struct talks *talks, struct talk *talk);
 
-/* What has waited long enough is taken. */
-void usual_tick(struct talks *talks, uint64_t now_ns);
+/* What waits in slots is taken, so that who asks now gets it: the events before it are to be taken first. */
+void usual_fetch(struct talks *talks);
