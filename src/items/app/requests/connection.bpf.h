@@ -26,6 +26,7 @@ enum {
 	UNDECIDED_BYTES = 256 * 1024, /* copied; then little of each call */
 	UNDECIDED_LITTLE = 64,
 	UNDECIDED_CALLS = 2048, /* told; then none */
+	MODERATE_BYTES = 4096, /* of a call that is copied whole, whatever was learnt */
 	UNDECIDED_WAKEUP = 128, /* the reader is woken after so many */
 	UNDECIDED_WAKEUP_BYTES = 32 * 1024, /* or when so much was copied */
 	RCV_SHUTDOWN = 1,

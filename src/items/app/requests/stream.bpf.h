@@ -116,13 +116,15 @@ static __always_inline void tell_closed(struct connection *connection)
 
 /* ---- what is wanted ---- */
 
-static __always_inline __u32 wanted_bytes(const struct connection *connection, __u32 direction)
+/* (A call of moderate length may be several messages, however long they were before: it is not cut.) */
+static __always_inline __u32 wanted_bytes(const struct connection *connection, __u32 moved,
+					  __u32 direction)
 {
 	__u32 log2 = connection->verdict >> (direction ? 16 : 8) & 31;
 	bool is_request = (direction == REQUESTS_IN) == connection->is_accepted;
 
 	if (log2)
-		return 1u << log2;
+		return moved <= MODERATE_BYTES ? MODERATE_BYTES : 1u << log2;
 	if (connection->undecided_bytes >= UNDECIDED_BYTES)
 		return UNDECIDED_LITTLE;
 	return connection->undecided_bytes >= UNDECIDED_FULL ||
@@ -398,7 +400,8 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		note_cut(connection, moved, direction);
 		return;
 	}
-	want = moved && move.position + moved == until ? 0 : wanted_bytes(connection, direction);
+	want = moved && move.position + moved == until ? 0
+						       : wanted_bytes(connection, moved, direction);
 	tell_move(typed, sk, connection, tcp, given, &move, want, flags);
 }
 

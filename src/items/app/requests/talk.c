@@ -14,18 +14,12 @@
 #include <stdlib.h>
 
 enum {
-	HEAD_MAX_LOG2 = 14,
 	RUN_BYTES = 16 * 1024, /* of one side in a row, while the protocol is unknown */
-	LONG_ENOUGH = 4, /* long calls, after which the next ones are believed to be alike */
-	LONG_NEVER = UINT8_MAX,
-	PASS_BYTES = 32 * 1024, /* fewer are not worth a word */
 };
 
 #define TUPLE_INSIDE                                                                               \
 	(1u << 31) /* of a tuple's netns: layers find each other, not the connections below */
 #define LIBRARY_LAYER (1ull << 63) /* of a key: the kernel counts cookies up from 1 */
-
-_Static_assert(1 << HEAD_MAX_LOG2 == REQUESTS_HEAD_MAX, "one limit");
 
 static const uint64_t give_up_ns =
 			      10ull *
@@ -285,110 +279,6 @@ static void take_exchanges(struct talks *talks, struct talk *talk)
 	}
 }
 
-/* ---- verdicts ---- */
-
-static void write_verdict(struct talks *talks, struct talk *talk, enum requests_wanted wanted)
-{
-	uint64_t word = requests_verdict(talk->cookie, wanted, talk->limit_log2[REQUESTS_IN],
-					 talk->limit_log2[REQUESTS_OUT]);
-	uint64_t *verdicts = talk->via == VIA_SOCKET ? talks->verdicts : talks->inside_verdicts;
-
-	talk->wanted = (uint8_t)wanted;
-	if (verdicts)
-		__atomic_store_n(&verdicts[talk->cookie % REQUESTS_VERDICTS], word,
-				 __ATOMIC_RELAXED);
-}
-
-/* Nothing that either side will say can be read: TLS behind its handshake. */
-static bool passes_for_good(const struct conversation *conversation)
-{
-	return conversation->protocol && conversation->protocol->is_opaque &&
-	       conversation_passes(conversation, 0) == UINT64_MAX &&
-	       conversation_passes(conversation, 1) == UINT64_MAX;
-}
-
-static void judge(struct talks *talks, struct talk *talk)
-{
-	const struct conversation *conversation = &talk->conversation;
-	enum requests_wanted wanted = REQUESTS_UNDECIDED;
-
-	if (conversation->is_over || infer_is_hopeless(&conversation->infer) ||
-	    passes_for_good(conversation))
-		wanted = REQUESTS_UNWANTED;
-	else if (conversation->protocol)
-		wanted = REQUESTS_WANTED;
-	if (wanted != talk->wanted)
-		write_verdict(talks, talk, wanted);
-}
-
-/*
- * How much of a call is worth copying. A call longer than head_bytes may be many messages in a row, of which every
- * byte counts, or one with a long body, of which the beginning does. It begins with as much as can be
- * had; after LONG_ENOUGH calls that were one message each it is head_bytes, until that does harm.
- */
-static void set_limit(struct talks *talks, struct talk *talk, unsigned direction, uint32_t log2)
-{
-	bool is_request = (direction == REQUESTS_IN) == talk->is_accepted;
-	uint16_t port = talk->is_accepted ? talk->local_port : talk->remote_port;
-	uint32_t bit = is_request ? REQUESTS_LONG_REQUESTS : REQUESTS_LONG_RESPONSES;
-
-	talk->limit_log2[direction] = (uint8_t)log2;
-	write_verdict(talks, talk, talk->wanted);
-	if (talks->ports && talk->via == VIA_SOCKET)
-		talks->ports[port] = log2 == HEAD_MAX_LOG2 ? talks->ports[port] & ~bit
-							   : talks->ports[port] | bit;
-}
-
-static void learn_from_call(struct talks *talks, struct talk *talk, const struct chunk *chunk,
-			    uint64_t messages, bool did_harm)
-{
-	const struct protocol *protocol = talk->conversation.protocol;
-	uint8_t *calls = &talk->long_calls[chunk->direction];
-
-	if (chunk->moved <= 1u << talks->head_log2)
-		return;
-	if (did_harm && chunk->first + chunk->last < chunk->moved &&
-	    talk->limit_log2[chunk->direction] != HEAD_MAX_LOG2)
-		set_limit(talks, talk, chunk->direction, HEAD_MAX_LOG2);
-	if (did_harm || messages > 1 || (protocol && protocol->call_bytes > 1u << talks->head_log2))
-		*calls = LONG_NEVER;
-	else if (*calls != LONG_NEVER && ++*calls == LONG_ENOUGH)
-		set_limit(talks, talk, chunk->direction, talks->head_log2);
-}
-
-/* That went in this direction; as long as nobody knows whose it is, none. */
-static uint64_t messages_of(const struct conversation *conversation, unsigned direction)
-{
-	const struct pair_counts *counts = &conversation->pair.counts;
-
-	if (!conversation->protocol)
-		return 0;
-	return conversation->infer.side_of[direction] == SIDE_CLIENT
-		       ? counts->requests
-		       : counts->responses + counts->interims + counts->pushes;
-}
-
-/*
- * A body of known length, or what else nobody reads: the kernel half need not copy it, nor tell of it, until it ends.
- * (What is passed for good is a verdict.)
- */
-static void note_pass(struct talks *talks, const struct talk *talk, unsigned direction)
-{
-	uint64_t bytes = conversation_passes(&talk->conversation, direction);
-	struct requests_pass *pass;
-
-	if (!talks->passes || bytes < PASS_BYTES || bytes > UINT64_MAX / 2)
-		return;
-	pass = &talks->passes[talk->cookie % REQUESTS_VERDICTS];
-	if (pass->cookie != talk->cookie) {
-		__atomic_store_n(&pass->cookie, 0, __ATOMIC_RELEASE);
-		pass->until[!direction] = 0;
-	}
-	__atomic_store_n(&pass->until[direction], talk->expected[direction] + bytes,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&pass->cookie, talk->cookie, __ATOMIC_RELEASE);
-}
-
 /* ---- events ---- */
 
 static void join_socket(struct talks *talks, struct talk *talk)
@@ -471,7 +361,7 @@ static void take_bytes(struct talks *talks, struct talk *talk, const struct chun
 {
 	struct conversation *conversation = &talk->conversation;
 	unsigned direction = chunk->direction;
-	uint64_t before = harm(conversation), messages = messages_of(conversation, direction),
+	uint64_t before = harm(conversation), messages = verdict_messages(conversation, direction),
 		 first = chunk->moved - chunk->last;
 
 	usual_note_chunk(talks, talk, chunk);
@@ -489,8 +379,8 @@ static void take_bytes(struct talks *talks, struct talk *talk, const struct chun
 		take_exchanges(talks, talk);
 	}
 	talk->expected[direction] = chunk->position + chunk->moved;
-	learn_from_call(talks, talk, chunk, messages_of(conversation, direction) - messages,
-			harm(conversation) != before);
+	verdict_learn(talks, talk, chunk, verdict_messages(conversation, direction) - messages,
+		      harm(conversation) != before);
 }
 
 static void end_direction(struct talks *talks, struct talk *talk, unsigned direction, uint64_t ns)
@@ -522,9 +412,9 @@ static void take_chunk(struct talks *talks, struct talk *talk, const struct chun
 		take_bytes(talks, talk, chunk);
 	if (chunk->is_end)
 		end_direction(talks, talk, chunk->direction, chunk->ns);
-	judge(talks, talk);
+	verdict_judge(talks, talk);
 	if (chunk->via == VIA_SOCKET)
-		note_pass(talks, talk, chunk->direction);
+		verdict_pass(talks, talk, chunk->direction);
 }
 
 /* What a library hands over and takes lies above a connection, whose ends and times are its own. */

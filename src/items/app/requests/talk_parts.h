@@ -13,3 +13,20 @@ void talk_hear(struct talks *talks, struct talk *talk, uint64_t now_ns);
 /* An exchange has become whole. `like`: as in struct outcome. */
 void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange,
 		  uint32_t like);
+
+/* ---- verdict.c ---- */
+
+enum { HEAD_MAX_LOG2 = 14 };
+
+/* After each call: is the connection read at all? */
+void verdict_judge(struct talks *talks, struct talk *talk);
+
+/* Messages that went in this direction; as long as nobody knows whose it is, none. */
+uint64_t verdict_messages(const struct conversation *conversation, unsigned direction);
+
+/* A call moved so many messages; `did_harm`: what was not copied of it was wanted. */
+void verdict_learn(struct talks *talks, struct talk *talk, const struct chunk *chunk,
+		   uint64_t messages, bool did_harm);
+
+/* What follows in this direction need not be told, as far as that is known. */
+void verdict_pass(struct talks *talks, const struct talk *talk, unsigned direction);

@@ -3,6 +3,7 @@
 #include "items/app/requests/phases.c"
 #include "items/app/requests/talk.c"
 #include "items/app/requests/usual.c"
+#include "items/app/requests/verdict.c"
 
 #include <stdarg.h>
 #include <time.h>
@@ -319,6 +320,22 @@ static void long_messages_need_their_beginning_only(void **state)
 	assert_int_equal(ports[80], REQUESTS_LONG_RESPONSES);
 }
 
+/* Its answers may come several in a call as well, which must not be cut then. */
+static void who_pipelines_gets_whole_calls(void **state)
+{
+	uint64_t in = LONG_ENOUGH * LEN(GET_A), out = LONG_ENOUGH * (LEN(BODY_2K) + 2000);
+
+	open_at(7, true, 0, 0);
+	ask_for_long_ones(7, LONG_ENOUGH);
+	assert_int_equal(talks.oldest->limit_log2[REQUESTS_OUT], 10);
+	tell((struct call){7, in, 20 * MS, MS, REQUESTS_IN, GET_A GET_B});
+	tell((struct call){7, out, 21 * MS, 0, REQUESTS_OUT, OK_5});
+	tell((struct call){7, out + LEN(OK_5), 22 * MS, 0, REQUESTS_OUT, OK_5});
+	assert_int_equal(seen.n, LONG_ENOUGH + 2);
+	assert_int_equal(verdicts[7], requests_verdict(7, REQUESTS_WANTED, 0, HEAD_MAX_LOG2));
+	assert_int_equal(ports[80], 0);
+}
+
 /* Several requests in a call of which only the beginning was copied: that was too little. */
 static void wants_all_of_a_pipeline(void **state)
 {
@@ -559,6 +576,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_messages_need_their_beginning_only, begin,
 						end),
 		cmocka_unit_test_setup_teardown(wants_all_of_a_pipeline, begin, end),
+		cmocka_unit_test_setup_teardown(who_pipelines_gets_whole_calls, begin, end),
 		cmocka_unit_test_setup_teardown(the_one_silent_for_longest_makes_room, begin, end),
 		cmocka_unit_test_setup_teardown(a_stream_is_seen_while_it_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(a_library_hands_over_what_a_socket_encrypts, begin,

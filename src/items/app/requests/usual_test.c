@@ -3,6 +3,7 @@
 #include "items/app/requests/phases.c"
 #include "items/app/requests/talk.c"
 #include "items/app/requests/usual.c"
+#include "items/app/requests/verdict.c"
 
 #include <stdarg.h>
 #include <stddef.h>
