@@ -147,37 +147,43 @@ static int follow_object(struct probed *probed, uint64_t now_ns)
 	return 0;
 }
 
-struct probed *probed_new(struct item *item, const struct probed_ops *ops)
+void probed_stop(struct item *item, void *state)
 {
-	struct probed *probed = calloc(1, sizeof(*probed));
+	struct probed *probed = state;
 
-	if (!probed)
-		return NULL;
-	probed->item = item;
-	probed->ops = ops;
-	if (follow_object(probed, clock_monotonic_ns())) {
-		probed_free(probed);
-		return NULL;
-	}
-	return probed;
-}
-
-void probed_free(struct probed *probed)
-{
-	if (!probed)
-		return;
 	code_free(probed->code);
 	free(probed);
 }
 
-void probed_follow(struct probed *probed)
+int probed_start(struct item *item, const struct probed_ops *ops, void **ret_state, struct err *why)
 {
-	if (follow_object(probed, clock_monotonic_ns()))
-		item_count(probed->item, "lost", "probe", 1);
+	struct probed *probed = calloc(1, sizeof(*probed));
+
+	if (!probed)
+		goto no_memory;
+	probed->item = item;
+	probed->ops = ops;
+	if (follow_object(probed, clock_monotonic_ns())) {
+		probed_stop(item, probed);
+		goto no_memory;
+	}
+	*ret_state = probed;
+	return 0;
+no_memory:
+	return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
 }
 
-void probed_tick(struct probed *probed, uint64_t now_ns)
+int probed_replaced(struct item *item, void **state, struct object *old, struct err *why)
 {
+	if (follow_object(*state, clock_monotonic_ns()))
+		item_count(item, "lost", "probe", 1);
+	return 0;
+}
+
+void probed_tick(struct item *item, void *state, uint64_t now_ns)
+{
+	struct probed *probed = state;
+
 	if (!probed->code)
 		return;
 	if (++probed->ticks % TRY_TICKS == 0)

@@ -24,12 +24,13 @@ struct probed_ops {
 	const char *const *usual;
 };
 
-struct probed *probed_new(struct item *item, const struct probed_ops *ops);
-void probed_free(struct probed *probed);
-/* Another version of the programs runs, or what is wanted has changed: all files are probed anew. */
-void probed_follow(struct probed *probed);
-/* Once a second. */
-void probed_tick(struct probed *probed, uint64_t now_ns);
+/* What struct item_ops wants of such an item; the state is struct probed. */
+int probed_start(struct item *item, const struct probed_ops *ops, void **ret_state,
+		 struct err *why);
+/* All files are probed anew. */
+int probed_replaced(struct item *item, void **state, struct object *old, struct err *why);
+void probed_tick(struct item *item, void *state, uint64_t now_ns);
+void probed_stop(struct item *item, void *state);
 
 /* The file's function runs `program`, an "uprobe" or "uretprobe" without a target; false: it has no such function, or it
  * can't be probed (counted). */

@@ -43,7 +43,18 @@
 		count_add(COUNT_EMITTED);                                                          \
 		bpf_ringbuf_submit(event, emit_wakeup());                                          \
 	}                                                                                          \
-	/* For events that are built elsewhere (a map value) because their size varies. */         \
+	/* An event that was built elsewhere, with its head: its size varies. */                   \
+	static __always_inline __attribute__((unused)) bool emit_built(void *event, __u64 size,    \
+								       __u64 wakeup)               \
+	{                                                                                          \
+		if (bpf_ringbuf_output(&events, event, size, wakeup)) {                            \
+			count_add(COUNT_LOST_RING);                                                \
+			return false;                                                              \
+		}                                                                                  \
+		count_add(COUNT_EMITTED);                                                          \
+		return true;                                                                       \
+	}                                                                                          \
+	/* The same, with the head filled in here. */                                              \
 	static __always_inline __attribute__((unused)) void emit_output(void *event, __u16 kind,   \
 									__u32 size)                \
 	{                                                                                          \
@@ -52,10 +63,7 @@
 		head->kind = kind;                                                                 \
 		head->size = size;                                                                 \
 		head->ktime_ns = bpf_ktime_get_ns();                                               \
-		if (bpf_ringbuf_output(&events, event, size, emit_wakeup()))                       \
-			count_add(COUNT_LOST_RING);                                                \
-		else                                                                               \
-			count_add(COUNT_EMITTED);                                                  \
+		emit_built(event, size, emit_wakeup());                                            \
 	}
 
 /* Gives a reserved event back unsent (counted as filtered). */

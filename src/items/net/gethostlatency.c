@@ -45,31 +45,12 @@ static int start(struct item *item, void **ret_state, struct err *why)
 			"cannot start '%s': this kernel kills programs under seccomp when they "
 			"return from a probed function",
 			item_name(item));
-	*ret_state = probed_new(item, &libraries);
-	return *ret_state
-		       ? 0
-		       : err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
-}
-
-static int replaced(struct item *item, void **state, struct object *old, struct err *why)
-{
-	probed_follow(*state);
-	return 0;
-}
-
-static void tick(struct item *item, void *state, uint64_t now_ns)
-{
-	probed_tick(state, now_ns);
-}
-
-static void stop(struct item *item, void *state)
-{
-	probed_free(state);
+	return probed_start(item, &libraries, ret_state, why);
 }
 
 const struct item_ops gethostlatency_item = {
 	.start = start,
-	.replaced = replaced,
-	.tick = tick,
-	.stop = stop,
+	.replaced = probed_replaced,
+	.tick = probed_tick,
+	.stop = probed_stop,
 };

@@ -282,11 +282,18 @@ static __always_inline bool is_accepted(bool typed, struct sock *sk)
 	return READ_FIELD(typed, sk, sk_max_ack_backlog);
 }
 
+/* Host order. */
+static __always_inline __u32 server_port(bool typed, const struct connection *connection,
+					 struct sock *sk)
+{
+	return connection->is_accepted
+		       ? READ_FIELD(typed, sk, __sk_common.skc_num)
+		       : __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport));
+}
+
 static __always_inline void read_port(bool typed, struct connection *connection, struct sock *sk)
 {
-	__u32 port = connection->is_accepted
-			     ? READ_FIELD(typed, sk, __sk_common.skc_num)
-			     : __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport));
+	__u32 port = server_port(typed, connection, sk);
 	__u32 *learnt = bpf_map_lookup_elem(&ports, &port);
 
 	connection->learnt = learnt ? *learnt : 0;

@@ -22,7 +22,7 @@ struct filter_settings {
 
 struct requests {
 	struct item *item;
-	struct object *object; /* whose maps were mapped; borrowed, only compared */
+	struct object *object; /* whose maps are mapped; borrowed */
 	struct talks talks;
 	struct totals totals; /* since the item is on: metrics, `sonde requests` */
 	struct aggregate *aggregate; /* owned: of this interval, for the history */

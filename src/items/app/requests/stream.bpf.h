@@ -253,13 +253,8 @@ static __always_inline bool send_data(struct room *room, bool is_urgent)
 	if (bytes > REQUESTS_HEAD_MAX + REQUESTS_TAIL)
 		bytes = REQUESTS_HEAD_MAX + REQUESTS_TAIL;
 	data->head.size = sizeof(*data) + bytes;
-	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes,
-			       wakeup_of(room, sizeof(*data) + bytes, is_urgent))) {
-		count_add(COUNT_LOST_RING);
-		return false;
-	}
-	count_add(COUNT_EMITTED);
-	return true;
+	return emit_built(data, sizeof(*data) + bytes,
+			  wakeup_of(room, sizeof(*data) + bytes, is_urgent));
 }
 
 /* A busy connection of which nothing is known: the reader shall look at it now, and not at its next tick. */

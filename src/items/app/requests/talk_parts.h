@@ -14,6 +14,11 @@ void talk_hear(struct talks *talks, struct talk *talk, uint64_t now_ns);
 void talk_hand_on(struct talks *talks, struct talk *talk, const struct exchange *exchange,
 		  uint32_t like);
 
+static inline uint16_t talk_server_port(const struct talk *talk)
+{
+	return talk->is_accepted ? talk->local_port : talk->remote_port;
+}
+
 /* ---- verdict.c ---- */
 
 enum { HEAD_MAX_LOG2 = 14 };

@@ -413,13 +413,10 @@ static __always_inline void send_data(struct object *object, struct room *room, 
 		bytes = REQUESTS_HEAD_MAX + TAIL;
 	data->head.kind = REQUESTS_DATA;
 	data->head.size = sizeof(*data) + bytes;
-	if (bpf_ringbuf_output(&events, data, sizeof(*data) + bytes,
-			       wakeup_of(room, sizeof(*data) + bytes))) {
-		count_add(COUNT_LOST_RING);
+	if (!emit_built(data, sizeof(*data) + bytes, wakeup_of(room, sizeof(*data) + bytes))) {
 		note_lost(object, moved, direction);
 		return;
 	}
-	count_add(COUNT_EMITTED);
 	object->captured[direction & 1] += captured;
 	object->cut[direction & 1] += moved - captured;
 	object->cut_before[direction & 1] = object->lost_before[direction & 1] = 0;

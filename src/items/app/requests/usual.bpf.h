@@ -80,12 +80,9 @@ static __attribute__((noinline)) void usual_flush(struct usual_slot *slot,
 	event->head.flags = 0;
 	event->head.ktime_ns = slot->last_ns;
 	event->cookie = connection->cookie;
-	if (bpf_ringbuf_output(&events, event, size, emit_wakeup())) {
-		count_add(COUNT_LOST_RING);
+	if (!emit_built(event, size, emit_wakeup())) {
 		usual_note_lost(connection, slot->bytes[REQUESTS_IN], REQUESTS_IN);
 		usual_note_lost(connection, slot->bytes[REQUESTS_OUT], REQUESTS_OUT);
-	} else {
-		count_add(COUNT_EMITTED);
 	}
 	event->count = 0;
 	slot->bytes[REQUESTS_IN] = slot->bytes[REQUESTS_OUT] = 0;
@@ -117,11 +114,9 @@ static __always_inline void usual_tell_asked(struct usual_slot *slot, struct con
 	data->first = sizeof(slot->known.number);
 	data->direction = direction;
 	slot->told[USUAL_TOLD_WORDS - 1] = slot->known.number;
-	if (bpf_ringbuf_output(&events, data, sizeof(slot->told), emit_wakeup())) {
-		count_add(COUNT_LOST_RING);
+	if (!emit_built(data, sizeof(slot->told), emit_wakeup())) {
 		usual_note_lost(connection, slot->asked.bytes, direction);
 	} else {
-		count_add(COUNT_EMITTED);
 		connection->cut[direction & 1] -= slot->asked.bytes;
 		connection->captured[direction & 1] += slot->asked.bytes;
 	}
@@ -183,12 +178,6 @@ static __always_inline __u64 usual_hash(struct room *room, __u32 bytes, __u64 se
 	return usual_hash_end(even, odd);
 }
 
-static __always_inline __u32 usual_port(const struct connection *connection, struct sock *sk)
-{
-	return connection->is_accepted ? sk->__sk_common.skc_num
-				       : __builtin_bswap16(sk->__sk_common.skc_dport);
-}
-
 /* The request that lies in the room, all of it: is it one of those? */
 static __always_inline struct usual_known *
 usual_find(struct room *room, struct sock *sk, const struct connection *connection, __u32 bytes)
@@ -200,7 +189,7 @@ usual_find(struct room *room, struct sock *sk, const struct connection *connecti
 
 	if (!settings)
 		return 0;
-	hash = usual_hash(room, bytes, settings->seed, usual_port(connection, sk));
+	hash = usual_hash(room, bytes, settings->seed, server_port(true, connection, sk));
 	place = hash % USUAL_KNOWN;
 	known = bpf_map_lookup_elem(&usual_known, &place);
 	return known && known->hash == hash ? known : 0;

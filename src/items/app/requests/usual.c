@@ -121,7 +121,7 @@ void usual_follow(struct talks *talks, struct usual_settings *settings, struct u
 
 static uint64_t hash_of(const struct usual *usual, const struct talk *talk, struct span bytes)
 {
-	uint32_t port = talk->is_accepted ? talk->local_port : talk->remote_port;
+	uint32_t port = talk_server_port(talk);
 	uint64_t seed = usual->settings->seed, word[USUAL_WORDS];
 	uint64_t even = usual_hash_begin(seed, port, (uint32_t)bytes.len), odd = seed;
 
@@ -424,7 +424,6 @@ static void take_one(struct talks *talks, struct talk *talk, struct exchange *ex
 	expected[!from_client] += one->response_bytes;
 	conversation_add(&talk->conversation, from_client, exchange);
 	talk_hand_on(talks, talk, exchange, one->number);
-	talks->usual.counts.exchanges++;
 }
 
 static bool fits(const struct talk *talk, const uint64_t position[2])

@@ -20,9 +20,7 @@ struct usual {
 	uint32_t granted; /* slots */
 	size_t bytes; /* of texts and messages that are remembered */
 	struct {
-		uint64_t exchanges; /* that came in events */
-		uint64_t
-			left_out; /* of those that fitted nowhere: they are not counted elsewhere */
+		uint64_t left_out; /* exchanges that fitted nowhere and are counted nowhere else */
 	} counts;
 };
 

@@ -52,7 +52,7 @@ void verdict_judge(struct talks *talks, struct talk *talk)
 static void set_limit(struct talks *talks, struct talk *talk, unsigned direction, uint32_t log2)
 {
 	bool is_request = (direction == REQUESTS_IN) == talk->is_accepted;
-	uint16_t port = talk->is_accepted ? talk->local_port : talk->remote_port;
+	uint16_t port = talk_server_port(talk);
 	uint32_t bit = is_request ? REQUESTS_LONG_REQUESTS : REQUESTS_LONG_RESPONSES;
 
 	talk->limit_log2[direction] = (uint8_t)log2;

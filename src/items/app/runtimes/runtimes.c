@@ -161,32 +161,13 @@ static void event(struct item *item, void *state, const struct event_head *event
 
 static int start(struct item *item, void **ret_state, struct err *why)
 {
-	*ret_state = probed_new(item, &programs);
-	return *ret_state
-		       ? 0
-		       : err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
-}
-
-static int replaced(struct item *item, void **state, struct object *old, struct err *why)
-{
-	probed_follow(*state);
-	return 0;
-}
-
-static void tick(struct item *item, void *state, uint64_t now_ns)
-{
-	probed_tick(state, now_ns);
-}
-
-static void stop(struct item *item, void *state)
-{
-	probed_free(state);
+	return probed_start(item, &programs, ret_state, why);
 }
 
 const struct item_ops runtimes_item = {
 	.start = start,
 	.event = event,
-	.replaced = replaced,
-	.tick = tick,
-	.stop = stop,
+	.replaced = probed_replaced,
+	.tick = probed_tick,
+	.stop = probed_stop,
 };
