@@ -389,6 +389,27 @@ static void print_reference(void)
 	buf_done(&text);
 }
 
+static void print_changes(const struct json_node *answer)
+{
+	const struct json_node *changes = json_get(answer, "changes");
+
+	for (const struct json_node *node = changes ? changes->child : NULL; node; node = node->next) {
+		const char *was = json_get_text(node, "was"), *is = json_get_text(node, "is");
+
+		printf("%-24s  %-8s %-36s %s -> %s\n", json_get_text(node, "time"), json_get_text(node, "by"),
+		       json_get_text(node, "key"), was ? was : "-", is ? is : "-");
+	}
+}
+
+/* The newest first. A private agent would keep none: there must be one. */
+static int config_history(const struct options *options)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/config/history?limit=%ld", options->rows > 0 && options->rows <= 5000 ? options->rows : 200);
+	return tell(options, path, NULL, print_changes);
+}
+
 static int config_verb(const struct options *options)
 {
 	const char *verb = options->words ? options->word[0] : "show";
@@ -402,6 +423,8 @@ static int config_verb(const struct options *options)
 				    options->words > 1);
 	if (!strcmp(verb, "show"))
 		return tell(options, "/v1/config", "", print_config);
+	if (!strcmp(verb, "history"))
+		return config_history(options);
 	if (!strcmp(verb, "reload"))
 		return reload(options->socket);
 	if (strcmp(verb, "reference") != 0) {

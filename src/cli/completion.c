@@ -21,7 +21,7 @@ static const struct {
 	const char *command, *words;
 } verbs[] = {
 	{"items", "on off show check add remove upgrade"},
-	{"config", "show check reload reference"},
+	{"config", "show check reload history reference"},
 	{"top", "processes containers connections devices items services requests"},
 	{"alerts", "rules check"},
 	{"completion", "bash"},

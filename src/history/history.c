@@ -28,7 +28,8 @@ enum {
 	AWAKE_MS = 3000, /* for so long after the last parcel: syncing and rolling follow */
 	PARCELS_A_TICK = 16,
 	HAND_OVER_MS = 400, /* a record waits in the loop at most so long, and a tick more */
-	LOCK_PATIENCE_MS = 5000
+	LOCK_PATIENCE_MS = 5000,
+	HEAD_AGE_LEAST_S = 15,
 };
 
 /* What the writer saw when it last looked. */
@@ -230,6 +231,24 @@ static void fit_into(struct store_options *options)
 		options->journal_bytes_max = size / 4 + 1;
 }
 
+/*
+ * Samples are not deleted before the next tier has them. Where they are to live for less than a usual file of that tier is long, its
+ * files are shorter: but not so short that the tier above would be made of more files than it opens at once.
+ */
+static void fit_tiers(struct store_options *options)
+{
+	static const uint32_t spans_s[] = {300, 600, 900};
+	uint32_t keep_s = options->tier[0].keep_s;
+
+	for (size_t i = 0; keep_s && i < sizeof(spans_s) / sizeof(*spans_s); i++)
+		if (keep_s <= spans_s[i]) {
+			options->tier[1].span_s = spans_s[i];
+			break;
+		}
+	if (keep_s && keep_s < 2 * options->head_age_s)
+		options->head_age_s = keep_s / 2 > HEAD_AGE_LEAST_S ? keep_s / 2 : HEAD_AGE_LEAST_S;
+}
+
 static struct store *open_store(struct history *history, struct err *why)
 {
 	struct store_options options;
@@ -247,6 +266,7 @@ static struct store *open_store(struct history *history, struct err *why)
 	fit_into(&options);
 	for (int i = 0; i < STORE_TIERS; i++)
 		options.tier[i].keep_s = history->options.tier_keep_s[i];
+	fit_tiers(&options);
 	return store_open(&options, &store, why) ? NULL : store;
 }
 

@@ -73,6 +73,7 @@ static void become_ready(struct agent *agent)
 	agent->ready = true;
 	agent->first_data_ns = clock_monotonic_ns() - agent->started_ns;
 	kernel_ready(agent->options.kernel);
+	changes_tell(agent, "start");
 }
 
 /* What a burst of work left free between blocks in use goes back to the kernel. */

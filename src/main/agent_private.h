@@ -77,6 +77,9 @@ void keep_stop(struct agent *agent);
 void keep_metrics(struct agent *agent); /* into agent->own, between begin and end */
 void keep_status(struct agent *agent, struct json *out); /* the member "store" */
 
+/* changes.c: what is set now goes to the history, which notes what became otherwise. `by`: start, reload, request. */
+void changes_tell(struct agent *agent, const char *by);
+
 /* alerts.c */
 int watch_start(struct agent *agent, struct err *why); /* the history has begun */
 void watch_reload(struct agent *agent);

@@ -543,6 +543,7 @@ static int answer_change(void *ctx, const char *name, const struct api_change *c
 	if (!error && change->has_on)
 		error = item_switch(item, change->on, why);
 	kernel_forget_btf(agent->options.kernel);
+	changes_tell(agent, "request");
 	return error;
 }
 
@@ -559,10 +560,12 @@ static int answer_add(void *ctx, const struct api_file *files, size_t count, boo
 	if (error)
 		return error;
 	item_json(item, true, out);
-	if (check)
+	if (check) {
 		registry_remove(agent->registry, item, NULL);
-	else
-		brought_keep(agent, item);
+		return 0;
+	}
+	brought_keep(agent, item);
+	changes_tell(agent, "request");
 	return 0;
 }
 
@@ -615,12 +618,15 @@ static int answer_remove(void *ctx, const char *name, struct err *why)
 {
 	struct agent *agent = ctx;
 	struct item *item = find(agent, name, why);
+	int error;
 
 	if (!item)
 		return -ENOENT;
 	if (!item_is_builtin(item))
 		brought_forget(agent, item);
-	return registry_remove(agent->registry, item, why);
+	error = registry_remove(agent->registry, item, why);
+	changes_tell(agent, "request");
+	return error;
 }
 
 static int answer_verb(void *ctx, const char *name, const char *verb, int argc, char **argv,

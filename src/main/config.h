@@ -115,6 +115,8 @@ size_t config_compare(const struct config *was, const struct config *is, config_
 
 /* {"file":..,"keys":[{"key","value","origin","place","type","default","help"}]}; secrets are "***". */
 void config_json(const struct config *config, struct json *json);
+/* The keys but those of items, each with its value as one text. */
+void config_values(const struct config *config, void (*each)(void *ctx, const char *key, struct span value), void *ctx);
 /* A file that says the same, each line with its origin as a comment: `sonde config show`. */
 void config_show(const struct config *config, struct buf *out);
 /* docs/configuration.md, from the table. */

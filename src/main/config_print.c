@@ -84,6 +84,25 @@ void config_json(const struct config *config, struct json *json)
 	json_object_end(json);
 }
 
+void config_values(const struct config *config, void (*each)(void *ctx, const char *key, struct span value), void *ctx)
+{
+	for (size_t i = 0; i < config->count; i++) {
+		const struct setting *setting = &config->at[i];
+		struct buf text;
+		struct json json = {.out = &text};
+
+		if (!strncmp(setting->key, "items.", 6))
+			continue;
+		buf_init(&text, CONFIG_FILE_BYTES);
+		if (!is_secret(setting) && is_given(setting) && setting->node->type == JSON_TEXT)
+			buf_span(&text, setting->node->text);
+		else
+			write_value(setting, &json);
+		each(ctx, setting->key, buf_as_span(&text));
+		buf_done(&text);
+	}
+}
+
 /* JSON is YAML; a bare word is easier to read where it means the same. */
 static void show_value(const struct setting *setting, struct buf *out)
 {

@@ -255,6 +255,7 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 		agent_set_hosts(agent);
 		agent_configure_items(agent, old);
 		watch_reload(agent);
+		changes_tell(agent, "reload");
 		config_free(old);
 	} else {
 		config_free(config);

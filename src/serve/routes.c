@@ -70,6 +70,14 @@ static const struct param map_params[] = {
 	{},
 };
 
+static const struct param change_params[] = {
+	{"from", PARAM_TIME, "changes at or after this time; if not given, all that are known"},
+	{"to", PARAM_TIME, "changes before this time; if not given, up to now"},
+	{"limit", PARAM_COUNT, "changes at most, the newest; 200 if not given", .least = 1,
+	 .most = 5000},
+	{},
+};
+
 static const struct param stream_params[] = {
 	{"item", PARAM_TEXT, "name of an item, or several with commas", .must = true},
 	{"filter", PARAM_TEXT, "only what matches, in the filter language"},
@@ -123,8 +131,18 @@ const struct route routes[] = {
 	 .answer_type = JSON, .answer_help = "{\"processes\":[{\"pid\":..,\"ppid\":..}]}", .status = 200},
 	{HTTP_GET, "/v1/config", handle_config, "Every configuration key with its value and where it came from.",
 	 .answer_type = JSON, .answer_help = "{\"file\":..,\"keys\":[..]}; secrets are masked", .status = 200},
+	{HTTP_GET, "/v1/config/history", handle_changes, "What was set otherwise when: configuration, items, version; the newest first.",
+	 .params = change_params, .answer_type = JSON,
+	 .answer_help = "{\"changes\":[{\"time\":..,\"key\":..,\"was\":..,\"is\":..,\"by\":..}]}", .status = 200},
 	{HTTP_POST, "/v1/config/reload", handle_reload, "Reads the configuration again and applies what changed.",
 	 .changes = true, .answer_type = JSON, .answer_help = "{\"changes\":[..]}", .status = 200},
+	{HTTP_GET, "/v1/views", handle_views, "Views of the page that somebody saved.",
+	 .answer_type = JSON, .answer_help = "{\"views\":[{\"name\":..,\"address\":..,\"changed\":..}]}", .status = 200},
+	{HTTP_PUT, "/v1/views/{name}", handle_view_put, "Saves a view of the page under a name, in the place of one that has it.",
+	 .changes = true, .body = BODY_JSON, .body_types = JSON, .body_help = "{\"address\":\"#/overview?range=3600s\"}",
+	 .answer_type = JSON, .answer_help = "all views", .status = 200},
+	{HTTP_DELETE, "/v1/views/{name}", handle_view_remove, "Forgets a view.", .changes = true,
+	 .answer_type = JSON, .answer_help = "all views", .status = 200},
 	{HTTP_GET, "/v1/openapi.json", handle_openapi, "This description.",
 	 .answer_type = JSON, .answer_help = "OpenAPI 3.1", .status = 200},
 

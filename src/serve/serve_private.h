@@ -9,7 +9,7 @@
  * routes.c		the table of all paths: dispatch and GET /v1/openapi.json come from it
  * park.c		requests whose answers are made in another thread
  * recent.c		the last records of each item, in memory
- * api.c, items.c, records.c, past.c, sse.c, traced.c, page.c	the functions that answer
+ * api.c, items.c, kept.c, records.c, past.c, sse.c, traced.c, page.c	the functions that answer
  */
 #pragma once
 

@@ -371,6 +371,15 @@ static void list_span(struct roll *roll, const struct listed *listed)
 	catalogue_written(store, NULL, listed);
 }
 
+static int64_t made_to(const struct tier *tier)
+{
+	const struct shelf *shelf = &tier->shelf;
+	int64_t made =
+		shelf->count ? (int64_t)shelf->at[shelf->count - 1]->listed.next_row : INT64_MIN;
+
+	return tier->passed_ms > made ? tier->passed_ms : made;
+}
+
 static int roll_span(struct store *store, struct tier *from, struct tier *to, int64_t begin_ms)
 {
 	struct roll *roll = calloc(1, sizeof(*roll));
@@ -382,7 +391,7 @@ static int roll_span(struct store *store, struct tier *from, struct tier *to, in
 	roll->store = store;
 	roll->from = from;
 	roll->to = to;
-	roll->begin_ms = begin_ms;
+	roll->begin_ms = begin_ms > made_to(to) ? begin_ms : made_to(to); /* spans may have been longer, or shorter */
 	roll->end_ms = begin_ms + to->span_ms;
 	error = open_sources(roll);
 	if (!error)
@@ -391,15 +400,6 @@ static int roll_span(struct store *store, struct tier *from, struct tier *to, in
 		list_span(roll, &listed);
 	end_roll(roll);
 	return error;
-}
-
-static int64_t made_to(const struct tier *tier)
-{
-	const struct shelf *shelf = &tier->shelf;
-	int64_t made =
-		shelf->count ? (int64_t)shelf->at[shelf->count - 1]->listed.next_row : INT64_MIN;
-
-	return tier->passed_ms > made ? tier->passed_ms : made;
 }
 
 int64_t rolled_to(struct store *store, uint32_t tier)

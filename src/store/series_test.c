@@ -575,6 +575,31 @@ static void every_moment_is_answered_by_one_tier(void **state)
 	end(&scene);
 }
 
+/* Each window is made once, however long the spans were that are made at a time. */
+static void spans_may_become_shorter_and_longer(void **state)
+{
+	static const uint32_t spans_s[] = {1800, 300, 900, 300, 1800};
+	struct store_table_status tiers[STORE_TIERS];
+	struct scene scene;
+
+	begin(&scene);
+	scene.options.head_age_s = 60;
+	scene.options.tier[2].span_s = 3600;
+	for (int64_t i = 0; i < 5; i++) {
+		scene.options.tier[1].span_s = spans_s[i];
+		again(&scene);
+		live_for(&scene, i * 2500, (i + 1) * 2500);
+	}
+	assert_int_equal(store_tables(scene.store, tiers, STORE_TIERS), STORE_TIERS);
+	assert_true(tiers[1].to_ns / 1000000 > START_MS + 10000 * 1000);
+	assert_int_equal(tiers[1].rows,
+			 2 * ((tiers[1].to_ns - tiers[1].from_ns) / (15 * SECOND) + 1));
+	assert_windows(&scene, 15000, FIELD_VALUE);
+	again(&scene); /* what overlaps would be set aside now */
+	assert_int_equal(kit_count(scene.path, ".bad"), 0);
+	end(&scene);
+}
+
 static void old_handles_are_refused(void **state)
 {
 	struct store_status status;
@@ -642,6 +667,7 @@ int main(void)
 		cmocka_unit_test(windows_say_what_the_samples_said),
 		cmocka_unit_test(a_counter_keeps_its_increase_however_often_it_falls),
 		cmocka_unit_test(every_moment_is_answered_by_one_tier),
+		cmocka_unit_test(spans_may_become_shorter_and_longer),
 		cmocka_unit_test(old_handles_are_refused),
 		cmocka_unit_test(too_much_is_refused_with_a_reason),
 	};

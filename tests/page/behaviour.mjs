@@ -144,6 +144,42 @@ async function tracing(world) {
   await context.close();
 }
 
+/** What was switched is told of, and a view is saved, found in another tab, and forgotten. */
+async function kept(world) {
+  const context = await world.browser.newContext({ viewport: { width: 1440, height: 1400 } });
+  const page = await world.open(context, "#/status");
+  const told = () => page.evaluate(() => document.querySelector('table[aria-label="settings"]')?.innerText ?? "");
+  check("status: what was switched is told of", await until(async () => /syscalls was switched on/.test(await told()) && /min_us was set/.test(await told()), 60), await told());
+  await page.close();
+  const name = "Caf\u00e9 <b>errors</b>", wanted = "#/requests?range=3600s&filter=status+%3E%3D+500";
+  const menu = async (at) => { await until(() => at.evaluate(() => !!document.querySelector(".view")), 20); await at.click("text=views"); };
+  const strange = await world.open(context, wanted);
+  await menu(strange);
+  await strange.fill("#view-name", name);
+  await strange.click(".menu.views button[type=submit]");
+  check("views: saving one needs the token", await until(() => strange.evaluate(() => /token/i.test(document.querySelector("dialog[open]")?.innerText ?? "")), 20));
+  await strange.close();
+  const trusted = await world.open(context, `#token=${readFileSync(`${work}/etc/token`, "utf8").trim()}`);
+  await until(() => trusted.evaluate(() => !location.href.includes("token")), 10);
+  await trusted.goto(`${base}${wanted}`);
+  await menu(trusted);
+  await trusted.fill("#view-name", name);
+  await trusted.click(".menu.views button[type=submit]");
+  const isThere = (at) => until(() => at.evaluate((text) => [...document.querySelectorAll(".saved a")].some((one) => one.innerText === text), name), 20);
+  check("views: it is saved", await isThere(trusted));
+  const other = await world.open(context, "#/overview");
+  await menu(other);
+  check("views: another tab has it", await isThere(other));
+  await other.click(".saved a");
+  check("views: and it leads there", await until(() => other.evaluate((hash) => location.hash === hash, wanted), 20), await other.evaluate(() => location.hash));
+  await menu(other);
+  await isThere(other);
+  await other.click(".saved button");
+  check("views: and is forgotten", await until(async () => (await api("v1/views")).views.length === 0, 20));
+  check("views: no mistake meanwhile", trusted.mistakes.length + other.mistakes.length === 0, [...trusted.mistakes, ...other.mistakes].join("; "));
+  await context.close();
+}
+
 /** The tree has the agent's worker under its broker. */
 async function tree(world) {
   const context = await world.browser.newContext({ viewport: { width: 1440, height: 900 } });
@@ -181,6 +217,7 @@ export async function behaves(world) {
   await live(world);
   if (world.short) return;
   await switching(world);
+  await kept(world);
   await tracing(world);
   await tree(world);
   await heatCell(world);

@@ -105,6 +105,8 @@ async function killAndRestart(pid, ...settings) {
   check("after kill -9 the agent answers again", await until(async () => { try { return (await fetch(`${base}readyz`)).ok; } catch { return false; } }, 60));
 }
 
+let was; /* what was asked for, and when: looked at again when only roll-ups are left of that time */
+
 export async function numbersAgree(world) {
   const traffic = await makeTraffic();
   const ports = { wrk: process.env.NGINX_PORT, ab: process.env.NGINX_PORT, pgbench: process.env.PG_PORT, "redis-benchmark": process.env.REDIS_PORT };
@@ -114,12 +116,29 @@ export async function numbersAgree(world) {
   }
   const from = traffic.begin - 500, to = Date.now();
   await compare(world, traffic, from, to, "at once");
-  await killAndRestart(Number(process.env.AGENT_PID));
+  /* metrics as they came are kept no longer than they must be: until they are rolled up */
+  await killAndRestart(Number(process.env.AGENT_PID), "--set", "store.keep.samples=1s");
   await compare(world, traffic, from, to, "after kill -9");
-  if (!process.env.PAGE_ROLLED) return;
-  /* by hand (PAGE_ROLLED=1 PAGE_SECONDS=6000): metrics are rolled up by the hour, then those as they came are deleted */
-  await killAndRestart(Number(readFileSync(`${work}/agent.pid`, "utf8")), "--set", "store.keep.samples=1s");
+  was = { traffic, from, to };
+}
+
+const promql = async (query, at) => Number((await api(`api/v1/query?${new URLSearchParams({ query, time: String(at / 1000) })}`)).data?.result[0]?.value[1]);
+
+/** The same time once more, when its samples are gone and only windows of 15 seconds are left: figures and charts are made of sums. */
+export async function numbersAgreeRolledUp(world) {
+  const { traffic, from, to } = was;
   const kept = async () => (await api("v1/status")).store.tables.find((table) => table.name === "samples")?.from;
-  check("samples as they came are gone", await until(async () => Date.parse(await kept() ?? "") > to, 4800), await kept());
+  check("samples as they came are gone", await until(async () => Date.parse(await kept() ?? "") > to, 900), await kept());
   await compare(world, traffic, from, to, "from roll-ups only");
+  for (const name of ["wrk", "pgbench"]) {
+    const asked = `sonde_request_duration_seconds_count{process="${name}",side="client"}`;
+    near(`from roll-ups only: PromQL, requests of ${name}`, await promql(`sum(max_over_time(${asked}[10m]))`, to + 30000), traffic[name].count, 0.03, 2);
+  }
+  const mean = await promql('sum(increase(sonde_cpu_host_seconds_total[1m]))', to), cpus = Number((await start("nproc", []).done).trim());
+  near("from roll-ups only: PromQL, seconds of all processors in a minute", mean, 60 * cpus, 0.06, 0);
+  const page = await world.open(await world.browser.newContext({ viewport: { width: 1440, height: 1400 } }), `#/overview?range=${from}..${to}`);
+  const meter = await until(() => page.evaluate(() => { const found = [...document.querySelectorAll(".meter")].find((one) => one.querySelector(".what").innerText === "cpu")?.querySelector(".value").innerText; return found && found !== "-" && found; }), 60);
+  const share = await promql(`1 - sum(rate(sonde_cpu_host_seconds_total{mode=~"idle|iowait"}[1m])) / sum(rate(sonde_cpu_host_seconds_total{mode!~"guest|guest_nice"}[1m]))`, to);
+  near("from roll-ups only: the overview's meter of the CPU", numberOf(meter || ""), share, 0.3, 0.15);
+  await page.context().close();
 }

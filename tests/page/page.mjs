@@ -3,7 +3,7 @@
 import { chromium } from "playwright-core";
 import { readFileSync } from "node:fs";
 import { api, base, check, failures, notOk, run, until } from "./kit.mjs";
-import { numbersAgree } from "./numbers.mjs";
+import { numbersAgree, numbersAgreeRolledUp } from "./numbers.mjs";
 import { behaves } from "./behaviour.mjs";
 import { hostileNames } from "./hostile.mjs";
 import { isFluid } from "./fluid.mjs";
@@ -83,6 +83,7 @@ try {
   if (!short) await isFast();
   if (!short) await isFluid(world);
   if (!short) await takePictures(world);
+  if (!short) await numbersAgreeRolledUp(world);
 } catch (error) {
   notOk("the browser's tests", error.stack ?? error);
 }

@@ -35,11 +35,23 @@ check "numbers add up" flows
 connections=$(past tcp_life "local_port = $port")
 sleep 3 # two samples at least
 first=$(date +%s)
+# what the catalogue keeps: a view, and what was set when
+ask() { curl -s --unix-socket "$SONDE_SOCKET" -X "$1" -H 'Content-Type: application/json' --data-binary "${3:-}" "http://localhost$2"; }
+ask PUT /v1/views/mine '{"address":"#/map?range=3600s"}' >"$WORK/page"
+equal "a view is kept" '{"name":"mine","address":"#/map?range=3600s"}' "$(jq -c '.views[0] | {name, address}' "$WORK/page")"
+equal "an address of elsewhere is refused" "'address' is no address of the page" "$(ask PUT /v1/views/other '{"address":"javascript:alert(1)"}' | jq -r .error)"
+equal "a view that is not there can't be forgotten" "there is no view 'none'" "$(ask DELETE /v1/views/none | jq -r .error)"
+"$SONDE" items on syscalls min_us=7 >"$WORK/out"
+changed() { [ "$("$SONDE" config history --json | jq -c '[.changes[] | select(.by == "request") | [.key, .was, .is]] | sort')" = '[["items.syscalls.min_us",null,"7"],["items.syscalls.on","false","true"]]' ]; }
+check "what was set is told, with what it was" wait_for 10 changed
 # the last second may be lost, what was before may not
 mark 20 last
 kill -9 "$agent_pid"; wait "$agent_pid" 2>/dev/null; agent_pid=
 
 start_agent --set store.interval=1s
+equal "the view is there after it" "#/map?range=3600s" "$(get /v1/views | jq -r '.views[] | select(.name == "mine").address')"
+back() { "$SONDE" config history --json | jq -e '.changes[] | select(.by == "start" and .key == "items.syscalls.on" and .was == "true" and .is == "false")'; }
+check "an item that is off after a start is told of" wait_for 10 back
 equal "after kill -9 all is there" 60 "$(past exec 'process = before and kind = exec')"
 equal "connections too" "$connections" "$(past tcp_life "local_port = $port" "&to=$first.9")"
 within "of the last second, some" "$(past exec 'process = last and kind = exec')" 0 20

@@ -7,6 +7,7 @@ import { ask, askAgent, items, status, trouble, wantsToken } from "./api";
 import { FilterBox } from "./filterbox";
 import { addressOf, COMPARES, go, isDark, paused, place, type Range, rangeName, setToken, switchTheme, token, type ViewName, VIEWS } from "./place";
 import { say, sentence, toast } from "./parts";
+import { ViewsMenu } from "./kept";
 import { tableKey } from "./table";
 import { absolute, clock } from "./units";
 import { askAlerts, firing } from "./alertdata";
@@ -99,6 +100,7 @@ function Head() {
       <span class="node-name dim cut" title={status.value ? `sonde ${status.value.version}` : undefined}><bdi>{status.value?.node ?? ""}</bdi></span>
       {losses > 0 && <a class="warn wide-only" href={addressOf({ view: "status" })}>losses in {losses === 1 ? "one item" : `${losses} items`}</a>}
       <span class="space" />
+      <ViewsMenu />
       <button type="button" class="control" aria-pressed={live} title="live or paused ( . )" onClick={pressLive}><span class={`dot${live ? "" : " off"}`} />{live ? "live" : place.value.range.last ? "paused" : "past"}</button>
       <RangePicker />
       <label class="wide-only control" title="with what figures are compared">compare: <select aria-label="compare with" class="plain-select" value={place.value.compare} onChange={(event) => go({ compare: COMPARES.find((one) => one === event.currentTarget.value) })}>

@@ -5,6 +5,7 @@ import { useSignal } from "@preact/signals";
 import { instant, items, rangeKey, rateWindow, type Sample, status, useAsk, window } from "./api";
 import { askAlerts } from "./alertdata";
 import { HostStrip } from "./host";
+import { askSettings, settingLooks } from "./kept";
 import { askMachine, changes, fromAlerts, type Level, type Look, wrongNow } from "./looks";
 import { Failed, Name, NotAsked, PhaseBar, PhaseKey, Section, Since, Skeleton, State, When } from "./parts";
 import { addressOf, go, place } from "./place";
@@ -83,12 +84,13 @@ function Changed({ filter }: { filter: string }) {
     const [compared, machine] = await Promise.all([redCompared([...WHO, "protocol", "side"], filter, { from, to, thenFrom: since, thenTo: then.thenTo }, stop), filter ? undefined : askMachine({ from, to, thenFrom: since, thenTo: then.thenTo }, stop)]);
     return changes(servers(compared), machine, seconds);
   }, false);
+  const settings = useAsk(`settings ${rangeKey()}`, (stop) => askSettings(from, to, 20, stop)), set = settingLooks(settings.data ?? []);
   if (!then) return null;
   const title = `What changed against ${then.name}`;
   return <section aria-label="what changed"><div class="section-head"><h2>{title}</h2>{known && since > then.thenFrom + 60e3 && <span class="dim">as far as it is known: since <When ms={since} /></span>}</div>
     {asked.error && !asked.data ? <p class="faint">It could not be asked: {asked.error.message}.</p> : (asked.loading && !asked.data) || !status.value ? <Skeleton lines={2} />
-      : !asked.data ? <p class="faint">{Number.isFinite(oldest) ? <>The history begins <When ms={oldest} />: it holds too little of that time.</> : "The history holds nothing of that time."}</p>
-      : asked.data.length ? <Looks looks={asked.data} most={6} dense /> : <p class="calm"><span class="dot" />Nothing that matters.</p>}
+      : !asked.data ? <><p class="faint">{Number.isFinite(oldest) ? <>The history begins <When ms={oldest} />: it holds too little of that time.</> : "The history holds nothing of that time."}</p>{set.length > 0 && <Looks looks={set} most={3} dense />}</>
+      : asked.data.length + set.length ? <Looks looks={[...asked.data, ...set]} most={6} dense /> : <p class="calm"><span class="dot" />Nothing that matters.</p>}
   </section>;
 }
 

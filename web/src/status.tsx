@@ -2,6 +2,7 @@
 // status - the agent itself: can it be believed, what does it cost, how far back does it remember?
 import { ask, grid, instant, items, rangeKey, rateWindow, status, stepFor, useAsk, window } from "./api";
 import { GridChart } from "./chart";
+import { SettingsHistory } from "./kept";
 import { Facts, Failed, Name, Section, Skeleton } from "./parts";
 import { addressOf, go } from "./place";
 import { Table, type TableColumn } from "./table";
@@ -77,6 +78,7 @@ export function StatusView() {
       <Section title="Memory by room">{tables.data && <Table label="rooms" columns={ROOMS} rows={tables.data.rooms} id={(part) => part.name} sort="-memory" limit={20} />}
         {store && <div style={{ marginTop: 16 }}><div class="section-head"><h2>History, counted</h2></div><Facts of={Object.fromEntries(Object.entries(store.records).map(([key, value]) => [`records ${key}`, value]).concat(Object.entries(store.samples).map(([key, value]) => [`samples ${key}`, value])))} filters={false} /></div>}</Section>
     </div>
+    <SettingsHistory />
     {others.map(([key, value]) => <Section key={key} title={key}><Facts of={pairs(value as Record<string, unknown>)} filters={false} /></Section>)}
     <p class="faint" style={{ fontSize: 12 }}>As data: <a href="v1/status">status</a> · <a href="v1/self">self</a> · <a href="v1/config">configuration</a> · <a href="metrics">metrics</a> · <a href="v1/openapi.json">the API</a> · <a href="notices.txt">works of others in this page</a></p>
   </div>;
