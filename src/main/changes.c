@@ -7,6 +7,7 @@
  * somebody looks (an item that runs for a live stream) is no setting.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "base/clock.h"
@@ -55,9 +56,15 @@ static void add_of_item(struct buf *settings, const struct item *item, const cha
 
 static void add_item(struct buf *settings, const struct item *item)
 {
-	static const char *const common[] = {"on", "by", "where", "cap"};
+	static const char *const common[] = {"on", "where", "cap"};
 	const struct item_desc *desc = item_description(item);
+	struct buf by;
 	const char *option;
+
+	buf_init(&by, 64);
+	if (desc && !item_get(item, span_of("by"), &by) && strcmp(buf_text(&by), "process") != 0)
+		add_of_item(settings, item, "by");
+	buf_done(&by);
 
 	for (size_t i = 0; i < sizeof(common) / sizeof(*common); i++)
 		add_of_item(settings, item, common[i]);

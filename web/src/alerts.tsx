@@ -43,7 +43,7 @@ export function Alerts() {
           <div class="section-head"><h2>{firing ? `${plural(firing, "alert fires", "alerts fire")}` : "Nothing fires yet"}</h2>{active.length > firing && <span class="dim">{active.length - firing} pending</span>}</div>
           <ul class="looks">{active.map((alert, at) => <li key={at}><span class={`dot ${alert.state === "firing" ? (alert.labels.severity === "warning" ? "warn" : "bad") : "off"}`} role="img" aria-label={alert.state} />
             <span class="says"><Name text={titleOf(alert)} cut={400} /><small>{adviceOf(alert) && <Name text={adviceOf(alert)} cut={400} />}</small><small class="faint">{alert.state}{alert.activeAt && <> since <When ms={Date.parse(alert.activeAt)} /></>}{" · "}<Name text={Object.entries(labelsToShow(alert.labels)).map(([name, value]) => `${name} ${value}`).join(", ")} cut={300} /></small></span>
-            <a href={evidenceOf(alert)}>see the evidence</a></li>)}</ul></>}
+            <span class="links"><a href={evidenceOf(alert)}>see the evidence</a></span></li>)}</ul></>}
       </section>
       <section aria-label="rules"><div class="section-head"><h2>Rules</h2></div>
         {rules.error && !rules.data ? <Failed error={rules.error} /> : !rules.data ? <Skeleton /> : rows.length === 0 ? <p class="faint">There are none.</p>

@@ -182,7 +182,7 @@ export async function askAgent() {
   if (document.hidden) return;
   try {
     const [now, list, own] = await Promise.all([ask<Status>("v1/status"), ask<{ items: Item[] }>("v1/items"),
-      place.value.view === "items" ? ask<{ stats_sampled_ns?: number; items: Cost[] }>("v1/self") : undefined]);
+      place.value.view === "items" ? ask<{ stats_sampled_ns?: number; items: Cost[] }>("v1/self").catch(() => undefined) : undefined]);
     status.value = now;
     learnRates(list.items, own);
     items.value = list.items;

@@ -39,7 +39,7 @@ export function MapView() {
     const made = layoutOf([...drawn.graph.boxes.keys()], [...drawn.graph.links.values()].map((link) => ({ from: link.from, to: link.to, weight: link.rate, text: labelOf(link).length * LETTER })), last.current?.group === group ? last.current.layout : undefined);
     last.current = { group, layout: made };
     return made;
-  }, [shape]);
+  }, [shape, !drawn]);
   const open = place.value.open, turn = (more: Record<string, string>) => go({ more: { ...place.value.more, ...more }, open: "" });
   return <>
     <div class="view full">
@@ -64,6 +64,7 @@ export function MapView() {
 /** What is drawn; anew only when there are other numbers. */
 const Sheet = memo(function Sheet({ graph, layout, open }: { graph: Graph; layout: Layout; open: string }) {
   const most = Math.max(...[...graph.links.values()].map((link) => link.rate), 1e-9);
+  const busiest = Math.max(...[...graph.boxes.values()].map((box) => box.rate), 1e-9);
   return <svg width={layout.width} height={layout.height} viewBox={`0 0 ${layout.width} ${layout.height}`} role="group" aria-label="service map">
     <defs>{["", "warn", "bad"].map((level) => <marker key={level} id={`arrow${level}`} class={level} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0.5L8,4L0,7.5z" /></marker>)}</defs>
     {[...graph.links.values()].sort((a, b) => levelOf(a.rate, a.errors, a.slower).length - levelOf(b.rate, b.errors, b.slower).length).map((link) => {
@@ -80,7 +81,7 @@ const Sheet = memo(function Sheet({ graph, layout, open }: { graph: Graph; layou
     {[...graph.boxes.values()].map((box) => {
       const at = layout.nodes.get(box.id), name = shown(box.id), says = saysOf(box);
       return at && <g key={box.id} data-id={box.id} class={`node ${box.isOutside ? "outside" : ""} ${levelOf(box.rate, box.errors)}${open === box.id ? " chosen" : ""}`} transform={`translate(${at.x - WIDTH / 2},${at.y - HEIGHT / 2})`} tabIndex={0} role="button" aria-label={`${cut(name, 20)} ${cut(says, 25)}`}><title>{`${name}: ${says}`}</title>
-        <rect width={WIDTH} height={HEIGHT} rx="4" /><text class="name" x="12" y="19">{cut(name, 20)}</text> <text class="sub" x="12" y="36">{cut(says, 25)}</text></g>;
+        <rect width={WIDTH} height={HEIGHT} rx="4" />{box.rate > 0 && <rect class="size" x="2" y={HEIGHT - 5} width={Math.max(2, (WIDTH - 4) * Math.sqrt(box.rate / busiest))} height="3" rx="1.5" />}<text class="name" x="12" y="19">{cut(name, 20)}</text> <text class="sub" x="12" y="36">{cut(says, 25)}</text></g>;
     })}
     {[...graph.boxes.keys()].map((id) => { /* read from afar */
       const at = layout.nodes.get(id);

@@ -31,7 +31,10 @@ async function uses(by: string[], match: string, toMs: number, seconds: number, 
     ["cpu", `sum by (${names}) (rate(sonde_cpu_seconds_total${at}${over}))`], ["memory", `sum by (${names}) (sonde_mem_resident_bytes${at})`], ["io", `sum by (${names}) (rate(sonde_disk_process_bytes_total${at}${over}))`],
     ["threads", `sum by (${names}) (sonde_cpu_threads${at})`], ["files", `sum by (${names}) (sonde_files_open${at})`], ["switches", `sum by (${names}) (rate(sonde_cpu_context_switches_total${at}${over}))`], ["waits", `sum by (${names}) (rate(sonde_runqlat_seconds_sum${at}${over}))`],
   ];
-  const answers = await Promise.all(questions.map(([, query]) => instant(query, toMs, stop).catch((error: Error) => { if (error.name === "AbortError") throw error; return [] as Sample[]; })));
+  /* an item may be off, or too much may be asked of one: the other columns are shown all the same */
+  const failed: Error[] = [];
+  const answers = await Promise.all(questions.map(([, query]) => instant(query, toMs, stop).catch((error: Error) => { if (error.name === "AbortError") throw error; failed.push(error); return [] as Sample[]; })));
+  if (failed.length === questions.length) throw failed[0]!;
   const found = new Map<string, Use>();
   answers.forEach((samples, index) => samples.forEach((sample) => {
     const name = sample.labels.process ?? "", container = sample.labels.container ?? "", key = `${name}\u0001${container}`;

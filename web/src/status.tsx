@@ -74,7 +74,7 @@ export function StatusView() {
       <Section title="Tables in memory">{tables.error ? <Failed error={tables.error} /> : !tables.data ? <Skeleton /> : <Table label="tables" columns={PARTS} rows={tables.data.parts} id={(part) => part.name} sort="-full" limit={20} />}</Section>
     </div>
     <div class="columns">
-      <Section title="What this kernel can">{features.data ? <Facts of={Object.fromEntries(features.data.features.map((one) => [one.name, `${one.there ? "yes" : "no"}: ${one.for}`]))} filters={false} /> : <Skeleton lines={4} />}</Section>
+      <Section title="What this kernel can">{features.error && !features.data ? <Failed low error={features.error} /> : features.data ? <Facts of={Object.fromEntries(features.data.features.map((one) => [one.name, `${one.there ? "yes" : "no"}: ${one.for}`]))} filters={false} /> : <Skeleton lines={4} />}</Section>
       <Section title="Memory by room">{tables.data && <Table label="rooms" columns={ROOMS} rows={tables.data.rooms} id={(part) => part.name} sort="-memory" limit={20} />}
         {store && <div style={{ marginTop: 16 }}><div class="section-head"><h2>History, counted</h2></div><Facts of={Object.fromEntries(Object.entries(store.records).map(([key, value]) => [`records ${key}`, value]).concat(Object.entries(store.samples).map(([key, value]) => [`samples ${key}`, value])))} filters={false} /></div>}</Section>
     </div>

@@ -124,20 +124,20 @@ export function Trace() {
     : entry.kind === "text" ? <pre key={at}>{entry.text.replace(/\n$/, "").split("\n").slice(-200).map((line, row) => <div key={row}><Name text={line} cut={1000} />{"\u200b"}</div>)}</pre> : <p key={at} class={entry.kind === "bad" ? "bad" : "faint"}><Name text={entry.text} cut={600} /></p>;
   return <div class="view">
     <div class="section-head" style={{ margin: 0 }}><h2>A program of the tracing language</h2><span class="dim">as in bpftrace; it is compiled, checked and run on this machine, and taken out again when its time is over</span></div>
+    <div class="buttons run">
+      {running.value ? <button type="button" class="control primary" onClick={() => { running.value?.stop.abort(); running.value = null; }}>Stop</button> : <button type="button" class="control primary" title="Ctrl Enter" onClick={() => void run()}>Run</button>}
+      <label class="control">for <select class="plain-select" aria-label="how long" value={limit.value} onChange={(event) => { limit.value = event.currentTarget.value; }}>{DURATIONS.map((one) => <option key={one} value={one}>{one === "60s" ? "1 min" : one === "300s" ? "5 min" : one.replace("s", " s")}</option>)}</select></label>
+      <label class="control">example: <select class="plain-select" aria-label="example" value="" onChange={(event) => { const found = EXAMPLES.find((one) => one.name === event.currentTarget.value); if (found) text.value = found.text; event.currentTarget.value = ""; }}><option value="">choose</option>{EXAMPLES.map((one) => <option key={one.name} value={one.name}>{one.name}</option>)}</select></label>
+      <span class="dim" style={{ fontSize: 12, alignSelf: "center" }} role="status">{running.value ? `runs, ${seconds(Math.max(0.001, spent.value))}` : entries.value.length ? "ended" : ""}</span>
+    </div>
     <div class="trace">
       <div>
         <div class="editor"><div class="lines" ref={numbers} aria-hidden="true">{Array.from({ length: lines }, (_, at) => <div key={at} class={wrong.value?.line === at + 1 ? "bad" : ""}>{at + 1}</div>)}</div>
           <textarea aria-label="program" spellcheck={false} autocomplete="off" autocapitalize="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; }} onScroll={(event) => { if (numbers.current) numbers.current.scrollTop = event.currentTarget.scrollTop; }} onKeyDown={onKey} /></div>
         {wrong.value && <div role="alert" class="bad mono" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{sentence(wrong.value.text).split("\n").map((line, row) => <div key={row}><Name text={line} cut={400} /></div>)}</div>}
-        <div class="buttons">
-          {running.value ? <button type="button" class="control primary" onClick={() => { running.value?.stop.abort(); running.value = null; }}>Stop</button> : <button type="button" class="control primary" title="Ctrl Enter" onClick={() => void run()}>Run</button>}
-          <label class="control">for <select class="plain-select" aria-label="how long" value={limit.value} onChange={(event) => { limit.value = event.currentTarget.value; }}>{DURATIONS.map((one) => <option key={one} value={one}>{one === "60s" ? "1 min" : one === "300s" ? "5 min" : one.replace("s", " s")}</option>)}</select></label>
-          <label class="control">example: <select class="plain-select" aria-label="example" value="" onChange={(event) => { const found = EXAMPLES.find((one) => one.name === event.currentTarget.value); if (found) text.value = found.text; event.currentTarget.value = ""; }}><option value="">choose</option>{EXAMPLES.map((one) => <option key={one.name} value={one.name}>{one.name}</option>)}</select></label>
-        </div>
       </div>
       <div>
         <div class="trace-out" ref={out} tabIndex={0} role="log" aria-label="output">{entries.value.length ? entries.value.map(shownEntry) : <p class="faint">{running.value ? "It is compiled and attached…" : "What it prints, its maps and histograms stand here."}</p>}</div>
-        <p class="faint" style={{ fontSize: 12, minHeight: 20 }} role="status">{running.value ? `runs, ${seconds(Math.max(0.001, spent.value))}` : entries.value.length ? "ended" : ""}</p>
       </div>
     </div>
   </div>;
