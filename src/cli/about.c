@@ -406,7 +406,7 @@ static int config_history(const struct options *options)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/v1/config/history?limit=%ld", options->rows > 0 && options->rows <= 5000 ? options->rows : 200);
+	snprintf(path, sizeof(path), "/v1/config/history?limit=%ld", options->rows > 0 && options->rows <= 1000 ? options->rows : 200);
 	return tell(options, path, NULL, print_changes);
 }
 

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "store/store.h"
 
-enum { CHANGES_KEPT = 5000, SETTINGS_BYTES = 512 * 1024, SETTINGS_MOST = 8192 };
+enum { CHANGES_KEPT = 1000, SETTINGS_BYTES = 512 * 1024, SETTINGS_MOST = 8192 };
 
 /* Puts a key and its value behind those that are there. */
 void settings_add(struct buf *settings, const char *key, struct span value);

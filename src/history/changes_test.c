@@ -178,7 +178,7 @@ static void a_range_and_a_limit_hold(void **state)
 
 static void changes_outlive_the_agent_and_are_not_without_end(void **state)
 {
-	enum { MANY = CHANGES_KEPT + 300 };
+	enum { MANY = CHANGES_KEPT + 50 };
 	struct scene scene;
 	char text[64];
 

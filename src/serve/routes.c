@@ -74,7 +74,7 @@ static const struct param change_params[] = {
 	{"from", PARAM_TIME, "changes at or after this time; if not given, all that are known"},
 	{"to", PARAM_TIME, "changes before this time; if not given, up to now"},
 	{"limit", PARAM_COUNT, "changes at most, the newest; 200 if not given", .least = 1,
-	 .most = 5000},
+	 .most = 1000},
 	{},
 };
 
