@@ -77,6 +77,7 @@ enum expr_kind {
 	EXPR_OFFSETOF,
 	EXPR_STEP,
 	EXPR_IF,
+	EXPR_TYPE, /* a macro's argument that is a type: `spec` */
 };
 
 struct expr {
@@ -96,6 +97,7 @@ struct expr {
 	bool is_text_wanted; /* positional: str($1) */
 	bool is_part_wanted; /* args: one field of it, not the whole */
 	bool is_call_syntax; /* name() rather than name */
+	bool is_comptime; /* if comptime: a branch that is never taken is not looked into */
 	struct expr *a, *b, *c; /* operands */
 	struct expr *args; /* call: arguments; map: keys; tuple: elements */
 	uint32_t arg_count;
@@ -134,6 +136,7 @@ struct stmt {
 	struct place op_place; /* from the operator to the end of the value */
 	struct type_spec *spec; /* let $x: type */
 	struct stmt *body, *otherwise;
+	bool is_comptime; /* if comptime */
 	struct variable *variable; /* checker: declared here */
 	struct type *declared; /* checker */
 	void *data;
@@ -162,7 +165,8 @@ struct variable {
 struct map_decl {
 	struct map_decl *next;
 	const char *name; /* with its @ */
-	struct place place; /* first use */
+	struct place place; /* declaration, or first use */
+	struct place used; /* where it is first read or written: its name */
 	const struct type *key; /* NULL: not known yet; type_none: it has no key */
 	const struct type *value;
 	const struct type *natural; /* value: what was stored, before widening; for complaints */

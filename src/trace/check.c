@@ -35,6 +35,15 @@ const char *check_short(struct checker *checker, const struct type *type)
 	return type->kind == TYPE_STRING ? "string" : check_text(checker, type);
 }
 
+bool check_is_decided(const struct expr *condition, bool *ret_truth)
+{
+	if (!condition->is_constant)
+		return false;
+	*ret_truth = condition->type->kind == TYPE_STRING ? condition->text.len != 0
+							  : condition->number != 0;
+	return true;
+}
+
 void check_condition(struct checker *checker, struct expr *expr, struct place place)
 {
 	const struct type *type = check_expr(checker, expr);
@@ -246,8 +255,7 @@ static void assign_variable(struct checker *checker, struct variable *variable,
 
 	if (type->kind == TYPE_NONE)
 		return;
-	if (type_is_castable_aggregate(type))
-		type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	type = check_plain(type);
 	variable->is_in_loop |= checker->loop_depth > variable->loop_depth;
 	variable->is_shared |= checker->callback_depth > 0;
 	if (type->kind == TYPE_VOID || type_is_aggregate(type)) {
@@ -564,18 +572,25 @@ static void warn_of_discarded(struct checker *checker, const struct expr *expr)
 	diag_warn(&checker->script->diag, expr->place, "Return value discarded.");
 }
 
+static void check_if(struct checker *checker, struct stmt *stmt)
+{
+	bool is_decided, is_taken = false;
+
+	check_condition(checker, stmt->value, stmt->place);
+	is_decided = stmt->is_comptime && check_is_decided(stmt->value, &is_taken);
+	if (!is_decided || is_taken)
+		check_branch(checker, stmt, stmt->body, false);
+	if (stmt->otherwise && (!is_decided || !is_taken))
+		check_branch(checker, stmt, stmt->otherwise, true);
+}
+
 static void check_stmt(struct checker *checker, struct stmt *stmt)
 {
 	switch (stmt->kind) {
 	case STMT_EXPR: check_discarded(checker, stmt); break;
 	case STMT_ASSIGN: check_assignment(checker, stmt); break;
 	case STMT_LET: check_let(checker, stmt); break;
-	case STMT_IF:
-		check_condition(checker, stmt->value, stmt->place);
-		check_branch(checker, stmt, stmt->body, false);
-		if (stmt->otherwise)
-			check_branch(checker, stmt, stmt->otherwise, true);
-		break;
+	case STMT_IF: check_if(checker, stmt); break;
 	case STMT_WHILE:
 	case STMT_FOR_RANGE:
 	case STMT_FOR_MAP: check_loop(checker, stmt); break;
@@ -650,13 +665,12 @@ static void check_declaration(struct script *script, const struct map_decl *map)
 		return;
 	if (map->value->kind == TYPE_NONE)
 		diag_warn(&script->diag, map->place, "Unused map: %s", map->name);
-	else if (!map->key || map->key->kind == TYPE_NONE)
-		diag_error(&script->diag, map->place,
-			   "Incompatible map types. Type from declaration: %s. Type from value/key "
-			   "type: %s",
-			   map->declared_as, is_percpu ? "percpuarray" : "array");
-	else if (is_percpu != !strncmp(map->declared_as, "percpu", 6))
-		diag_error(&script->diag, map->place,
+	else if (!map->max_entries)
+		diag_error(&script->diag, map->place, "%s: a map has room for one entry at least",
+			   map->name);
+	else if (map->key && map->key->kind != TYPE_NONE &&
+		 is_percpu != !strncmp(map->declared_as, "percpu", 6))
+		diag_error(&script->diag, map->used,
 			   "Incompatible map types. Type from declaration: %s. Type from value/key "
 			   "type: %s",
 			   map->declared_as, is_percpu ? "percpuhash" : "hash");

@@ -36,11 +36,14 @@ struct checker {
 	bool is_in_else;
 	bool is_changed; /* something became wider in this walk */
 	bool is_final; /* complaints are wanted: types stand still */
+	bool is_measuring; /* sizeof(): the expression itself is never run */
 };
 
 const struct type *check_expr(struct checker *checker, struct expr *expr);
 void check_stmts(struct checker *checker, struct stmt *stmts);
 /* `place` is blamed: the whole statement. */
+/* if comptime, and the condition is known: which branch is meant. */
+bool check_is_decided(const struct expr *condition, bool *ret_truth);
 void check_condition(struct checker *checker, struct expr *expr, struct place place);
 
 /* One that scripts of before 0.22 assign in both branches of an if and use after it; NULL: it is no
@@ -53,6 +56,8 @@ void check_written(struct checker *checker, struct expr *variable, const struct 
 void check_map_key(struct checker *checker, struct expr *map);
 void check_map_value(struct checker *checker, struct map_decl *map, const struct type *type,
 		     struct place place);
+/* What is read of count() and its kin is an integer. */
+const struct type *check_plain(const struct type *type);
 /* The type of a map's key in an access, joined into the map's; `keys` may be a call's argument. */
 const struct type *check_key_type(struct checker *checker, struct expr *keys, uint32_t count);
 void check_join_key(struct checker *checker, struct map_decl *map, const struct type *key,
@@ -61,6 +66,8 @@ void check_join_key(struct checker *checker, struct map_decl *map, const struct 
 const struct type *check_type_spec(struct checker *checker, struct type_spec *spec,
 				   const struct type *for_array);
 const struct type *check_binary(struct checker *checker, struct expr *expr);
+/* container == "name": checks it and returns true; false: it is no such comparison. */
+bool check_group_compare(struct checker *checker, struct expr *expr);
 
 void check_error(struct checker *checker, struct place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

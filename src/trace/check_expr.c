@@ -84,6 +84,13 @@ static const struct type *check_variable(struct checker *checker, struct expr *e
 	return variable->type;
 }
 
+const struct type *check_plain(const struct type *type)
+{
+	if (!type_is_castable_aggregate(type))
+		return type;
+	return type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+}
+
 const struct type *check_key_type(struct checker *checker, struct expr *keys, uint32_t count)
 {
 	struct field *fields;
@@ -94,14 +101,14 @@ const struct type *check_key_type(struct checker *checker, struct expr *keys, ui
 	if (!count)
 		return &type_none;
 	if (count == 1)
-		return keys->type;
+		return check_plain(keys->type);
 	fields = arena_new(arena_of(checker), (count + 1) * sizeof(*fields));
 	if (!fields)
 		return &type_none;
 	for (struct expr *key = keys; key; key = key->next) {
 		if (key->type->kind == TYPE_NONE)
 			return &type_none;
-		fields[i++].type = key->type;
+		fields[i++].type = check_plain(key->type);
 	}
 	return type_tuple(arena_of(checker), fields, count);
 }
@@ -152,6 +159,9 @@ void check_map_key(struct checker *checker, struct expr *expr)
 	const struct type *key = check_key_type(checker, expr->args, expr->arg_count);
 
 	expr->map = script_map(checker->script, expr->name, expr->place);
+	if (expr->map && !expr->map->used.to)
+		expr->map->used = (struct place){expr->place.from,
+						 expr->place.from + (uint32_t)strlen(expr->name)};
 	if (!expr->map || (expr->arg_count && key->kind == TYPE_NONE))
 		return;
 	check_join_key(checker, expr->map, key, expr->place);
@@ -288,10 +298,12 @@ static bool is_castable(const struct type *from, const struct type *to)
 	return to->kind == TYPE_STRING && from->kind == TYPE_STRING;
 }
 
-/* "(type)" alone, without what is cast. */
+/* "(type)" alone, up to what is cast. */
 static struct place cast_place(const struct expr *expr)
 {
-	return (struct place){expr->place.from, expr->spec->place.to + 1};
+	return (struct place){expr->place.from, expr->a->text_from > expr->spec->place.to
+							? expr->a->text_from
+							: expr->spec->place.to + 1};
 }
 
 static const struct type *check_cast(struct checker *checker, struct expr *expr)
@@ -301,7 +313,8 @@ static const struct type *check_cast(struct checker *checker, struct expr *expr)
 
 	if (!to || to->kind == TYPE_NONE)
 		return &type_none;
-	if (checker->is_final && from->kind != TYPE_NONE && type_same(from, to))
+	if (checker->is_final && !checker->is_measuring && from->kind != TYPE_NONE &&
+	    type_same(from, to))
 		diag_warn(&checker->script->diag, cast_place(expr),
 			  "Unnecessary cast: expression is already of type %s",
 			  check_text(checker, to));
@@ -478,8 +491,7 @@ static const struct type *check_tuple(struct checker *checker, struct expr *expr
 				check_expr(checker, one);
 			return &type_none;
 		}
-		if (type_is_castable_aggregate(type))
-			type = type->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+		type = check_plain(type);
 		/* a constant in a tuple is as wide as bpftrace makes it: its smallest type */
 		if (type->kind == TYPE_INT && type->is_literal)
 			type = type_of_literal(one->number, one->is_negative);
@@ -605,7 +617,11 @@ static const struct type *check_size(struct checker *checker, struct expr *expr)
 		type = check_type_spec(checker, expr->spec, NULL);
 		/* "sizeof(x)" where x is no type may be an expression that looks like one */
 	} else {
+		bool outer = checker->is_measuring;
+
+		checker->is_measuring = true;
 		type = check_expr(checker, expr->a);
+		checker->is_measuring = outer;
 	}
 	if (!type || type->kind == TYPE_NONE)
 		return &type_none;
@@ -705,8 +721,14 @@ static const struct type *check_block_expr(struct checker *checker, struct expr 
 static const struct type *check_if_expr(struct checker *checker, struct expr *expr)
 {
 	const struct type *left, *right, *joined;
+	bool is_taken;
 
 	check_condition(checker, expr->a, expr->place);
+	if (expr->is_comptime && check_is_decided(expr->a, &is_taken)) {
+		if (!is_taken && !expr->c)
+			return &type_void;
+		return check_expr(checker, is_taken ? expr->b : expr->c);
+	}
 	left = check_expr(checker, expr->b);
 	right = expr->c ? check_expr(checker, expr->c) : &type_void;
 	if (left->kind == TYPE_NONE || left->kind == TYPE_VOID)
@@ -752,6 +774,12 @@ static const struct type *check_kind(struct checker *checker, struct expr *expr)
 	case EXPR_OFFSETOF: return check_size(checker, expr);
 	case EXPR_STEP: return check_step(checker, expr);
 	case EXPR_IF: return check_if_expr(checker, expr);
+	case EXPR_TYPE:
+		check_error(
+			checker, expr->place,
+			"typeof() stands for a type: in casts, let, sizeof() and as an argument "
+			"of a macro");
+		return &type_none;
 	}
 	return &type_none;
 }

@@ -60,8 +60,10 @@ static void fold_comparison(struct expr *expr)
 static const struct type *check_integers(struct checker *checker, struct expr *expr,
 					 const struct type *left, const struct type *right)
 {
-	bool is_left_free = left->is_literal && left->is_signed && !expr->a->is_negative;
-	bool is_right_free = right->is_literal && right->is_signed && !expr->b->is_negative;
+	bool is_left_free = left->is_literal && left->is_signed && expr->a->is_constant &&
+			    !expr->a->is_negative;
+	bool is_right_free = right->is_literal && right->is_signed && expr->b->is_constant &&
+			     !expr->b->is_negative;
 	bool is_unsigned = (!left->is_signed || (is_left_free && !right->is_signed)) &&
 			   (!right->is_signed || (is_right_free && !left->is_signed));
 
@@ -142,6 +144,8 @@ static bool is_comparable(const struct type *left, const struct type *right)
 		return false;
 	if (left->kind == TYPE_ARRAY)
 		return left->size == right->size;
+	if (left->kind == TYPE_BUFFER)
+		return true;
 	if (left->kind == TYPE_TUPLE) {
 		if (left->field_count != right->field_count)
 			return false;
@@ -155,9 +159,9 @@ static bool is_comparable(const struct type *left, const struct type *right)
 		}
 		return true;
 	}
-	return (left->kind == TYPE_INET || left->kind == TYPE_MAC || left->kind == TYPE_BUFFER ||
-		left->kind == TYPE_KSTACK || left->kind == TYPE_USTACK ||
-		left->kind == TYPE_USYM) &&
+	return (left->kind == TYPE_TIMESTAMP || left->kind == TYPE_INET || left->kind == TYPE_MAC ||
+		left->kind == TYPE_BUFFER || left->kind == TYPE_KSTACK ||
+		left->kind == TYPE_USTACK || left->kind == TYPE_USYM) &&
 	       left->size == right->size;
 }
 
@@ -174,6 +178,8 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 	const struct type *left = check_expr(checker, expr->a);
 	const struct type *right = check_expr(checker, expr->b);
 
+	if (check_group_compare(checker, expr))
+		return &type_bool;
 	/* str($1 + 2) */
 	if (expr->op == OP_ADD && expr->a->kind == EXPR_POSITIONAL && left->kind == TYPE_STRING &&
 	    right->kind == TYPE_INT && expr->b->is_constant)
@@ -182,15 +188,19 @@ const struct type *check_binary(struct checker *checker, struct expr *expr)
 		return is_comparison(expr->op)   ? &type_bool
 		       : left->kind == TYPE_NONE ? &type_none
 						 : &type_none;
-	if (type_is_castable_aggregate(left))
-		left = left->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
-	if (type_is_castable_aggregate(right))
-		right = right->kind == TYPE_COUNT ? &type_uint64 : &type_int64;
+	left = check_plain(left);
+	right = check_plain(right);
 	if (type_is_integer(left) && type_is_integer(right))
 		return check_integers(checker, expr, left, right);
 	if (type_is_scalar(left) && type_is_scalar(right))
 		return check_pointers(checker, expr, left, right);
 	if (is_comparable(left, right)) {
+		if ((expr->op == OP_EQ || expr->op == OP_NE) && left->kind == TYPE_STRING &&
+		    expr->a->is_constant && expr->b->is_constant) {
+			expr->number =
+				span_same(expr->a->text, expr->b->text) == (expr->op == OP_EQ);
+			expr->is_constant = true;
+		}
 		if (expr->op == OP_EQ || expr->op == OP_NE)
 			return &type_bool;
 		if (left->kind == TYPE_STRING && is_comparison(expr->op))

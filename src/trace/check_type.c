@@ -250,6 +250,13 @@ static const struct type *lay_out(struct checker *checker, struct c_record *reco
 	for (struct c_field *f = record->fields; f; f = f->next) {
 		const struct type *one = field_type(checker, f);
 
+		if (!one && !checker->is_final && f->spec.name)
+			diag_error(&checker->script->diag, f->place, "unknown type name '%s%s'",
+				   f->spec.tag == TAG_STRUCT  ? "struct "
+				   : f->spec.tag == TAG_UNION ? "union "
+				   : f->spec.tag == TAG_ENUM  ? "enum "
+							      : "",
+				   f->spec.name);
 		if (!one || (one->kind == TYPE_RECORD && !one->size && !one->fields))
 			continue;
 		if (!f->name && f->bits == 0 && one->kind != TYPE_RECORD)

@@ -346,6 +346,11 @@ static uint8_t in_register(struct emitter *e, struct operand operand, uint8_t sc
 		put(e, BPF_LD | BPF_DW | BPF_IMM, scratch, BPF_PSEUDO_FUNC, 0, operand.index);
 		put(e, 0, 0, 0, 0, 0);
 		return scratch;
+	case OPERAND_KERNEL_VARIABLE:
+		put(e, BPF_LD | BPF_DW | BPF_IMM, scratch, BPF_PSEUDO_BTF_ID, 0,
+		    (int32_t)operand.imm);
+		put(e, 0, 0, 0, 0, 0);
+		return scratch;
 	case OPERAND_ARGUMENT:
 		put(e, BPF_LDX | BPF_MEM | BPF_DW, scratch, BPF_REG_10,
 		    (int16_t)(e->frame_reg_offset - 8 - 8 * operand.index), 0);

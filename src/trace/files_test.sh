@@ -59,5 +59,35 @@ said=$(printf '%s\n' "$out" | sed 's/\x1b\[[0-9]*m//g; s/ ([0-9]* [^)]*)//' | tr
 wanted='[==========] Running 3 tests. [ RUN ] one [ OK ] one [ RUN ] two 2 [ FAILED ] two [ RUN ] three [ FAILED ] three [==========] 3 tests ran. [ PASSED ] 1 test. [ FAILED ] 2 tests, listed below: [ FAILED ] two [ FAILED ] three '
 if [ "$code" = 1 ] && [ "$said" = "$wanted" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: --test ($code): $said"; fi
 
+# what is decided while compiling: the other branch is not looked into
+says "one" -q -e 'begin { if comptime (1 == 1) { printf("one"); } else { printf("%d", args.nosuch); } }'
+says "a b" -q -e 'macro f($x) { printf("a "); } macro f(x, y) { printf("b"); } begin { $v = 1; f($v); f(1, 2); }'
+says "2 8" -q -e 'macro sz(t) { sizeof(t) } begin { printf("%d %d", sz(typeof(uint16)), sz(typeof(int8 *))); }'
+says "77 perf 1" -q -e 'config = { max_strlen = 77; stack_mode = perf } begin { printf("%d %s %d", config().max_strlen, config.stack_mode, config.cpp_demangle); }'
+says "xy 2 25" -q -e 'begin { $a = "x"; $n = 2; printf("%s %d %d", str_concat($a, "y"), strlen(str_concat($a, "y")), strlen(strerror($n))); }'
+says "write Unknown syscall Killed" -q -e 'begin { $n = 1; $m = 9999; $k = 9; printf("%s %s %s", syscall_name($n), syscall_name($m), signal_name($k)); }'
+# a limit ends the script, and what it printed stays
+says "1 1 1" -q --max-events 3 -e 'i:ms:1 { print(1); }'
+says "" -q --max-time 50ms -e 'i:s:100 { }'
+out=$("$command" -q --max-cost 0.00001% -e 'rawtracepoint:sys_enter { @[comm] = count(); }' 2>&1 >/dev/null)
+case $?:$out in 3:*"are allowed"*) passed=$((passed + 1)) ;; *) failed=$((failed + 1)); echo "FAILED: --max-cost: $out" ;; esac
+# every script that comes with the program is accepted, where its probes are there
+for script in $("$command" --scripts | sed 's/^ *\([a-z]*\).*/\1/'); do
+	case $script in
+	ufunclatency) set -- libc:malloc ;;
+	uarglatency) set -- libc:malloc 0 ;;
+	argdist) set -- uprobe:libc:malloc 0 ;;
+	retdist) set -- uretprobe:libc:malloc ;;
+	trace) set -- rawtracepoint:sched_process_exit ;;
+	funccount | stackcount | ustackcount) set -- tracepoint:sched:sched_process_exit ;;
+	*) set -- do_exit 0 ;;
+	esac
+	out=$(BPFTRACE_MISSING_PROBES=ignore "$command" --dry-run "$script" "$@" 2>&1)
+	case $?:$out in
+	0:* | *"No matches"* | *"no valid attach points"* | *"does not exist"* | *"not known"*) passed=$((passed + 1)) ;;
+	*) failed=$((failed + 1)); echo "FAILED: $script $*: $out" ;;
+	esac
+done
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -19,6 +19,8 @@
 	X(cgroupid) \
 	X(clear) \
 	X(comm) \
+	X(config) \
+	X(container) \
 	X(count) \
 	X(cpid) \
 	X(cpu) \
@@ -69,6 +71,7 @@
 	X(pcomm) \
 	X(percpu_kaddr) \
 	X(pid) \
+	X(pod) \
 	X(ppid) \
 	X(print) \
 	X(printf) \
@@ -86,6 +89,7 @@
 	X(static_assert) \
 	X(stats) \
 	X(str) \
+	X(str_concat) \
 	X(strcap) \
 	X(strcontains) \
 	X(strerror) \
@@ -99,6 +103,7 @@
 	X(tid) \
 	X(time) \
 	X(tseries) \
+	X(typeinfo) \
 	X(uaddr) \
 	X(uid) \
 	X(unwatch) \
@@ -108,6 +113,7 @@
 	X(ustack) \
 	X(usym) \
 	X(warnf) \
+	X(write_user) \
 	X(zero)
 /* clang-format on */
 
@@ -126,6 +132,9 @@ const struct function *function_by_index(size_t index)
 
 const struct function *function_by_name(const char *name)
 {
+	/* what bpftrace's own library calls them */
+	if (!strncmp(name, "__builtin_", 10))
+		name += 10;
 	/* arg0, arg1 ... are one */
 	if (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] <= '9')
 		name = "arg";

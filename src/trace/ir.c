@@ -264,6 +264,7 @@ static void dump_operand(struct operand operand, struct buf *out)
 	case OPERAND_FRAME: buf_f(out, "frame+%lld", (long long)operand.imm); break;
 	case OPERAND_CALLBACK: buf_f(out, "callback%d", operand.index); break;
 	case OPERAND_ARGUMENT: buf_f(out, "argument%d", operand.index); break;
+	case OPERAND_KERNEL_VARIABLE: buf_f(out, "kernel#%lld", (long long)operand.imm); break;
 	}
 }
 

@@ -75,6 +75,7 @@ enum operand_kind {
 	OPERAND_FRAME, /* start of the frame */
 	OPERAND_CALLBACK, /* the address of a callback, by number */
 	OPERAND_ARGUMENT, /* in a callback: 0 its key, 1 its value */
+	OPERAND_KERNEL_VARIABLE, /* of the kernel, one for each CPU: its id in BTF */
 };
 
 struct operand {

@@ -123,8 +123,12 @@ static bool scale_by_exponent(struct span *rest, uint64_t *number, bool *is_too_
 	uint64_t exponent = 0;
 
 	*rest = span_from(*rest, 1);
-	if (!take_digits(rest, 10, &exponent, is_too_big) || exponent > 19)
+	if (!take_digits(rest, 10, &exponent, is_too_big))
 		return false;
+	if (exponent > 19) {
+		*is_too_big |= *number != 0;
+		return true;
+	}
 	while (exponent--)
 		if (__builtin_mul_overflow(*number, (uint64_t)10, number))
 			*is_too_big = true;

@@ -69,6 +69,8 @@ struct loader {
 	int (*run)(struct loader *loader, int program, uint32_t *ret_result, struct err *why);
 	/* The kernel counts what programs cost until this is closed. */
 	int (*enable_stats)(struct loader *loader, struct err *why);
+	/* A perf event that attach_perf returned fires no more. */
+	int (*silence)(struct loader *loader, int event);
 	/* Maps: 0 or -errno. NULL key: the first one. */
 	int (*map_next)(struct loader *loader, int map, const void *key, void *ret_next);
 	int (*map_read)(struct loader *loader, int map, const void *key, void *ret_value);

@@ -331,6 +331,11 @@ static int enable_stats(struct loader *loader, struct err *why)
 	return fd;
 }
 
+static int silence(struct loader *loader, int event)
+{
+	return ioctl(event, PERF_EVENT_IOC_DISABLE, 0) ? -errno : 0;
+}
+
 static int map_command(int command, int map, const void *key, const void *value)
 {
 	union bpf_attr attr = {.map_fd = (uint32_t)map,
@@ -413,6 +418,7 @@ void loader_direct(struct loader *loader)
 				  .attach_iter = attach_iter,
 				  .run = run_program,
 				  .enable_stats = enable_stats,
+				  .silence = silence,
 				  .map_next = map_next,
 				  .map_read = map_read,
 				  .map_write = map_write,

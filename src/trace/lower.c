@@ -128,6 +128,18 @@ static int cut_bits(struct lowering *l, struct value value, int reg)
 		      op_imm(64 - value.bit_size));
 }
 
+/* Read where it is needed, but written elsewhere in the script: that is what -k and -v show. */
+static void read_at_its_place(struct lowering *l, struct memory to, uint32_t size,
+			      struct operand address, struct value value)
+{
+	struct place outer = l->ir->place;
+
+	if (value.place.to)
+		l->ir->place = value.place;
+	lower_read(l, to, size, address, value.space);
+	l->ir->place = outer;
+}
+
 static int load_scalar(struct lowering *l, struct value value)
 {
 	bool is_signed = value.type->is_signed && !value.bit_size;
@@ -139,7 +151,7 @@ static int load_scalar(struct lowering *l, struct value value)
 		struct operand address = lower_far_address(l, value);
 
 		at = lower_slot(l, 8);
-		lower_read(l, at, size, address, value.space);
+		read_at_its_place(l, at, size, address, value);
 	}
 	reg = ir_load(l->ir, at.base, at.offset, size, is_signed);
 	return value.bit_size ? cut_bits(l, value, reg) : reg;
@@ -239,7 +251,7 @@ static void store_bytes(struct lowering *l, struct value value, struct memory to
 
 		if (as->size > size)
 			lower_zero(l, to, as->size);
-		lower_read(l, to, size, address, value.space);
+		read_at_its_place(l, to, size, address, value);
 		/* text out of a fixed array need not end: the type says where it does */
 		if (as->kind == TYPE_STRING && size)
 			ir_store(l->ir, to.base, to.offset + (int32_t)size - 1, 1, op_imm(0));

@@ -32,6 +32,7 @@ struct value {
 	enum space space; /* far */
 	struct span text; /* a constant string */
 	uint16_t bit_offset, bit_size; /* far, memory: a bit field */
+	struct place place; /* far: what is to blame when it cannot be read */
 };
 
 /* Maps that every script has, before its own. */
@@ -40,7 +41,7 @@ enum { MAP_RING, MAP_LOST, MAP_CONTROL, MAP_FRAME, MAP_FIRST_FREE };
 /* What the lost map counts, per CPU. */
 enum lost { LOST_RING, LOST_FRAME, LOST_MAP_FULL, LOST_KINDS };
 
-enum { STACK_MAPS_MAX = 8, EVENT_HEAD = 8 };
+enum { STACK_MAPS_MAX = 8, EVENT_HEAD = 8, GROUP_NAMES_MAX = 32 };
 
 struct program {
 	struct program *next;
@@ -56,6 +57,7 @@ struct map_use {
 	struct map_decl *decl; /* NULL: one of ours */
 	int fd;
 	bool is_zeroed; /* user space: zero() was called, and no clear() since */
+	const char *(*text)(uint32_t index); /* filled with these before the script runs; NULL */
 };
 
 struct compiled {
@@ -66,9 +68,16 @@ struct compiled {
 	struct program *programs, *last_program;
 	struct {
 		uint32_t depth;
+		bool has_build_ids;
 		int map;
 	} stacks[STACK_MAPS_MAX];
 	uint32_t stack_count;
+	int group_map; /* names of containers and pods that are compared with; 0: none */
+	struct {
+		int part; /* enum group_part */
+		uint32_t text; /* its number in the script's texts */
+	} wanted[GROUP_NAMES_MAX];
+	uint32_t wanted_count;
 	uint32_t frame_size;
 	struct target target;
 };
@@ -187,6 +196,9 @@ int lower_order(struct lowering *l, struct value a, struct value b, uint32_t siz
 		bool ends_at_zero);
 struct value lower_text_order(struct lowering *l, struct expr *expr, enum ir_cond cond);
 struct value lower_memory_compare(struct lowering *l, struct expr *expr, bool is_equal);
+
+/* --- container, pod (functions/container.c) --- */
+struct value lower_group_compare(struct lowering *l, struct expr *expr);
 
 /* --- what the kernel refuses while a program runs (functions/helper_error.c) --- */
 void lower_say_refused(struct lowering *l, int code); /* an update: always told, and counted */

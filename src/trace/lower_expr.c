@@ -13,10 +13,27 @@ static bool is_unsigned_64(const struct type *type)
 	       (type->kind == TYPE_INT && !type->is_signed && type->size == 8);
 }
 
-/* Values are extended to 64 bits, so signed order is right for all but 64-bit unsigned ones. */
+static bool is_signed_number(const struct expr *expr)
+{
+	const struct type *type = expr->type;
+
+	return (type->kind == TYPE_INT && type->is_signed && !expr->is_constant) ||
+	       type->kind == TYPE_SUM || type->kind == TYPE_MIN || type->kind == TYPE_MAX ||
+	       type->kind == TYPE_AVG;
+}
+
+/*
+ * Values are extended to 64 bits, so signed order is right for all but 64-bit unsigned ones. Beside a signed number these
+ * are taken as signed too; a literal takes its neighbour's sign, if it is not below 0.
+ */
 static bool compares_unsigned(const struct expr *expr)
 {
-	return is_unsigned_64(expr->a->type) || is_unsigned_64(expr->b->type);
+	const struct expr *a = expr->a, *b = expr->b;
+
+	if (is_signed_number(a) || is_signed_number(b) || (a->is_constant && a->is_negative) ||
+	    (b->is_constant && b->is_negative))
+		return a->type->kind == TYPE_POINTER || b->type->kind == TYPE_POINTER;
+	return is_unsigned_64(a->type) || is_unsigned_64(b->type);
 }
 
 static enum ir_cond cond_of(enum op op, bool is_unsigned)
@@ -51,6 +68,7 @@ static bool is_comparison(enum op op)
 static bool is_scalar_comparison(const struct expr *expr)
 {
 	return expr->kind == EXPR_BINARY && is_comparison(expr->op) &&
+	       !type_is_group(expr->a->type) && !type_is_group(expr->b->type) &&
 	       (type_is_scalar(expr->a->type) || type_is_castable_aggregate(expr->a->type)) &&
 	       (type_is_scalar(expr->b->type) || type_is_castable_aggregate(expr->b->type));
 }
@@ -200,6 +218,8 @@ struct value lower_binary(struct lowering *l, struct expr *expr)
 	const struct type *left = expr->a->type, *right = expr->b->type;
 	struct operand a, b;
 
+	if (type_is_group(left) || type_is_group(right))
+		return lower_group_compare(l, expr);
 	if (expr->op == OP_LOGIC_AND || expr->op == OP_LOGIC_OR || is_scalar_comparison(expr))
 		return lower_truth(l, expr);
 	if (expr->op == OP_EQ || expr->op == OP_NE)
@@ -480,6 +500,13 @@ static struct value branches_end(const struct branches *to)
 
 static struct value lower_ternary(struct lowering *l, struct expr *expr)
 {
+	bool is_taken;
+
+	if (expr->is_comptime && check_is_decided(expr->a, &is_taken))
+		return is_taken  ? lower_expr(l, expr->b)
+		       : expr->c ? lower_expr(l, expr->c)
+				 : value_none();
+
 	struct branches to = branches_start(l, expr->type);
 	int otherwise = ir_label(l->ir), end = ir_label(l->ir);
 
@@ -526,11 +553,11 @@ struct value lower_expr(struct lowering *l, struct expr *expr)
 	struct place outer = l->ir->place;
 	struct value value;
 
-	l->ir->place = expr->place;
 	if (expr->is_constant)
 		return expr->type->kind == TYPE_STRING
 			       ? value_text(expr->type, expr->text)
 			       : value_imm(expr->type, (int64_t)expr->number);
+	l->ir->place = expr->place;
 	switch (expr->kind) {
 	case EXPR_VARIABLE: value = read_variable(l, expr->variable); break;
 	case EXPR_MAP: value = lower_map_read(l, expr); break;
@@ -550,6 +577,8 @@ struct value lower_expr(struct lowering *l, struct expr *expr)
 	case EXPR_STEP: value = lower_step(l, expr); break;
 	default: value = value_none(); break;
 	}
+	if (value.kind == VALUE_FAR)
+		value.place = expr->place;
 	l->ir->place = outer;
 	return value;
 }

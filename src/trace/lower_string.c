@@ -235,6 +235,9 @@ struct value lower_memory_compare(struct lowering *l, struct expr *expr, bool is
 	if (a.type->kind == TYPE_TUPLE)
 		compare_fields(l, a, b, differs);
 	else
-		compare_in_a_row(l, lower_memory(l, a), lower_memory(l, b), a.type->size, differs);
+		/* of buffers the length comes first, and behind their end they are zero */
+		compare_in_a_row(l, lower_memory(l, a), lower_memory(l, b),
+				 a.type->size < b.type->size ? a.type->size : b.type->size,
+				 differs);
 	return truth(l, is_equal, reg, differs);
 }

@@ -13,7 +13,7 @@
 
 #include "trace/btf.h"
 #include "trace/dwarf.h"
-#include "trace/constants.h"
+#include "trace/owners.h"
 #include "trace/run.h"
 
 enum { LINE_MAX_BYTES = 4 << 20 };
@@ -189,6 +189,18 @@ static void cgroup_path(struct output *output, const uint8_t *bytes, struct buf 
 	}
 }
 
+static void group_name(struct output *output, const struct type *type, const uint8_t *bytes,
+		       struct buf *out)
+{
+	enum group_part part = type->kind == TYPE_POD ? GROUP_POD : GROUP_CONTAINER;
+	struct run *run = output->run;
+
+	if (!run->owners)
+		run->owners = owners_new();
+	if (run->owners)
+		buf_str(out, owners_name(run->owners, output_integer(type, bytes), part));
+}
+
 static void inet(const uint8_t *bytes, struct buf *out)
 {
 	char text[INET6_ADDRSTRLEN] = "";
@@ -218,25 +230,6 @@ static void username(uint64_t uid, struct buf *out)
 	if (file)
 		fclose(file);
 	buf_f(out, "%llu", (unsigned long long)uid);
-}
-
-static void name_of_number(const struct type *type, uint64_t value, struct buf *out)
-{
-	const char *name = NULL, *unknown = "N/A";
-
-	switch (type->kind) {
-	case TYPE_STRERROR:
-		name = strerrordesc_np((int)value);
-		unknown = "Unknown error";
-		break;
-	case TYPE_SYSCALL_NAME:
-		name = syscall_name(value);
-		unknown = "Unknown syscall";
-		break;
-	case TYPE_SIGNAL_NAME: name = sigdescr_np((int)value); break;
-	default: break;
-	}
-	buf_str(out, name ? name : unknown);
 }
 
 static void enum_value(struct output *output, const struct type *type, uint64_t value,
@@ -374,10 +367,9 @@ void output_value(struct output *output, const struct type *type, const uint8_t 
 		break;
 	case TYPE_TIMESTAMP: timestamp(output, bytes, out); break;
 	case TYPE_CGROUP_PATH: cgroup_path(output, bytes, out); break;
+	case TYPE_CONTAINER:
+	case TYPE_POD: group_name(output, type, bytes, out); break;
 	case TYPE_USERNAME: username(output_integer(type, bytes), out); break;
-	case TYPE_STRERROR:
-	case TYPE_SYSCALL_NAME:
-	case TYPE_SIGNAL_NAME: name_of_number(type, output_integer(type, bytes), out); break;
 	default: break;
 	}
 }

@@ -190,6 +190,8 @@ static struct stmt *parse_if(struct parser *parser)
 	struct stmt *stmt = new_stmt(parser, STMT_IF, from);
 
 	parser_advance(parser);
+	if (stmt)
+		stmt->is_comptime = parser_is_word(parser, "comptime");
 	if (!parser_enter(parser) || !stmt || !(stmt->value = parse_expr(parser)))
 		return NULL;
 	stmt->body = parse_block(parser);
@@ -630,6 +632,17 @@ static void parse_map_declaration(struct parser *parser)
 	}
 }
 
+/* Macros of one name may differ in how many parameters they take, and in which of them are variables. */
+static bool macros_are_alike(const struct macro *a, const struct macro *b)
+{
+	const struct expr *x = a->params, *y = b->params;
+
+	for (; x && y; x = x->next, y = y->next)
+		if ((x->kind == EXPR_VARIABLE) != (y->kind == EXPR_VARIABLE))
+			return false;
+	return !x && !y;
+}
+
 static void parse_macro(struct parser *parser)
 {
 	struct macro *macro = parser_new(parser, sizeof(*macro));
@@ -674,7 +687,7 @@ static void parse_macro(struct parser *parser)
 	if (!parser_expect(parser, ')'))
 		return;
 	for (const struct macro *other = parser->script->macros; other; other = other->next)
-		if (!strcmp(other->name, macro->name)) {
+		if (!strcmp(other->name, macro->name) && macros_are_alike(other, macro)) {
 			diag_error(&parser->script->diag, macro->place, "Redefinition of macro: %s",
 				   macro->name);
 			diag_error(&parser->script->diag, other->place,

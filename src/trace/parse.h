@@ -50,6 +50,10 @@ struct expr *parser_expr(struct parser *parser, enum expr_kind kind, uint32_t fr
 const struct expr *macro_argument(const struct expansion *expansion, enum expr_kind kind,
 				  struct span name);
 struct macro *macro_find(const struct parser *parser, const char *name);
+/* Of several of that name the one whose parameters fit the call best; the nearest, where none fits. */
+struct macro *macro_fitting(const struct parser *parser, const struct expr *call);
+/* In a macro: the type that its parameter of that name stands for, NULL: none. */
+const struct type_spec *macro_type(const struct parser *parser, struct span name);
 struct define *define_find(const struct parser *parser, const char *name);
 struct expr *macro_expand(struct parser *parser, struct macro *macro, struct expr *call);
 struct expr *macro_expand_argument(struct parser *parser, const struct expr *arg);

@@ -188,8 +188,17 @@ static bool parse_tagged(struct parser *parser, struct type_spec *spec)
 /* The name, without stars and brackets. */
 static bool parse_base_type(struct parser *parser, struct type_spec *spec)
 {
+	const struct type_spec *argument = NULL;
+
 	while (parser_take_word(parser, "const") || parser_take_word(parser, "volatile"))
 		;
+	if (parser->token.kind == TOKEN_NAME)
+		argument = macro_type(parser, parser->token.text);
+	if (argument) {
+		*spec = *argument;
+		parser_advance(parser);
+		return true;
+	}
 	if (parser_take_word(parser, "typeof"))
 		return parse_typeof(parser, spec);
 	if (parser_is_word(parser, "struct") || parser_is_word(parser, "union") ||
@@ -327,6 +336,10 @@ struct c_record *parse_c_record(struct parser *parser, const char *name, bool is
 	parse_attributes(parser, record);
 	parser_leave(parser);
 	if (name) {
+		for (const struct c_record *other = parser->script->records; other;
+		     other = other->next)
+			if (!strcmp(other->name, name) && other->fields && record->fields)
+				parser_fail(parser, "redefinition of a struct or union");
 		record->next = parser->script->records;
 		parser->script->records = record;
 	}

@@ -139,6 +139,8 @@ static bool name_depends_on_probe(const char *name)
 		"ustack", "kstack", "usym", "uaddr",     "arg0",   "arg1", "arg2",
 		"arg3",   "arg4",   "arg5", "arg6",      "arg7",   "arg8", "arg9"};
 
+	if (!strncmp(name, "__builtin_", 10))
+		name += 10;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
 			return true;
@@ -180,10 +182,38 @@ static struct expr *parse_name(struct parser *parser)
 			return NULL;
 		expr->place = parser_since(parser, from);
 	}
-	macro = macro_find(parser, expr->name);
+	macro = macro_fitting(parser, expr);
 	if (macro && (expr->is_call_syntax || !macro->param_count))
 		return macro_expand(parser, macro, expr);
 	return expr;
+}
+
+/* "type, field.field" or "type", up to the closing bracket. */
+static bool parse_size_of_what(struct parser *parser, struct expr *expr)
+{
+	struct expr **tail = &expr->args;
+
+	if (parse_looks_like_type(parser)) {
+		expr->spec = parser_new(parser, sizeof(*expr->spec));
+		if (!expr->spec || !parse_type(parser, expr->spec))
+			return false;
+	} else if (!(expr->a = parse_expr(parser))) {
+		return false;
+	}
+	if (expr->kind == EXPR_OFFSETOF) {
+		if (!parser_expect(parser, ','))
+			return false;
+		do {
+			struct expr *field =
+				parser_expr(parser, EXPR_NAME, parser->token.place.from);
+
+			if (!field || !(field->name = parser_name(parser)))
+				return false;
+			*tail = field;
+			tail = &field->next;
+		} while (parser_take(parser, '.'));
+	}
+	return parser_expect(parser, ')');
 }
 
 static struct expr *parse_sizeof(struct parser *parser, enum expr_kind kind)
@@ -193,34 +223,51 @@ static struct expr *parse_sizeof(struct parser *parser, enum expr_kind kind)
 
 	parser_advance(parser);
 	expr = parser_expr(parser, kind, from);
-	if (!expr || !parser_expect(parser, '('))
-		return NULL;
-	if (parse_looks_like_type(parser)) {
-		expr->spec = parser_new(parser, sizeof(*expr->spec));
-		if (!expr->spec || !parse_type(parser, expr->spec))
-			return NULL;
-	} else if (!(expr->a = parse_expr(parser))) {
-		return NULL;
-	}
-	if (kind == EXPR_OFFSETOF) {
-		struct expr **tail = &expr->args;
-
-		if (!parser_expect(parser, ','))
-			return NULL;
-		do {
-			struct expr *field =
-				parser_expr(parser, EXPR_NAME, parser->token.place.from);
-
-			if (!field || !(field->name = parser_name(parser)))
-				return NULL;
-			*tail = field;
-			tail = &field->next;
-		} while (parser_take(parser, '.'));
-	}
-	if (!parser_expect(parser, ')'))
+	if (!expr || !parser_expect(parser, '(') || !parse_size_of_what(parser, expr))
 		return NULL;
 	expr->place = parser_since(parser, from);
 	return expr;
+}
+
+static struct expr *cast_to(struct parser *parser, const struct type_spec *spec, struct expr *value,
+			    uint32_t from)
+{
+	struct expr *cast = parser_expr(parser, EXPR_CAST, from);
+
+	if (!cast || !(cast->spec = parser_new(parser, sizeof(*spec))))
+		return NULL;
+	*cast->spec = *spec;
+	cast->spec->pointers++;
+	cast->a = value;
+	return cast;
+}
+
+/* container_of(pointer, type, member) is (type *)((void *)pointer - offsetof(type, member)). */
+static struct expr *parse_container_of(struct parser *parser)
+{
+	static const struct type_spec nothing = {.name = "void"};
+	uint32_t from = parser->token.place.from;
+	struct expr *pointer, *offset, *sum;
+
+	parser_advance(parser);
+	if (!parser_expect(parser, '(') || !(pointer = parse_expr(parser)) ||
+	    !parser_expect(parser, ','))
+		return NULL;
+	offset = parser_expr(parser, EXPR_OFFSETOF, from);
+	if (!offset || !parse_size_of_what(parser, offset))
+		return NULL;
+	if (!offset->spec) {
+		parser_fail(parser, "syntax: container_of() takes a type as its second argument");
+		return NULL;
+	}
+	offset->place = parser_since(parser, from);
+	sum = parser_expr(parser, EXPR_BINARY, from);
+	if (!sum)
+		return NULL;
+	sum->op = OP_SUB;
+	sum->a = cast_to(parser, &nothing, pointer, from);
+	sum->b = offset;
+	return sum->a ? cast_to(parser, offset->spec, sum, from) : NULL;
 }
 
 /* After "(type)": is there something to cast? "(x) - 1" is a subtraction. */
@@ -272,6 +319,8 @@ bool parse_looks_like_type(const struct parser *parser)
 		return true;
 	if (parser->token.kind != TOKEN_NAME)
 		return false;
+	if (macro_type(parser, parser->token.text))
+		return true;
 	parser_advance(&ahead);
 	while (parser_is(&ahead, '*'))
 		parser_advance(&ahead);
@@ -284,6 +333,7 @@ static struct expr *parse_cast(struct parser *parser, uint32_t from)
 	struct parser start = *parser;
 	bool is_surely_type = parse_looks_like_type(parser);
 	struct type_spec *spec;
+	uint32_t operand_from;
 	struct expr *expr;
 
 	if (parser->token.kind != TOKEN_NAME)
@@ -318,7 +368,10 @@ static struct expr *parse_cast(struct parser *parser, uint32_t from)
 	if (!expr)
 		return NULL;
 	expr->spec = spec;
+	operand_from = parser->token.place.from;
 	expr->a = parse_unary(parser);
+	if (expr->a)
+		expr->a->text_from = operand_from;
 	expr->place = parser_since(parser, from);
 	return expr->a ? expr : NULL;
 }
@@ -412,6 +465,8 @@ static struct expr *parse_if_expr(struct parser *parser)
 	struct expr *expr = parser_expr(parser, EXPR_IF, from);
 
 	parser_advance(parser);
+	if (expr)
+		expr->is_comptime = parser_is_word(parser, "comptime");
 	if (!expr || !(expr->a = parse_expr(parser)) || !(expr->b = parse_block_expr(parser)))
 		return NULL;
 	if (parser_take_word(parser, "else")) {
@@ -420,6 +475,19 @@ static struct expr *parse_if_expr(struct parser *parser)
 		if (!expr->c)
 			return NULL;
 	}
+	expr->place = parser_since(parser, from);
+	return expr;
+}
+
+/* typeof(...) where a value is expected: a macro's argument that stands for a type. */
+static struct expr *parse_type_argument(struct parser *parser)
+{
+	uint32_t from = parser->token.place.from;
+	struct expr *expr = parser_expr(parser, EXPR_TYPE, from);
+
+	if (!expr || !(expr->spec = parser_new(parser, sizeof(*expr->spec))) ||
+	    !parse_type(parser, expr->spec))
+		return NULL;
 	expr->place = parser_since(parser, from);
 	return expr;
 }
@@ -469,6 +537,10 @@ static struct expr *parse_primary(struct parser *parser)
 			return parse_sizeof(parser, EXPR_SIZEOF);
 		if (parser_is_word(parser, "offsetof"))
 			return parse_sizeof(parser, EXPR_OFFSETOF);
+		if (parser_is_word(parser, "container_of") && !macro_find(parser, "container_of"))
+			return parse_container_of(parser);
+		if (parser_is_word(parser, "typeof"))
+			return parse_type_argument(parser);
 		if (parser_is_word(parser, "if"))
 			return parse_if_expr(parser);
 		if (parser_take_word(parser, "comptime"))

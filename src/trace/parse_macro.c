@@ -113,6 +113,54 @@ struct macro *macro_find(const struct parser *parser, const char *name)
 	return NULL;
 }
 
+/* -1: does not fit; else how many parameters are of the very kind that is handed in. */
+static int fitness(const struct macro *macro, const struct expr *call)
+{
+	const struct expr *arg = call->args;
+	int exact = 0;
+
+	if (macro->param_count != call->arg_count)
+		return -1;
+	for (const struct expr *param = macro->params; param && arg;
+	     param = param->next, arg = arg->next) {
+		bool is_same = param->kind == arg->kind && (param->kind != EXPR_MAP || !arg->args);
+
+		if (param->kind != EXPR_NAME && !is_same)
+			return -1;
+		exact += param->kind != EXPR_NAME;
+	}
+	return exact;
+}
+
+struct macro *macro_fitting(const struct parser *parser, const struct expr *call)
+{
+	struct macro *best = NULL;
+	int best_fitness = -2;
+
+	for (struct macro *macro = parser->script->macros; macro; macro = macro->next) {
+		int fits;
+
+		if (strcmp(macro->name, call->name))
+			continue;
+		fits = fitness(macro, call);
+		/* the one that was written first, where several are as good: the list begins with the last */
+		if (fits >= best_fitness ||
+		    (best_fitness == -1 && best->param_count != call->arg_count)) {
+			best = macro;
+			best_fitness = fits;
+		}
+	}
+	return best;
+}
+
+const struct type_spec *macro_type(const struct parser *parser, struct span name)
+{
+	const struct expr *arg =
+		parser->expansion ? macro_argument(parser->expansion, EXPR_NAME, name) : NULL;
+
+	return arg && arg->kind == EXPR_TYPE ? arg->spec : NULL;
+}
+
 struct define *define_find(const struct parser *parser, const char *name)
 {
 	for (struct define *define = parser->script->defines; define; define = define->next)

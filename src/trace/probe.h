@@ -15,7 +15,7 @@ struct lowering;
 struct value;
 struct probe;
 
-enum { PROBE_PARTS_MAX = 8 };
+enum { PROBE_PARTS_MAX = 64 };
 
 /* "uprobe:/bin/bash:readline+4" cut at ':' */
 struct probe_parts {
@@ -89,6 +89,8 @@ struct probe {
 	/* filled by lowering */
 	struct program *program;
 	int index;
+	/* filled by attaching: which of the loader's links are this one's */
+	uint32_t first_link, end_link;
 };
 
 const struct probe_kind *probe_kind_find(const char *name);

@@ -10,6 +10,7 @@
  */
 #include "trace/run.h"
 
+#include "trace/owners.h"
 #include "trace/run_inside.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -190,6 +192,8 @@ static void on_event(struct run *run, const uint8_t *bytes, uint32_t len)
 		return;
 	if (event->function->happen)
 		event->function->happen(run, event->call, bytes + EVENT_HEAD, len - EVENT_HEAD);
+	if (run->events == run->options->limits.events)
+		run->is_ending = run->is_exit_called = true;
 }
 
 /* Reads what is there. After exit() the rest is left unread, unless `to_end`. */
@@ -229,6 +233,19 @@ static void ring_skip(struct ring *ring)
 
 /* --- loading --- */
 
+static int fill_texts(struct run *run, const struct map_use *map)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < map->spec.max_entries; i++) {
+		char text[256] = "";
+
+		snprintf(text, sizeof(text), "%.*s", (int)map->spec.value_size - 1, map->text(i));
+		err = run->loader->map_write(run->loader, map->fd, &i, text);
+	}
+	return err;
+}
+
 static int make_maps(struct run *run, struct err *why)
 {
 	struct compiled *compiled = run->compiled;
@@ -242,6 +259,8 @@ static int make_maps(struct run *run, struct err *why)
 		map->fd = run->loader->map_create(run->loader, &map->spec, why);
 		if (map->fd < 0)
 			return map->fd;
+		if (map->text && fill_texts(run, map) < 0)
+			return err_set(why, -EIO, "cannot fill the map '%s'", map->spec.name);
 	}
 	return 0;
 }
@@ -359,7 +378,9 @@ static int attach_all(struct run *run, uint32_t *ret_count, struct err *why)
 			count++;
 			continue;
 		}
+		probe->first_link = run->loader->link_count;
 		result = attach(run, probe, why);
+		probe->end_link = run->loader->link_count;
 		if (result < 0 && run->script->config.missing_probes == MISSING_ERROR)
 			return say_unattached(probe, result, why);
 		if (result < 0) {
@@ -486,26 +507,11 @@ static uint64_t lost_count(const struct run *run, uint32_t kind)
 /* What the programs cost: run times are there while somebody has the kernel's statistics on. */
 static void say_cost(struct run *run)
 {
-	uint64_t runs = 0, run_ns = 0;
+	uint64_t runs, run_ns;
 	struct buf data;
 	struct json json = {.out = &data};
 
-	for (const struct program *p = run->compiled->programs; p; p = p->next) {
-		char path[64], line[256];
-		unsigned long long number;
-		FILE *info;
-
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", p->fd);
-		info = fopen(path, "re");
-		while (info && fgets(line, sizeof(line), info)) {
-			if (sscanf(line, "run_time_ns: %llu", &number) == 1)
-				run_ns += number;
-			else if (sscanf(line, "run_cnt: %llu", &number) == 1)
-				runs += number;
-		}
-		if (info)
-			fclose(info);
-	}
+	run_cost(run, &runs, &run_ns);
 	buf_init(&data, 4096);
 	json_object(&json);
 	json_key_u64(&json, "runs", runs);
@@ -545,14 +551,56 @@ static void on_control(struct run *run)
 		}
 }
 
+/* Groups that are called as the script wants it: the programs look their ids up. Once a second. */
+static void fill_groups(struct run *run)
+{
+	const struct compiled *compiled = run->compiled;
+	uint64_t id, one = 1;
+
+	if (!compiled->group_map)
+		return;
+	if (run->owners)
+		owners_scan(run->owners);
+	else
+		run->owners = owners_new();
+	for (uint32_t i = 0; run->owners && owners_at(run->owners, i, &id); i++)
+		for (uint32_t n = 0; n < compiled->wanted_count; n++) {
+			uint32_t text = compiled->wanted[n].text,
+				 part = (uint32_t)compiled->wanted[n].part;
+			uint64_t key[2] = {id, text * 2 + part};
+			int fd = compiled->maps[compiled->group_map].fd;
+
+			if (!strcmp(owners_name(run->owners, id, part), run->script->texts[text]))
+				run->loader->map_write(run->loader, fd, key, &one);
+			else
+				run->loader->map_delete(run->loader, fd, key);
+		}
+}
+
+static time_t seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 static void wait_for_events(struct run *run)
 {
+	time_t filled = seconds_now();
+
 	struct pollfd fds[3] = {{.fd = run->ring.epoll, .events = POLLIN},
 				{.fd = run->signals, .events = POLLIN},
 				{.fd = run->options->control, .events = POLLIN}};
 
 	while (!run->is_ending) {
 		int ready = poll(fds, 3, DRAIN_MS);
+
+		run_guard_check(run);
+		if (run->compiled->group_map && seconds_now() != filled) {
+			filled = seconds_now();
+			fill_groups(run);
+		}
 
 		if (ready > 0 && fds[1].revents)
 			on_signal(run);
@@ -664,6 +712,8 @@ static void close_all(struct run *run)
 			close(run->compiled->maps[i].fd);
 	if (run->signals >= 0)
 		close(run->signals);
+	owners_free(run->owners);
+	run->owners = NULL;
 }
 
 /* --test, --bench: nothing is attached, and no map is shown. */
@@ -698,6 +748,7 @@ static int run_all(struct run *run, struct err *why)
 		return err_set(why, err, "cannot map the ring of events: %s", err_name(err));
 	if (run->script->options->mode != MODE_TRACE)
 		return run_mode(run, why);
+	fill_groups(run);
 	/* what begin says is shown after the line that says how many probes there are */
 	err = run_special(run, "begin", why);
 	if (!err)
@@ -705,6 +756,9 @@ static int run_all(struct run *run, struct err *why)
 	if (err)
 		return err;
 	say_attached(run, count);
+	err = run_guard_start(run, why);
+	if (err)
+		return err;
 	ring_read(run, false);
 	if (run->options->child_go >= 0 && write(run->options->child_go, "g", 1) != 1)
 		return err_set(why, -EIO, "cannot start the child");
@@ -712,6 +766,7 @@ static int run_all(struct run *run, struct err *why)
 		run_iterators(run);
 	if (has_lasting_probe(run) || run->options->is_child_ours)
 		wait_for_events(run);
+	run_guard_done(run);
 	loader_detach(run->loader);
 	/* events after exit() are none of the script's business, those before a signal are */
 	if (run->is_exit_called)

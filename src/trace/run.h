@@ -9,6 +9,21 @@
 #include "trace/output.h"
 #include "trace/symbol.h"
 
+/* When a script is ended; 0: never. */
+struct run_limits {
+	double cost; /* percent of a CPU that its programs take */
+	uint64_t time_ns;
+	uint64_t events; /* that it sends: lines, prints and the like */
+};
+
+enum { EXIT_LIMIT = 3 }; /* the script cost more than it may */
+
+struct guard {
+	int stats; /* the kernel counts the time of programs while this is open; -1 */
+	uint64_t begun_ns, seen_ns; /* CLOCK_MONOTONIC */
+	uint64_t seen_cost_ns;
+};
+
 struct run_options {
 	bool is_quiet; /* no "Attached N probes" */
 	bool has_warnings; /* runtime warnings are shown */
@@ -17,6 +32,7 @@ struct run_options {
 	int child_go; /* pipe to write to when all is attached: -c; -1 */
 	int child; /* ends the run when it ends; 0: none */
 	bool is_child_ours;
+	struct run_limits limits;
 	int control; /* -1, or a socket over which an agent asks (box.h) */
 };
 
@@ -34,6 +50,7 @@ struct run {
 	struct loader *loader;
 	struct output *out;
 	struct symbols *symbols;
+	struct owners *owners; /* owned; NULL: not asked for yet */
 	const struct run_options *options;
 	struct ring ring;
 	int epoll, signals;
@@ -42,7 +59,7 @@ struct run {
 	bool is_exit_called; /* by the script: what comes after it is not shown */
 	uint32_t errors; /* said by the script, or about it while it runs */
 	uint64_t events; /* read */
-	uint32_t stack_entries;
+	struct guard guard;
 	uint32_t refusals_said; /* updates that maps refused, shown one by one */
 };
 

@@ -160,26 +160,6 @@ int run_tests(struct run *run, struct err *why)
 
 /* --- benchmarks --- */
 
-/* What the kernel has counted of a program while its statistics are on. */
-static void read_cost(int program, uint64_t *ret_runs, uint64_t *ret_ns)
-{
-	char path[64], line[256];
-	unsigned long long number;
-	FILE *info;
-
-	*ret_runs = *ret_ns = 0;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", program);
-	info = fopen(path, "re");
-	while (info && fgets(line, sizeof(line), info)) {
-		if (sscanf(line, "run_time_ns: %llu", &number) == 1)
-			*ret_ns = number;
-		else if (sscanf(line, "run_cnt: %llu", &number) == 1)
-			*ret_runs = number;
-	}
-	if (info)
-		fclose(info);
-}
-
 static int run_bench(struct run *run, const struct probe *probe, uint64_t *ret_runs,
 		     uint64_t *ret_ns, struct err *why)
 {
@@ -197,7 +177,7 @@ static int run_bench(struct run *run, const struct probe *probe, uint64_t *ret_r
 			if (result) /* it says that it cannot be measured */
 				return 1;
 		}
-		read_cost(probe->program->fd, ret_runs, ret_ns);
+		run_program_cost(probe->program->fd, ret_runs, ret_ns);
 		if (*ret_runs == before)
 			return err_set(why, -EOPNOTSUPP,
 				       "the kernel does not count the time of programs");

@@ -176,6 +176,8 @@ static const char *const ignored[] = {"cache_user_symbols",
 				      "unstable_map_decl",
 				      "unstable_addr",
 				      "unstable_typeinfo",
+				      "unstable_dw_ustack",
+				      "unstable_import_statement",
 				      "use_blazesym",
 				      "max_ast_nodes",
 				      "unstable_import",
@@ -191,7 +193,7 @@ static int apply(struct config *config, const char *name, const char *value)
 {
 	static const char *const missing[] = {"error", "warn", "ignore", NULL};
 	static const char *const unstable[] = {"warn", "error", "enable", NULL};
-	static const char *const modes[] = {"bpftrace", "perf", "raw", NULL};
+	static const char *const modes[] = {"bpftrace", "perf", "raw", "build_id", NULL};
 	uint64_t number;
 	unsigned index;
 
@@ -261,6 +263,30 @@ static void plain_name(const char *name, char *out, size_t size)
 	out[len] = 0;
 }
 
+static const char *of_environment(const char *name)
+{
+	char upper[64] = "BPFTRACE_";
+
+	for (size_t c = 0; name[c] && c + 10 < sizeof(upper); c++)
+		upper[9 + c] = (char)toupper((unsigned char)name[c]);
+	return getenv(upper);
+}
+
+const char *config_text(const struct script *script, const char *name)
+{
+	const char *text = of_environment(name);
+
+	for (const struct setting *setting = script->settings; !text && setting;
+	     setting = setting->next) {
+		char plain[64];
+
+		plain_name(setting->name, plain, sizeof(plain));
+		if (!strcmp(plain, name))
+			text = setting->value;
+	}
+	return text;
+}
+
 static void apply_environment(struct script *script)
 {
 	static const char *const names[] = {
@@ -269,15 +295,11 @@ static void apply_environment(struct script *script)
 		"str_trunc_trailer", "license",    "unstable_tseries"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		char upper[64] = "BPFTRACE_";
-		const char *value;
+		const char *value = of_environment(names[i]);
 
-		for (size_t c = 0; names[i][c]; c++)
-			upper[9 + c] = (char)toupper((unsigned char)names[i][c]);
-		value = getenv(upper);
 		if (value && apply(&script->config, names[i], value))
-			diag_error(&script->diag, (struct place){}, "%s: invalid value '%s'", upper,
-				   value);
+			diag_error(&script->diag, (struct place){},
+				   "BPFTRACE_%s: invalid value '%s'", names[i], value);
 	}
 }
 
@@ -295,10 +317,17 @@ static void say_bad_value(struct script *script, const struct setting *setting, 
 		diag_error(diag, setting->place,
 			   "missing_probes: Invalid value for missing_probes: valid values are "
 			   "ignore, warn, and error.");
+	else if (!strcmp(name, "stack_mode"))
+		diag_error(diag, setting->place,
+			   "stack_mode: Invalid value for stack_mode: valid values are bpftrace, "
+			   "raw, perf, and build_id.");
 	else if (!strcmp(name, "license"))
 		diag_error(diag, setting->place,
 			   "Invalid value for license. Found: %s. Valid values: Dual MIT/GPL, Dual "
-			   "BSD/GPL, Dual MPL/GPL, GPL and additional rights, GPL v2, GPL.",
+			   "BSD/GPL, Dual MPL/GPL, GPL and additional rights, GPL v2, GPL. Read "
+			   "more about BPF programs and licensing: "
+			   "https://docs.kernel.org/bpf/"
+			   "bpf_licensing.html#using-bpf-programs-in-the-linux-kernel",
 			   setting->value);
 	else
 		diag_error(diag, setting->place, "Invalid value for %s: '%s'", setting->name,

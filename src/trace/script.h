@@ -88,7 +88,7 @@ struct script {
 	struct btf *btf; /* opened when first needed; owned */
 	bool is_btf_missing;
 	struct debug_file *debug_files;
-	bool is_tseries_said; /* the warning that it is unstable */
+	bool is_tseries_said, is_typeinfo_said; /* the warning that it is unstable */
 	const char *texts[256]; /* formats and filters that values refer to by number */
 	uint32_t text_count;
 	struct compiled *compiled;
@@ -121,3 +121,5 @@ struct btf *script_btf(struct script *script);
 void config_default(struct config *config);
 /* Applies the config block and BPFTRACE_* of the environment (which wins). */
 void config_apply(struct script *script);
+/* What was set for that name (in small letters), NULL: nothing. */
+const char *config_text(const struct script *script, const char *name);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/elf_file.h"
+#include "trace/demangle.h"
 #include "trace/run.h"
 
 enum {
@@ -56,9 +57,10 @@ struct symbols {
 	uint32_t file_count;
 	struct process processes[PROCESSES_MAX];
 	uint32_t process_count;
+	bool keeps_mangled; /* names of C++ are shown as they are in the file */
 };
 
-struct symbols *symbols_new(void)
+struct symbols *symbols_new(bool keeps_mangled)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 
@@ -69,6 +71,7 @@ struct symbols *symbols_new(void)
 		free(symbols);
 		return NULL;
 	}
+	symbols->keeps_mangled = keeps_mangled;
 	buf_init(&symbols->kernel.text, 256 << 20);
 	return symbols;
 }
@@ -195,9 +198,12 @@ bool symbol_kernel_address(struct span wanted, uint64_t *ret_address)
 }
 
 static void write_name(const struct table *table, const struct name_at *at, uint64_t address,
-		       bool with_offset, struct buf *out)
+		       bool with_offset, bool is_plain, struct buf *out)
 {
-	buf_str(out, buf_text(&table->text) + at->name);
+	const char *name = buf_text(&table->text) + at->name;
+
+	if (is_plain || !demangle(span_of(name), out))
+		buf_str(out, name);
 	if (with_offset)
 		buf_f(out, "+%llu", (unsigned long long)(address - at->address));
 }
@@ -210,7 +216,7 @@ void symbol_kernel(struct symbols *symbols, uint64_t address, bool with_offset, 
 		read_kernel(symbols);
 	at = find(&symbols->kernel, address);
 	if (at && (int64_t)address < 0)
-		write_name(&symbols->kernel, at, address, with_offset, out);
+		write_name(&symbols->kernel, at, address, with_offset, true, out);
 	else
 		buf_f(out, address ? "0x%llx" : "%llx", (unsigned long long)address);
 }
@@ -315,7 +321,8 @@ void symbol_user(struct symbols *symbols, int pid, uint64_t address, bool with_o
 				   &linked)) {
 			at = find(&file->table, linked);
 			if (at && (!at->size || linked < at->address + at->size)) {
-				write_name(&file->table, at, linked, with_offset, out);
+				write_name(&file->table, at, linked, with_offset,
+					   symbols->keeps_mangled, out);
 				return;
 			}
 		}
@@ -325,10 +332,11 @@ void symbol_user(struct symbols *symbols, int pid, uint64_t address, bool with_o
 
 /* --- stacks --- */
 
-static int stack_map_fd(const struct run *run, uint32_t depth)
+static int stack_map_fd(const struct run *run, uint32_t depth, bool has_build_ids)
 {
 	for (uint32_t i = 0; i < run->compiled->stack_count; i++)
-		if (run->compiled->stacks[i].depth == depth)
+		if (run->compiled->stacks[i].depth == depth &&
+		    run->compiled->stacks[i].has_build_ids == has_build_ids)
 			return run->compiled->maps[run->compiled->stacks[i].map].fd;
 	return -1;
 }
@@ -356,11 +364,32 @@ static void write_frame(struct run *run, const struct type *type, int pid, uint6
 	}
 }
 
+/* struct bpf_stack_build_id: where in which file; of those without a build id the address. */
+static void write_build_ids(struct run *run, const struct type *type, int fd, uint32_t key,
+			    struct buf *out)
+{
+	struct bpf_stack_build_id frames[STACK_FRAMES + 1] = {};
+
+	if (run->loader->map_read(run->loader, fd, &key, frames))
+		return;
+	for (uint32_t i = 0; i < STACK_FRAMES && i < type->depth; i++) {
+		if (frames[i].status == BPF_STACK_BUILD_ID_EMPTY)
+			break;
+		if (frames[i].status == BPF_STACK_BUILD_ID_IP) {
+			buf_f(out, "%llx\n", (unsigned long long)frames[i].ip);
+			continue;
+		}
+		for (uint32_t b = 0; b < sizeof(frames[i].build_id); b++)
+			buf_f(out, "%02x", frames[i].build_id[b]);
+		buf_f(out, " 0x%llx\n", (unsigned long long)frames[i].offset);
+	}
+}
+
 void symbol_stack(struct run *run, const struct type *type, const uint8_t *bytes, uint32_t indent,
 		  struct buf *out)
 {
 	uint64_t frames[STACK_FRAMES + 1] = {};
-	int fd = stack_map_fd(run, type->depth);
+	int fd = stack_map_fd(run, type->depth, type->mode == STACK_BUILD_ID);
 	int64_t id;
 	uint32_t key, pid;
 
@@ -373,6 +402,10 @@ void symbol_stack(struct run *run, const struct type *type, const uint8_t *bytes
 		return;
 	}
 	key = (uint32_t)id;
+	if (type->mode == STACK_BUILD_ID) {
+		write_build_ids(run, type, fd, key, out);
+		return;
+	}
 	if (run->loader->map_read(run->loader, fd, &key, frames))
 		return;
 	for (uint32_t i = 0; i < STACK_FRAMES && i < type->depth && frames[i]; i++) {

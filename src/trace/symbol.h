@@ -11,7 +11,7 @@
 struct run;
 struct symbols;
 
-struct symbols *symbols_new(void);
+struct symbols *symbols_new(bool keeps_mangled);
 void symbols_free(struct symbols *symbols);
 
 /* "schedule", with_offset: "schedule+16"; "0x..." where there is no name. */

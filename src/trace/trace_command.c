@@ -18,7 +18,9 @@
 #include "trace/trace_command.h"
 
 #include "trace/kernel_features.h"
+#include "trace/lex.h"
 #include "trace/listing.h"
+#include "trace/ready.h"
 #include "trace/run.h"
 
 enum { SCRIPT_MAX = 4 << 20 };
@@ -29,7 +31,9 @@ struct command {
 	int pid;
 	bool is_list, is_json, is_quiet, is_verbose, is_dry, no_warnings, is_help, is_version,
 		is_info, is_runtime_checked, only_describe;
+	bool is_scripts; /* --scripts */
 	char buffering; /* l(ine), f(ull), n(one) */
+	struct run_limits limits;
 	struct script_options options;
 };
 
@@ -43,6 +47,10 @@ enum {
 	OPTION_INFO,
 	OPTION_IGNORED,
 	OPTION_INCLUDE,
+	OPTION_SCRIPTS,
+	OPTION_MAX_COST,
+	OPTION_MAX_TIME,
+	OPTION_MAX_EVENTS,
 	OPTION_IGNORED_ARG
 };
 
@@ -58,6 +66,10 @@ static const struct option long_options[] = {
 	{"info", no_argument, NULL, OPTION_INFO},
 	{"usdt-file-activation", no_argument, NULL, OPTION_IGNORED},
 	{"include", required_argument, NULL, OPTION_INCLUDE},
+	{"scripts", no_argument, NULL, OPTION_SCRIPTS},
+	{"max-cost", required_argument, NULL, OPTION_MAX_COST},
+	{"max-time", required_argument, NULL, OPTION_MAX_TIME},
+	{"max-events", required_argument, NULL, OPTION_MAX_EVENTS},
 	{"no-feature", required_argument, NULL, OPTION_IGNORED_ARG},
 	{"debuginfo", required_argument, NULL, OPTION_IGNORED_ARG},
 	{"traceable-functions", required_argument, NULL, OPTION_IGNORED_ARG},
@@ -87,6 +99,9 @@ static void usage(FILE *to)
 	      "    -I FOLDER, --include FILE   where headers are; a header to begin with\n"
 	      "    --no-warnings   errors only\n"
 	      "    --info          what this kernel can\n"
+	      "    --scripts       the scripts that come with this program: run them by name\n"
+	      "    --max-cost PERCENT   end when the script's programs take more of one CPU\n"
+	      "    --max-time 10s, --max-events N   end after that time, after so many lines\n"
 	      "    -h, -V          this text; the version\n",
 	      to);
 }
@@ -141,6 +156,34 @@ static int take_mode(struct command *command, const char *mode, const char *opti
 	return 0;
 }
 
+/* "5", "5%": percent; "10s", "500ms": a duration; "1000": a number. */
+static int take_limit(struct command *command, int option)
+{
+	const char *name = option == OPTION_MAX_COST   ? "max-cost"
+			   : option == OPTION_MAX_TIME ? "max-time"
+						       : "max-events";
+	size_t len = strcspn(optarg, "%");
+	uint64_t number;
+	const char *why;
+	char *end;
+
+	if (option == OPTION_MAX_COST) {
+		command->limits.cost = strtod(optarg, &end);
+		if (end != optarg && (!*end || !strcmp(end, "%")) && command->limits.cost > 0)
+			return 0;
+	} else if (lex_number((struct span){(const uint8_t *)optarg, len}, &number, &why) &&
+		   number) {
+		*(option == OPTION_MAX_TIME ? &command->limits.time_ns : &command->limits.events) =
+			number;
+		return 0;
+	}
+	fprintf(stderr, "ERROR: USAGE: --%s does not take '%s': %s\n", name, optarg,
+		option == OPTION_MAX_COST   ? "a share of one CPU is wanted, as in 5%"
+		: option == OPTION_MAX_TIME ? "a duration is wanted, as in 10s"
+					    : "a number is wanted");
+	return -EINVAL;
+}
+
 static int take_option(struct command *command, int option)
 {
 	switch (option) {
@@ -171,6 +214,10 @@ static int take_option(struct command *command, int option)
 		break;
 	case OPTION_IGNORED:
 	case OPTION_IGNORED_ARG: break;
+	case OPTION_SCRIPTS: command->is_scripts = true; break;
+	case OPTION_MAX_COST:
+	case OPTION_MAX_TIME:
+	case OPTION_MAX_EVENTS: return take_limit(command, option);
 	case 'I':
 		if (command->options.folder_count < PARAMS_MAX)
 			command->options.folders[command->options.folder_count++] = optarg;
@@ -247,9 +294,14 @@ static int read_command(struct command *command, int argc, char **argv)
 static int read_script(const char *path, struct buf *text)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	const char *ready = file ? NULL : ready_find(path);
 	char chunk[65536];
 	size_t n;
 
+	if (ready) {
+		buf_str(text, ready);
+		return 0;
+	}
 	if (!file) {
 		fprintf(stderr, "ERROR: failed to open file '%s': %s\n", path, strerror(errno));
 		return -errno;
@@ -466,6 +518,13 @@ static int compile(struct script *script, const struct command *command, struct 
 	return err;
 }
 
+static bool keeps_mangled(const struct script *script)
+{
+	const char *demangles = config_text(script, "cpp_demangle");
+
+	return demangles && (!strcmp(demangles, "false") || !strcmp(demangles, "0"));
+}
+
 /* `control`: see struct run_options. */
 static int trace(struct command *command, struct span text, FILE *to, int control)
 {
@@ -474,6 +533,7 @@ static int trace(struct command *command, struct span text, FILE *to, int contro
 				      .is_verbose = command->is_verbose,
 				      .is_dry = command->is_dry,
 				      .child_go = -1,
+				      .limits = command->limits,
 				      .control = control};
 	struct output out = {.file = to, .is_json = command->is_json};
 	struct loader loader;
@@ -519,7 +579,7 @@ static int trace(struct command *command, struct span text, FILE *to, int contro
 		}
 		run.script = script;
 		run.compiled = script->compiled;
-		run.symbols = symbols_new();
+		run.symbols = symbols_new(keeps_mangled(script));
 		code = run.symbols ? run_script(&run, &why) : -ENOMEM;
 		if (code < 0) {
 			fprintf(stderr, "ERROR: %s\n", why.text);
@@ -575,6 +635,10 @@ int trace_command(int argc, char **argv)
 	}
 	if (command.is_info)
 		return features_print();
+	if (command.is_scripts) {
+		ready_list(stdout);
+		return 0;
+	}
 	if (command.listed)
 		return list_probes(command.listed, command.is_verbose, command.pid);
 	if (!command.program && !command.file) {

@@ -20,9 +20,8 @@ SIMPLE(type_mac, TYPE_MAC, 8, 1);
 SIMPLE(type_timestamp, TYPE_TIMESTAMP, 16, 8);
 SIMPLE(type_cgroup_path, TYPE_CGROUP_PATH, 16, 8);
 SIMPLE(type_username, TYPE_USERNAME, 8, 8);
-SIMPLE(type_strerror, TYPE_STRERROR, 8, 8);
-SIMPLE(type_syscall_name, TYPE_SYSCALL_NAME, 8, 8);
-SIMPLE(type_signal_name, TYPE_SIGNAL_NAME, 8, 8);
+SIMPLE(type_container, TYPE_CONTAINER, 8, 8);
+SIMPLE(type_pod, TYPE_POD, 8, 8);
 /* What one CPU keeps: see functions/aggregate.c. */
 SIMPLE(type_count, TYPE_COUNT, 8, 8);
 const struct type type_sum = {.kind = TYPE_SUM, .size = 16, .align = 8, .is_signed = true};
@@ -277,9 +276,8 @@ static const char *simple_name(enum type_kind kind)
 	case TYPE_TIMESTAMP: return "timestamp";
 	case TYPE_CGROUP_PATH: return "cgroup_path_t";
 	case TYPE_USERNAME: return "username_t";
-	case TYPE_STRERROR: return "strerror_t";
-	case TYPE_SYSCALL_NAME: return "syscall_name_t";
-	case TYPE_SIGNAL_NAME: return "signal_name_t";
+	case TYPE_CONTAINER: return "container";
+	case TYPE_POD: return "pod";
 	case TYPE_COUNT: return "count_t";
 	case TYPE_SUM: return "sum_t";
 	case TYPE_MIN: return "min_t";
@@ -357,8 +355,12 @@ bool type_is_integer(const struct type *type)
 bool type_is_scalar(const struct type *type)
 {
 	return type_is_integer(type) || type->kind == TYPE_POINTER || type->kind == TYPE_KSYM ||
-	       type->kind == TYPE_USERNAME || type->kind == TYPE_STRERROR ||
-	       type->kind == TYPE_SYSCALL_NAME || type->kind == TYPE_SIGNAL_NAME;
+	       type->kind == TYPE_USERNAME || type_is_group(type);
+}
+
+bool type_is_group(const struct type *type)
+{
+	return type->kind == TYPE_CONTAINER || type->kind == TYPE_POD;
 }
 
 bool type_is_aggregate(const struct type *type)

@@ -17,6 +17,7 @@
  *	mac		6 bytes of address, 2 bytes 0
  *	timestamp	8 bytes time, 4 bytes which clock, 4 bytes number of the format
  *	cgroup_path	8 bytes id, 8 bytes number of the filter + 1
+ *	container, pod	8 bytes id of the control group
  */
 #pragma once
 
@@ -47,9 +48,8 @@ enum type_kind {
 	TYPE_TIMESTAMP,
 	TYPE_CGROUP_PATH,
 	TYPE_USERNAME,
-	TYPE_STRERROR,
-	TYPE_SYSCALL_NAME,
-	TYPE_SIGNAL_NAME,
+	TYPE_CONTAINER,
+	TYPE_POD,
 	/* values of maps that count */
 	TYPE_COUNT,
 	TYPE_SUM,
@@ -73,7 +73,7 @@ enum space {
 	SPACE_CONTEXT, /* the program's context: scalars are loaded directly, the rest is read */
 };
 
-enum stack_mode { STACK_BPFTRACE, STACK_PERF, STACK_RAW };
+enum stack_mode { STACK_BPFTRACE, STACK_PERF, STACK_RAW, STACK_BUILD_ID };
 
 struct type;
 
@@ -113,8 +113,8 @@ struct type {
 };
 
 extern const struct type type_none, type_void, type_bool, type_ksym, type_usym, type_inet, type_mac,
-	type_timestamp, type_cgroup_path, type_username, type_strerror, type_syscall_name,
-	type_signal_name, type_count, type_sum, type_min, type_max, type_avg, type_stats;
+	type_timestamp, type_cgroup_path, type_username, type_container, type_pod, type_count,
+	type_sum, type_min, type_max, type_avg, type_stats;
 extern const struct type type_int8, type_int16, type_int32, type_int64, type_uint8, type_uint16,
 	type_uint32, type_uint64;
 
@@ -151,6 +151,8 @@ bool type_is_aggregate(const struct type *type); /* count() ... tseries() */
 /* hist, lhist, tseries: a key stands once for every bucket */
 bool type_has_buckets(const struct type *type);
 uint32_t type_bucket_count(const struct type *type);
+/* container, pod */
+bool type_is_group(const struct type *type);
 /* count, sum, min, max, avg: may stand where an integer is wanted */
 bool type_is_castable_aggregate(const struct type *type);
 

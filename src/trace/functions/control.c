@@ -192,53 +192,13 @@ const struct function function_strftime = {.name = "strftime",
 					   .check = check_strftime,
 					   .lower_into = strftime_into};
 
-/* --- names of numbers: found when they are printed --- */
+/* --- control groups --- */
 
-static bool number_wanted(struct checker *checker, struct expr *call)
+static void number_wanted(struct checker *checker, struct expr *call)
 {
 	if (call->args->type->kind != TYPE_NONE && !type_is_integer(call->args->type))
 		check_error(checker, call->place, "%s() expects an integer", call->name);
-	return true;
 }
-
-static const struct type *check_strerror(struct checker *checker, struct expr *call)
-{
-	number_wanted(checker, call);
-	return &type_strerror;
-}
-
-static const struct type *check_syscall_name(struct checker *checker, struct expr *call)
-{
-	number_wanted(checker, call);
-	return &type_syscall_name;
-}
-
-static const struct type *check_signal_name(struct checker *checker, struct expr *call)
-{
-	number_wanted(checker, call);
-	return &type_signal_name;
-}
-
-static struct value lower_as_number(struct lowering *l, struct expr *call)
-{
-	return value_reg(call->type, lower_register(l, lower_expr(l, call->args)));
-}
-
-const struct function function_strerror = {.name = "strerror",
-					   .min_args = 1,
-					   .max_args = 1,
-					   .check = check_strerror,
-					   .lower = lower_as_number};
-const struct function function_syscall_name = {.name = "syscall_name",
-					       .min_args = 1,
-					       .max_args = 1,
-					       .check = check_syscall_name,
-					       .lower = lower_as_number};
-const struct function function_signal_name = {.name = "signal_name",
-					      .min_args = 1,
-					      .max_args = 1,
-					      .check = check_signal_name,
-					      .lower = lower_as_number};
 
 static const struct type *check_cgroup_path(struct checker *checker, struct expr *call)
 {
@@ -298,7 +258,7 @@ static void option_error(struct checker *checker, const struct named_param *para
 	if (!checker->is_final)
 		return;
 	fprintf(stderr, "ERROR: program command line option --%s %s (value: %s)\n", param->name,
-		what, param->value ? param->value : "");
+		what, param->value ? param->value : "true");
 	checker->script->diag.errors++;
 }
 
@@ -331,7 +291,9 @@ static const struct type *option_number(struct checker *checker, struct expr *ca
 	uint64_t number = fallback->number;
 
 	call->is_negative = fallback->is_negative;
-	if (param && !lex_number(span_of(text + is_negative), &number, &why))
+	if (param && !param->value)
+		option_error(checker, param, "expects an integer");
+	else if (param && !lex_number(span_of(text + is_negative), &number, &why))
 		option_error(checker, param, "invalid integer");
 	if (param)
 		call->is_negative = is_negative;
@@ -359,6 +321,8 @@ static const struct type *check_getopt(struct checker *checker, struct expr *cal
 	declare_option(checker->script, call);
 	param = find_param(checker->script->options, call->args->text);
 	if (fallback && fallback->type->kind == TYPE_STRING) {
+		if (param && !param->value)
+			option_error(checker, param, "expects a string");
 		call->text = param && param->value ? span_of(param->value) : fallback->text;
 		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 	}

@@ -132,26 +132,55 @@ const struct function function_is_err = {.name = "is_err",
 					 .check = check_is_err,
 					 .lower = lower_is_err};
 
-/* --- known by name, and said not to be there rather than unknown --- */
+/* --- percpu_kaddr: where a variable of the kernel lies for one CPU (5.10) --- */
 
 static const struct type *check_percpu_kaddr(struct checker *checker, struct expr *call)
 {
 	struct btf *btf = script_btf(checker->script);
+	const struct expr *cpu = call->args->next;
+	uint32_t id = 0;
 
 	if (!call->args->is_constant || call->args->type->kind != TYPE_STRING)
 		check_error(checker, call->place,
 			    "percpu_kaddr() expects a string literal (%s provided)",
 			    check_short(checker, call->args->type));
-	else if (!btf || !btf_find(btf, (const char *)call->args->text.at, KIND_VAR))
+	else if (cpu && cpu->type->kind != TYPE_NONE && !type_is_integer(cpu->type))
+		check_error(checker, call->place,
+			    "percpu_kaddr() only supports int arguments (%s provided)",
+			    check_short(checker, cpu->type));
+	else if (!btf || !(id = btf_find(btf, (const char *)call->args->text.at, KIND_VAR)))
 		check_error(checker, call->place, "Could not resolve variable \"%.*s\" from BTF",
 			    (int)call->args->text.len, (const char *)call->args->text.at);
-	else
-		check_error(checker, call->place, "percpu_kaddr() is not supported");
-	return &type_none;
+	call->number = id;
+	return id ? type_pointer(&checker->script->arena, &type_uint64, SPACE_KERNEL) : &type_none;
 }
 
-const struct function function_percpu_kaddr = {
-	.name = "percpu_kaddr", .min_args = 1, .max_args = 2, .check = check_percpu_kaddr};
+static struct value lower_percpu_kaddr(struct lowering *l, struct expr *call)
+{
+	struct operand variable = {.kind = OPERAND_KERNEL_VARIABLE, .imm = (int64_t)call->number};
+	struct operand kept = op_slot(ir_slot(l->ir, 8, 8, true), 0), cpu;
+	int at;
+
+	if (call->args->next) {
+		cpu = op_reg(lower_register(l, lower_expr(l, call->args->next)));
+		at = ir_call(l->ir, HELPER_PER_CPU_PTR, variable, cpu, NO_OPERAND, NO_OPERAND,
+			     NO_OPERAND);
+	} else {
+		at = ir_call(l->ir, HELPER_THIS_CPU_PTR, variable, NO_OPERAND, NO_OPERAND,
+			     NO_OPERAND, NO_OPERAND);
+	}
+	/* through memory that the verifier does not follow: a plain number, which may be added to unseen */
+	ir_store(l->ir, kept, 0, 8, op_reg(at));
+	return value_reg(call->type, ir_load(l->ir, kept, 0, 8, false));
+}
+
+const struct function function_percpu_kaddr = {.name = "percpu_kaddr",
+					       .min_args = 1,
+					       .max_args = 2,
+					       .check = check_percpu_kaddr,
+					       .lower = lower_percpu_kaddr};
+
+/* --- known by name, and said not to be there rather than unknown --- */
 
 static const struct type *check_skboutput(struct checker *checker, struct expr *call)
 {
@@ -167,12 +196,3 @@ static const struct type *check_skboutput(struct checker *checker, struct expr *
 
 const struct function function_skboutput = {
 	.name = "skboutput", .min_args = 4, .max_args = 4, .check = check_skboutput};
-
-static const struct type *check_unwatch(struct checker *checker, struct expr *call)
-{
-	check_error(checker, call->place, "unwatch() is not supported");
-	return &type_none;
-}
-
-const struct function function_unwatch = {
-	.name = "unwatch", .min_args = 1, .max_args = 1, .check = check_unwatch};

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* meta - what is decided while compiling: fail, static_assert, is_integer and its kin, kfunc_exist. */
+/* meta - what is decided while compiling: fail, static_assert, is_integer and its kin, kfunc_exist, config. */
+#include <stdio.h>
 #include <string.h>
 
 #include "trace/btf.h"
 #include "trace/format.h"
 #include "trace/functions/functions.h"
+#include "trace/lex.h"
 
 enum { BTF_FUNC = 12 };
 
@@ -197,3 +199,173 @@ static const struct type *check_kfunc(struct checker *checker, struct expr *call
 
 QUESTION(kfunc_exist, check_kfunc);
 QUESTION(kfunc_allowed, check_kfunc);
+
+/* --- config: the settings as a record --- */
+
+static const struct {
+	const char *name;
+	enum type_kind kind;
+	const char *otherwise;
+} settings[] = {
+	{"cpp_demangle", TYPE_BOOL, "true"},
+	{"lazy_symbolication", TYPE_BOOL, "true"},
+	{"print_maps_on_exit", TYPE_BOOL, "true"},
+	{"use_blazesym", TYPE_BOOL, "false"},
+	{"show_debug_info", TYPE_BOOL, "false"},
+	{"log_size", TYPE_INT, "1000000"},
+	{"max_bpf_progs", TYPE_INT, "1024"},
+	{"max_cat_bytes", TYPE_INT, "10240"},
+	{"max_map_keys", TYPE_INT, "4096"},
+	{"max_probes", TYPE_INT, "1024"},
+	{"max_strlen", TYPE_INT, "1024"},
+	{"on_stack_limit", TYPE_INT, "32"},
+	{"perf_rb_pages", TYPE_INT, "0"},
+	{"str_trunc_trailer", TYPE_STRING, ".."},
+	{"unstable_import_statement", TYPE_STRING, "error"},
+	{"unstable_tseries", TYPE_STRING, "warn"},
+	{"unstable_typeinfo", TYPE_STRING, "error"},
+	{"unstable_dw_ustack", TYPE_STRING, "warn"},
+	{"missing_probes", TYPE_STRING, "error"},
+	{"stack_mode", TYPE_STRING, "bpftrace"},
+	{"license", TYPE_STRING, "GPL"},
+};
+
+enum { SETTINGS = sizeof(settings) / sizeof(*settings) };
+
+static const struct type *check_config(struct checker *checker, struct expr *call)
+{
+	struct arena *arena = &checker->script->arena;
+	struct field *fields = arena_new(arena, SETTINGS * sizeof(*fields));
+
+	if (!fields)
+		return &type_none;
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const char *text = config_text(checker->script, settings[i].name);
+		size_t len = strlen(text ? text : settings[i].otherwise);
+
+		fields[i].name = settings[i].name;
+		fields[i].type = settings[i].kind == TYPE_INT ? &type_uint64
+				 : settings[i].kind == TYPE_BOOL
+					 ? &type_bool
+					 : type_string(arena, (uint32_t)len + 1);
+	}
+	return type_tuple(arena, fields, SETTINGS);
+}
+
+static void config_into(struct lowering *l, struct expr *call, struct memory to,
+			const struct type *as)
+{
+	lower_zero(l, to, as->size);
+	for (uint32_t i = 0; i < as->field_count && i < SETTINGS; i++) {
+		const struct field *field = &as->fields[i];
+		const char *text = config_text(l->script, settings[i].name), *why;
+		struct value value;
+		uint64_t number = 0;
+
+		text = text ? text : settings[i].otherwise;
+		if (settings[i].kind == TYPE_BOOL)
+			number = !strcmp(text, "true") || !strcmp(text, "1");
+		else if (settings[i].kind == TYPE_INT)
+			lex_number(span_of(text), &number, &why);
+		value = settings[i].kind == TYPE_STRING ? value_text(field->type, span_of(text))
+							: value_imm(field->type, (int64_t)number);
+		lower_store(l, value, memory_at(to, field->offset), field->type);
+	}
+}
+
+const struct function function_config = {.name = "config",
+					 .flags = FUNCTION_BUILTIN,
+					 .check = check_config,
+					 .lower_into = config_into};
+
+/* --- typeinfo: what the compiler knows of a type --- */
+
+static bool is_typeinfo_allowed(struct checker *checker, const struct expr *call)
+{
+	const char *setting = config_text(checker->script, "unstable_typeinfo");
+
+	if (!setting || !strcmp(setting, "error")) {
+		check_error(checker, call->place,
+			    "typeinfo feature is not enabled by default. To enable this unstable "
+			    "feature, set the config flag to enable. unstable_typeinfo=enable");
+		return false;
+	}
+	if (!strcmp(setting, "warn") && !checker->script->is_typeinfo_said) {
+		checker->script->is_typeinfo_said = true;
+		fputs("WARNING: Script is using an unstable feature: typeinfo. To prevent this "
+		      "warning you must explicitly enable it in the config e.g. "
+		      "unstable_typeinfo=enable\n",
+		      stderr);
+	}
+	return true;
+}
+
+static const char *base_name(const struct type *type)
+{
+	switch (type->kind) {
+	case TYPE_INT: return "int";
+	case TYPE_STRING: return "string";
+	case TYPE_POINTER: return "pointer";
+	case TYPE_ARRAY: return "array";
+	case TYPE_BUFFER: return "buffer";
+	case TYPE_TUPLE: return type->field_count && type->fields[0].name ? "record" : "tuple";
+	case TYPE_RECORD: return type->is_union ? "union" : "struct";
+	case TYPE_ENUM: return "enum";
+	case TYPE_INET: return "inet";
+	default: return NULL; /* as its type is called */
+	}
+}
+
+/* A record of constants: they are kept in the call, and written where it is wanted. */
+struct typeinfo {
+	uint32_t btf_id;
+	const char *base, *full;
+};
+
+static const struct type *check_typeinfo(struct checker *checker, struct expr *call)
+{
+	struct arena *arena = &checker->script->arena;
+	struct field *fields = arena_new(arena, 3 * sizeof(*fields));
+	struct typeinfo *info = arena_new(arena, sizeof(*info));
+	const struct type *type;
+
+	if (!is_typeinfo_allowed(checker, call) || !fields || !info)
+		return &type_none;
+	if (call->args->kind == EXPR_TYPE)
+		type = check_type_spec(checker, call->args->spec, NULL);
+	else
+		type = check_expr(checker, call->args);
+	if (!type || type->kind == TYPE_NONE)
+		return &type_none;
+	info->btf_id = type->btf_id;
+	info->full = type_text(arena, type);
+	info->base = base_name(type) ? base_name(type) : info->full;
+	call->data = info;
+	fields[0] = (struct field){.name = "btf_id", .type = &type_uint32};
+	fields[1] = (struct field){.name = "base_type",
+				   .type = type_string(arena, (uint32_t)strlen(info->base) + 1)};
+	fields[2] = (struct field){.name = "full_type",
+				   .type = type_string(arena, (uint32_t)strlen(info->full) + 1)};
+	return type_tuple(arena, fields, 3);
+}
+
+static void typeinfo_into(struct lowering *l, struct expr *call, struct memory to,
+			  const struct type *as)
+{
+	const struct typeinfo *info = call->data;
+	const struct field *fields = as->fields;
+
+	lower_zero(l, to, as->size);
+	ir_store(l->ir, to.base, to.offset + (int32_t)fields[0].offset, 4, op_imm(info->btf_id));
+	lower_store(l, value_text(fields[1].type, span_of(info->base)),
+		    memory_at(to, fields[1].offset), fields[1].type);
+	lower_store(l, value_text(fields[2].type, span_of(info->full)),
+		    memory_at(to, fields[2].offset), fields[2].type);
+}
+
+const struct function function_typeinfo = {.name = "typeinfo",
+					   .min_args = 1,
+					   .max_args = 1,
+					   .flags = FUNCTION_RAW_ARGS,
+					   .check = check_typeinfo,
+					   .lower_into = typeinfo_into};

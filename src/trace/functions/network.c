@@ -95,7 +95,7 @@ static const struct type *check_macaddr(struct checker *checker, struct expr *ca
 		 type->kind != TYPE_POINTER)
 		check_error(checker, call->place,
 			    "macaddr() only supports array or pointer arguments (%s provided)",
-			    check_text(checker, type));
+			    check_short(checker, type));
 	return &type_mac;
 }
 
@@ -129,7 +129,7 @@ static const struct type *check_bswap(struct checker *checker, struct expr *call
 	if (type->kind != TYPE_INT) {
 		check_error(checker, call->place,
 			    "bswap() only supports integer arguments (%s provided)",
-			    check_text(checker, type));
+			    check_short(checker, type));
 		return &type_none;
 	}
 	return type_int(type->size, false);

@@ -19,8 +19,7 @@
 static bool fits(const struct conversion *conversion, const struct type *type)
 {
 	bool is_number = type_is_scalar(type) && type->kind != TYPE_KSYM &&
-			 type->kind != TYPE_USERNAME && type->kind != TYPE_STRERROR &&
-			 type->kind != TYPE_SYSCALL_NAME && type->kind != TYPE_SIGNAL_NAME;
+			 type->kind != TYPE_USERNAME && !type_is_group(type);
 
 	switch (conversion->letter) {
 	case 's': return true;
@@ -318,7 +317,7 @@ const struct function function_cat = {.name = "cat",
 
 /* --- system: the command through the shell, its output shown --- */
 
-static int run_command(const char *command, struct buf *out)
+static int run_command(const char *command, struct buf *out, int *ret_status)
 {
 	int pipes[2];
 	char chunk[4096];
@@ -342,23 +341,28 @@ static int run_command(const char *command, struct buf *out)
 		buf_add(out, chunk, (size_t)n);
 	close(pipes[0]);
 	if (pid > 0)
-		waitpid(pid, NULL, 0);
+		waitpid(pid, ret_status, 0);
 	return pid > 0 ? 0 : -errno;
 }
 
 static void happen_system(struct run *run, const struct expr *call, const uint8_t *data, size_t len)
 {
 	struct buf command, text;
+	int status = 0;
 
 	buf_init(&command, 65536);
 	buf_init(&text, 1 << 20);
 	run_format(run, call, data, &command);
 	output_flush(run->out);
-	if (!run_command(buf_text(&command), &text)) {
-		if (!run->out->is_json)
-			buf_char(&text, '\n');
+	if (run_command(buf_text(&command), &text, &status))
+		status = 127 << 8;
+	if (!run->out->is_json && text.len)
+		buf_char(&text, '\n');
+	if (text.len || (run->out->is_json && !status))
 		run_say(run, "syscall", buf_text(&text));
-	}
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		fprintf(stderr, "ERROR: command exited with code %d (Operation not supported)\n",
+			WEXITSTATUS(status));
 	buf_done(&command);
 	buf_done(&text);
 }

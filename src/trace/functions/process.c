@@ -199,7 +199,8 @@ static const struct type *check_nsecs(struct checker *checker, struct expr *expr
 	for (size_t i = 0; expr->args->kind == EXPR_NAME && i < 4; i++)
 		if (!strcmp(expr->args->name, clocks[i]))
 			return &type_uint64;
-	check_error(checker, expr->place, "nsecs() expects boot, monotonic, tai or sw_tai");
+	check_error(checker, expr->args->place, "Invalid timestamp mode: %s",
+		    expr->args->kind == EXPR_NAME ? expr->args->name : "?");
 	return &type_uint64;
 }
 

@@ -16,9 +16,9 @@ enum {
 
 static bool mode_of(const char *name, enum stack_mode *ret_mode)
 {
-	static const char *const names[] = {"bpftrace", "perf", "raw"};
+	static const char *const names[] = {"bpftrace", "perf", "raw", "build_id"};
 
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(names[i], name)) {
 			*ret_mode = (enum stack_mode)i;
 			return true;
@@ -54,17 +54,19 @@ static const struct type *check_stack(struct checker *checker, struct expr *call
 }
 
 /* One stack map per depth: the kernel cuts stacks to what a value of the map holds. */
-static int stack_map(struct lowering *l, uint32_t depth)
+static int stack_map(struct lowering *l, uint32_t depth, bool has_build_ids)
 {
 	struct compiled *compiled = l->compiled;
 	struct map_spec spec = {.name = "stacks",
 				.type = BPF_MAP_TYPE_STACK_TRACE,
 				.key_size = 4,
-				.value_size = (depth ? depth : 1) * 8,
+				.value_size = (depth ? depth : 1) * (has_build_ids ? 32 : 8),
+				.flags = has_build_ids ? BPF_F_STACK_BUILD_ID : 0,
 				.max_entries = STACK_ENTRIES};
 
 	for (uint32_t i = 0; i < compiled->stack_count; i++)
-		if (compiled->stacks[i].depth == depth)
+		if (compiled->stacks[i].depth == depth &&
+		    compiled->stacks[i].has_build_ids == has_build_ids)
 			return compiled->stacks[i].map;
 	if (compiled->stack_count == STACK_MAPS_MAX) {
 		diag_error(&l->script->diag, l->ir->place, "more than %d different stack limits",
@@ -73,6 +75,7 @@ static int stack_map(struct lowering *l, uint32_t depth)
 		return 0;
 	}
 	compiled->stacks[compiled->stack_count].depth = depth;
+	compiled->stacks[compiled->stack_count].has_build_ids = has_build_ids;
 	compiled->stacks[compiled->stack_count].map = lower_new_map(l, spec, NULL);
 	return compiled->stacks[compiled->stack_count++].map;
 }
@@ -81,9 +84,9 @@ static void stack_into(struct lowering *l, struct expr *call, struct memory to,
 		       const struct type *as)
 {
 	bool is_user = call->type->kind == TYPE_USTACK;
-	int id = ir_call(l->ir, HELPER_GET_STACKID, op_context(0),
-			 op_map(stack_map(l, call->type->depth)), op_imm(is_user ? USER_STACK : 0),
-			 NO_OPERAND, NO_OPERAND);
+	int map = stack_map(l, call->type->depth, call->type->mode == STACK_BUILD_ID);
+	int id = ir_call(l->ir, HELPER_GET_STACKID, op_context(0), op_map(map),
+			 op_imm(is_user ? USER_STACK : 0), NO_OPERAND, NO_OPERAND);
 	int pid = -1;
 
 	ir_store(l->ir, to.base, to.offset, 8, op_reg(id));

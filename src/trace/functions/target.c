@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* target - what is traced, from nearby: addresses of its variables, cookies of sockets, other results. */
+/* target - what is traced, from nearby: addresses of its variables, cookies of sockets, other results, what is
+ * written to it, what is watched no more. */
 #include <string.h>
 
 #include "base/arch.h"
 #include "trace/btf.h"
 #include "base/elf_file.h"
 #include "trace/functions/functions.h"
+#include "trace/run.h"
 
 /* --- uaddr: where a variable of the traced binary lies --- */
 
@@ -130,3 +132,112 @@ const struct function function_override = {.name = "override",
 					   .flags = FUNCTION_NO_VALUE | FUNCTION_UNSAFE,
 					   .check = check_override,
 					   .lower = lower_override};
+
+/* --- write_user: bytes of ours into the memory of the process that runs --- */
+
+static bool has_bytes(const struct type *type)
+{
+	return type->kind == TYPE_STRING || type->kind == TYPE_ARRAY || type->kind == TYPE_RECORD ||
+	       type->kind == TYPE_BUFFER ||
+	       (type->kind == TYPE_POINTER && type->space == SPACE_BPF);
+}
+
+static uint32_t bytes_there(const struct type *type)
+{
+	return type->kind == TYPE_POINTER ? type->of->size : type->size;
+}
+
+static const struct type *check_write_user(struct checker *checker, struct expr *call)
+{
+	const struct expr *from = call->args->next, *length = from->next;
+	const struct type *to = call->args->type;
+
+	if (!checker->script->options->is_unsafe) {
+		check_error(checker, call->place,
+			    "write_user() is unsafe. To use you need the --unsafe flag");
+	} else if (to->kind != TYPE_NONE && to->kind != TYPE_POINTER && to->kind != TYPE_INT) {
+		check_error(checker, call->place, "write_user() writes to a pointer (%s provided)",
+			    check_text(checker, to));
+	} else if (from->type->kind != TYPE_NONE && !has_bytes(from->type)) {
+		check_error(checker, call->place,
+			    "write_user() takes text, an array or the address of a variable (%s "
+			    "provided)",
+			    check_text(checker, from->type));
+	} else if (length->type->kind != TYPE_NONE &&
+		   (!length->is_constant || !type_is_integer(length->type) || !length->number)) {
+		check_error(checker, call->place, "write_user() needs a literal length");
+	} else if (from->type->kind != TYPE_NONE && length->number > bytes_there(from->type)) {
+		check_error(checker, call->place, "write_user() of %llu bytes, where there are %u",
+			    (unsigned long long)length->number, bytes_there(from->type));
+	}
+	return &type_bool;
+}
+
+static struct value lower_write_user(struct lowering *l, struct expr *call)
+{
+	struct expr *from = call->args->next;
+	int to = lower_register(l, lower_expr(l, call->args)), done = ir_label(l->ir);
+	struct value bytes = lower_expr(l, from);
+	struct operand at = from->type->kind == TYPE_POINTER
+				    ? lower_scalar(l, bytes)
+				    : lower_address(l, lower_memory(l, bytes));
+	int code = ir_call(l->ir, 36 /* bpf_probe_write_user */, op_reg(to), at,
+			   op_imm((int64_t)from->next->number), NO_OPERAND, NO_OPERAND);
+	int is_written = ir_reg(l->ir);
+
+	ir_set(l->ir, is_written, op_imm(0));
+	ir_branch(l->ir, COND_NE, op_reg(code), op_imm(0), done);
+	ir_set(l->ir, is_written, op_imm(1));
+	ir_put_label(l->ir, done);
+	return value_reg(&type_bool, is_written);
+}
+
+const struct function function_write_user = {.name = "write_user",
+					     .min_args = 3,
+					     .max_args = 3,
+					     .check = check_write_user,
+					     .lower = lower_write_user};
+
+/* --- unwatch: watchpoints of that address fire no more, from the moment that this is read --- */
+
+static const struct type *check_unwatch(struct checker *checker, struct expr *call)
+{
+	const struct type *type = call->args->type;
+
+	if (type->kind != TYPE_NONE && type->kind != TYPE_INT && type->kind != TYPE_POINTER)
+		check_error(checker, call->place,
+			    "unwatch() only supports int and pointer arguments (%s provided)",
+			    check_short(checker, type));
+	return &type_void;
+}
+
+static struct value lower_unwatch(struct lowering *l, struct expr *call)
+{
+	struct operand address = lower_scalar(l, lower_expr(l, call->args));
+	struct memory event = lower_event(l, call, &type_uint64);
+
+	ir_store(l->ir, event.base, event.offset + EVENT_HEAD, 8, address);
+	lower_send(l, event, &type_uint64);
+	return value_none();
+}
+
+static void happen_unwatch(struct run *run, const struct expr *call, const uint8_t *data,
+			   size_t len)
+{
+	uint64_t address = output_integer(&type_uint64, data);
+	struct loader *loader = run->loader;
+
+	for (const struct probe *probe = run->script->probes; probe; probe = probe->next)
+		if (!strcmp(probe->kind->name, "watchpoint") && probe->number == address)
+			for (uint32_t i = probe->first_link;
+			     i < probe->end_link && i < loader->link_count; i++)
+				loader->silence(loader, loader->links[i]);
+}
+
+const struct function function_unwatch = {.name = "unwatch",
+					  .min_args = 1,
+					  .max_args = 1,
+					  .flags = FUNCTION_NO_VALUE,
+					  .check = check_unwatch,
+					  .lower = lower_unwatch,
+					  .happen = happen_unwatch};

@@ -102,6 +102,11 @@ static const struct type *check_str(struct checker *checker, struct expr *call)
 		call->text = span_of(n <= options->param_count ? options->params[n - 1] : "");
 		if (length)
 			call->text = span_first(call->text, bytes);
+		else if (call->text.len + 1 > checker->script->config.max_strlen)
+			check_error(checker, call->place,
+				    "String is too long (over %u bytes): %.*s",
+				    checker->script->config.max_strlen, (int)call->text.len,
+				    (const char *)call->text.at);
 		call->is_constant = true;
 		return type_string(&checker->script->arena, (uint32_t)call->text.len + 1);
 	}
@@ -168,19 +173,19 @@ static const struct type *check_buf(struct checker *checker, struct expr *call)
 
 	if (type->kind == TYPE_NONE || !check_length(checker, call, length))
 		return &type_none;
-	if (!is_address(type)) {
+	if (!is_address(type) && type->kind != TYPE_ARRAY) {
 		check_error(checker, call->place,
 			    "buf() expects an integer, string, or array type (%s provided)",
 			    check_text(checker, type));
 		return &type_none;
 	}
-	if (!length && !is_text_like(type)) {
+	if (!length && !is_text_like(type) && type->kind != TYPE_ARRAY) {
 		check_error(checker, call->place,
 			    "buf() expects a length argument for non-array type %s",
 			    check_short(checker, type));
 		return &type_none;
 	}
-	if (is_text_like(type) && (!length || bytes > type->size))
+	if ((is_text_like(type) || type->kind == TYPE_ARRAY) && (!length || bytes > type->size))
 		bytes = type->size;
 	return type_buffer(&checker->script->arena, bytes);
 }
@@ -215,11 +220,35 @@ const struct function function_buf = {
 
 /* --- comparing and searching --- */
 
+/* Text that lies in an array, or where a pointer points, is taken as str() of it. */
+static void take_as_text(struct checker *checker, struct expr *arg)
+{
+	const struct type *of = arg->type->of;
+	struct expr *inner;
+
+	if ((arg->type->kind != TYPE_POINTER && arg->type->kind != TYPE_ARRAY) ||
+	    of->kind != TYPE_INT || of->size != 1 ||
+	    !(inner = arena_new(&checker->script->arena, sizeof(*inner))))
+		return;
+	*inner = *arg;
+	inner->next = NULL;
+	*arg = (struct expr){.kind = EXPR_CALL,
+			     .place = arg->place,
+			     .next = arg->next,
+			     .name = "str",
+			     .args = inner,
+			     .arg_count = 1,
+			     .is_call_syntax = true};
+	check_expr(checker, arg);
+}
+
 static bool strings_wanted(struct checker *checker, struct expr *call, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		const struct type *type = function_nth(call, i)->type;
+		const struct type *type;
 
+		take_as_text(checker, (struct expr *)function_nth(call, i));
+		type = function_nth(call, i)->type;
 		if (type->kind == TYPE_NONE)
 			return false;
 		if (type->kind == TYPE_STRING)
@@ -475,6 +504,62 @@ const struct function function_strcontains = {.name = "strcontains",
 					      .check = check_search,
 					      .lower = lower_strcontains};
 
+/* --- str_concat: both texts in one of 1024 bytes, as bpftrace has it --- */
+
+enum { CONCAT_BYTES = 1024 };
+
+static const struct type *check_str_concat(struct checker *checker, struct expr *call)
+{
+	const struct expr *first = call->args, *second = first->next;
+
+	if (strings_wanted(checker, call, 2) && first->is_constant && second->is_constant &&
+	    first->text.len + second->text.len < CONCAT_BYTES) {
+		struct buf both;
+
+		buf_init(&both, CONCAT_BYTES);
+		buf_span(&both, first->text);
+		buf_span(&both, second->text);
+		call->text = span_of(arena_str(&checker->script->arena, buf_as_span(&both)));
+		call->is_constant = true;
+		buf_done(&both);
+	}
+	return type_string(&checker->script->arena, CONCAT_BYTES);
+}
+
+static void str_concat_into(struct lowering *l, struct expr *call, struct memory to,
+			    const struct type *as)
+{
+	/* twice the room, so that the second text fits behind the first wherever that ends */
+	struct memory room = {.base = op_slot(ir_slot(l->ir, 2 * CONCAT_BYTES, 8, true), 0)};
+	struct value first = lower_expr(l, call->args), second;
+	uint32_t size = first.type->size < CONCAT_BYTES ? first.type->size : CONCAT_BYTES;
+	struct operand from = in_frame(l, first);
+	int end, some = ir_label(l->ir);
+
+	lower_zero(l, room, 2 * CONCAT_BYTES);
+	end = ir_call(l->ir, HELPER_READ_KERNEL_STR, room.base, op_imm(size), from, NO_OPERAND,
+		      NO_OPERAND);
+	second = lower_expr(l, call->args->next);
+	size = second.type->size < CONCAT_BYTES ? second.type->size : CONCAT_BYTES;
+	from = in_frame(l, second);
+	/* the ending 0 is counted; the verifier wants to see that what is left lies in the room */
+	end = ir_alu(l->ir, ALU_SUB, op_reg(end), op_imm(1));
+	ir_branch(l->ir, COND_LT, op_reg(end), op_imm(CONCAT_BYTES), some);
+	ir_set(l->ir, end, op_imm(0));
+	ir_put_label(l->ir, some);
+	end = ir_alu(l->ir, ALU_ADD, room.base, op_reg(end));
+	ir_call(l->ir, HELPER_READ_KERNEL_STR, op_reg(end), op_imm(size), from, NO_OPERAND,
+		NO_OPERAND);
+	ir_store(l->ir, room.base, CONCAT_BYTES - 1, 1, op_imm(0));
+	lower_store(l, value_memory(call->type, room), to, as);
+}
+
+const struct function function_str_concat = {.name = "str_concat",
+					     .min_args = 2,
+					     .max_args = 2,
+					     .check = check_str_concat,
+					     .lower_into = str_concat_into};
+
 /* --- join: an array of strings, sent one behind the other --- */
 
 enum { JOIN_STRINGS = 16, JOIN_BYTES = 1024 };
@@ -487,7 +572,9 @@ static const struct type *check_join(struct checker *checker, struct expr *call)
 	    call->args->type->kind != TYPE_POINTER)
 		check_error(checker, call->place,
 			    "() only supports int or pointer arguments (%s provided)",
-			    check_short(checker, call->args->type));
+			    call->args->type->kind == TYPE_ARRAY
+				    ? "array"
+				    : check_short(checker, call->args->type));
 	if (separator && !separator->is_constant)
 		check_error(checker, call->place, "join() expects a string literal as separator");
 	return &type_void;

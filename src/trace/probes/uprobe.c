@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/arch.h"
+#include "base/x86.h"
+#include "trace/demangle.h"
 #include "trace/dwarf.h"
 #include "base/elf_file.h"
 #include "trace/lex.h"
@@ -27,21 +29,23 @@ struct place_of {
 	const char *function, *line_of; /* line_of: a source file; function is the line then */
 	const char *path;
 	uint32_t files, count;
-	bool is_go;
+	bool is_go, is_cpp;
 	struct go_table go;
 };
 
 static void add_uprobe(struct place_of *to, const char *function, uint64_t offset, uint64_t plus)
 {
 	struct arena *arena = &to->script->arena;
+	const char *language = to->is_cpp ? "cpp:" : "";
 	struct probe *probe;
-	char name[1024];
+	char name[4096];
 
 	if (plus)
-		snprintf(name, sizeof(name), "%s:%s:%s+%llu", to->kind->name, to->path, function,
-			 (unsigned long long)plus);
+		snprintf(name, sizeof(name), "%s:%s:%s%s+%llu", to->kind->name, to->path, language,
+			 function, (unsigned long long)plus);
 	else
-		snprintf(name, sizeof(name), "%s:%s:%s", to->kind->name, to->path, function);
+		snprintf(name, sizeof(name), "%s:%s:%s%s", to->kind->name, to->path, language,
+			 function);
 	to->count++;
 	probe = probe_add(to->script, to->action, to->spec, to->kind, name);
 	if (!probe)
@@ -85,9 +89,33 @@ static void add_go(struct place_of *to, const struct elf *elf, const char *funct
 		add_uprobe(to, function, found.offset + plus, plus);
 }
 
+/* Where instructions are of one length, every multiple of it is the beginning of one. */
+static bool is_inside_an_instruction(const struct elf *elf, const struct elf_symbol *symbol,
+				     uint64_t plus)
+{
+#if defined(__x86_64__)
+	uint64_t offset, at = 0;
+	const uint8_t *code = elf_offset_of(elf, symbol->value, &offset)
+				      ? elf_part(elf, offset, symbol->size)
+				      : NULL;
+
+	while (code && at < plus) {
+		size_t length = x86_length((struct span){code + at, symbol->size - at});
+
+		if (!length) /* one that we do not know: no doubt is raised */
+			return false;
+		at += length;
+	}
+	return code && at != plus;
+#else
+	return plus % 4 != 0;
+#endif
+}
+
 /* A probe outside of its function, or where nobody knows how long that is, may hit the middle of an instruction and
  * break the program. */
-static void doubt_bounds(struct place_of *to, const struct elf_symbol *symbol, uint64_t plus)
+static void doubt_bounds(struct place_of *to, const struct elf *elf,
+			 const struct elf_symbol *symbol, uint64_t plus)
 {
 	struct probe *probe = to->script->last_probe;
 	char text[512];
@@ -105,6 +133,13 @@ static void doubt_bounds(struct place_of *to, const struct elf_symbol *symbol, u
 		snprintf(text, sizeof(text),
 			 "Offset outside the function bounds ('%s' size is %llu)", symbol->name,
 			 (unsigned long long)symbol->size);
+	else if (is_inside_an_instruction(elf, symbol, plus))
+		snprintf(
+			text, sizeof(text),
+			"Could not add uprobe into middle of instruction: %s:%s+%llu\nUse --unsafe "
+			"to force attachment. WARNING: This option could lead to data corruption "
+			"in the target process.",
+			to->path, symbol->name, (unsigned long long)plus);
 	else
 		return;
 	probe->doubt = arena_str(&to->script->arena, span_of(text));
@@ -132,6 +167,29 @@ static void doubt_address(struct place_of *to, const struct elf *elf, uint64_t a
 	probe->doubt = arena_str(&to->script->arena, span_of(text));
 }
 
+/* "A::b" is every function of that name, "A::b(int)" one of them. */
+static bool is_meant_in_cpp(const char *pattern, const char *mangled)
+{
+	struct buf name;
+	bool is_meant;
+	char *bracket;
+
+	buf_init(&name, 1 << 16);
+	is_meant = demangle(span_of(mangled), &name) && probe_glob(pattern, buf_text(&name));
+	bracket = is_meant || !name.len ? NULL : strchr((char *)buf_text(&name), '(');
+	if (bracket) {
+		*bracket = 0;
+		is_meant = probe_glob(pattern, buf_text(&name));
+	}
+	buf_done(&name);
+	return is_meant;
+}
+
+static bool is_meant(const struct place_of *to, const char *pattern, const char *name)
+{
+	return to->is_cpp ? is_meant_in_cpp(pattern, name) : probe_glob(pattern, name);
+}
+
 static void add_matching(struct place_of *to, const struct elf *elf, const char *pattern)
 {
 	struct elf_walk walk = {};
@@ -141,7 +199,7 @@ static void add_matching(struct place_of *to, const struct elf *elf, const char 
 	while (elf_next_symbol(elf, &walk, &symbol)) {
 		bool is_there = false;
 
-		if (!symbol.is_function || !probe_glob(pattern, symbol.name) ||
+		if (!symbol.is_function || !is_meant(to, pattern, symbol.name) ||
 		    !elf_offset_of(elf, symbol.value, &offset))
 			continue;
 		/* .dynsym repeats what .symtab has */
@@ -155,7 +213,7 @@ static void add_matching(struct place_of *to, const struct elf *elf, const char 
 			continue;
 		}
 		add_uprobe(to, symbol.name, offset, 0);
-		doubt_bounds(to, &symbol, 0);
+		doubt_bounds(to, elf, &symbol, 0);
 	}
 }
 
@@ -184,7 +242,7 @@ static void add_function(struct place_of *to, const struct elf *elf, const char 
 		add_go(to, elf, function, plus);
 	} else if (elf_find(elf, function, &symbol) && elf_offset_of(elf, symbol.value, &offset)) {
 		add_uprobe(to, function, offset + plus, plus);
-		doubt_bounds(to, &symbol, plus);
+		doubt_bounds(to, elf, &symbol, plus);
 	}
 }
 
@@ -237,11 +295,13 @@ static void add_binary(void *context, const char *path)
 			   err == -ENOEXEC ? "not a 64-bit ELF file" : err_name(err));
 		return;
 	}
-	to->path = path;
+	to->path = arena_str(&to->script->arena, span_of(path));
+	if (!to->path)
+		return;
 	to->is_go = go_open(&elf, &to->go);
 	if (to->line_of)
 		add_lines(to, &elf, to->line_of, to->function);
-	else if (probe_has_wildcard(to->function))
+	else if (to->is_cpp || probe_has_wildcard(to->function))
 		add_matching(to, &elf, to->function);
 	else
 		add_function(to, &elf, to->function);
@@ -260,6 +320,14 @@ static void cut_source(struct place_of *to, struct arena *arena)
 			      (struct span){(const uint8_t *)to->shown, (size_t)(at - to->shown)});
 }
 
+/* Names of C++ have colons themselves. */
+static const char *behind_colons(const char *text, int count)
+{
+	while (count-- && (text = strchr(text, ':')))
+		text++;
+	return text ? text : "";
+}
+
 static void expand_uprobe(struct script *script, struct action *action,
 			  const struct probe_spec *spec, const struct probe_parts *parts)
 {
@@ -272,14 +340,14 @@ static void expand_uprobe(struct script *script, struct action *action,
 			   kind->name, kind->name);
 		return;
 	}
-	if (parts->count < 3 || parts->count > 4 ||
-	    (parts->count == 4 && strcmp(parts->part[2], "cpp"))) {
+	to.is_cpp = parts->count > 3 && !strcmp(parts->part[2], "cpp");
+	if (parts->count < 3 || (parts->count > 3 && !to.is_cpp)) {
 		diag_error(&script->diag, spec->place,
 			   "%s probe type requires 2 or 3 arguments, found %u", kind->name,
 			   parts->count - 1);
 		return;
 	}
-	to.function = parts->part[parts->count - 1];
+	to.function = to.is_cpp ? behind_colons(spec->text, 3) : parts->part[2];
 	to.shown = parts->part[1];
 	cut_source(&to, &script->arena);
 	if (kind == &probe_uretprobe && (strchr(to.function, '+') || to.line_of)) {
@@ -292,9 +360,9 @@ static void expand_uprobe(struct script *script, struct action *action,
 		probe_missing(script, spec,
 			      "%s target file '%s' does not exist or is not executable", kind->name,
 			      to.shown);
-	else if (!to.count && !script->diag.errors)
-		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name, to.shown,
-			      to.function);
+	else if (!to.count && !to.is_cpp && !script->diag.errors)
+		probe_missing(script, spec, "No matches for %s %s:%s.", kind->name,
+			      to.files == 1 ? to.path : to.shown, to.function);
 }
 
 struct uprobe_listing {
