@@ -124,8 +124,8 @@ static int cut_bits(struct lowering *l, struct value value, int reg)
 	int64_t left = 64 - value.bit_offset - value.bit_size;
 
 	bits = op_reg(ir_alu(l->ir, ALU_SHL, bits, op_imm(left)));
-	return ir_alu(l->ir, value.type->is_signed ? ALU_SAR : ALU_SHR, bits,
-		      op_imm(64 - value.bit_size));
+	/* as bpftrace has it: bit fields are counted from 0, whatever their type */
+	return ir_alu(l->ir, ALU_SHR, bits, op_imm(64 - value.bit_size));
 }
 
 /* Read where it is needed, but written elsewhere in the script: that is what -k and -v show. */

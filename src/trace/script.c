@@ -272,7 +272,7 @@ static const char *of_environment(const char *name)
 	return getenv(upper);
 }
 
-const char *config_text(const struct script *script, const char *name)
+const char *script_setting(const struct script *script, const char *name)
 {
 	const char *text = of_environment(name);
 

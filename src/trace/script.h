@@ -122,4 +122,4 @@ void config_default(struct config *config);
 /* Applies the config block and BPFTRACE_* of the environment (which wins). */
 void config_apply(struct script *script);
 /* What was set for that name (in small letters), NULL: nothing. */
-const char *config_text(const struct script *script, const char *name);
+const char *script_setting(const struct script *script, const char *name);

@@ -520,7 +520,7 @@ static int compile(struct script *script, const struct command *command, struct 
 
 static bool keeps_mangled(const struct script *script)
 {
-	const char *demangles = config_text(script, "cpp_demangle");
+	const char *demangles = script_setting(script, "cpp_demangle");
 
 	return demangles && (!strcmp(demangles, "false") || !strcmp(demangles, "0"));
 }

@@ -240,7 +240,7 @@ static const struct type *check_config(struct checker *checker, struct expr *cal
 	if (!fields)
 		return &type_none;
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const char *text = config_text(checker->script, settings[i].name);
+		const char *text = script_setting(checker->script, settings[i].name);
 		size_t len = strlen(text ? text : settings[i].otherwise);
 
 		fields[i].name = settings[i].name;
@@ -258,7 +258,7 @@ static void config_into(struct lowering *l, struct expr *call, struct memory to,
 	lower_zero(l, to, as->size);
 	for (uint32_t i = 0; i < as->field_count && i < SETTINGS; i++) {
 		const struct field *field = &as->fields[i];
-		const char *text = config_text(l->script, settings[i].name), *why;
+		const char *text = script_setting(l->script, settings[i].name), *why;
 		struct value value;
 		uint64_t number = 0;
 
@@ -282,7 +282,7 @@ const struct function function_config = {.name = "config",
 
 static bool is_typeinfo_allowed(struct checker *checker, const struct expr *call)
 {
-	const char *setting = config_text(checker->script, "unstable_typeinfo");
+	const char *setting = script_setting(checker->script, "unstable_typeinfo");
 
 	if (!setting || !strcmp(setting, "error")) {
 		check_error(checker, call->place,
