@@ -114,7 +114,7 @@ of sonde-armed .service "whom it is about"
 of 5000 '[.rows[].sleeper] | add' "the rows add up"
 of 5000 .record_count "all records were seen"
 of true '(.records | length) > 10' "and the first of them are in it"
-of true '(.duration_ns >= 1000000000 and .duration_ns < 60000000000)' "how long it was awake"
+of true '(.duration_ns > 0 and .duration_ns < 600000000000)' "how long it was awake"
 check "sonde evidence lists it" sh -c "'$SONDE' evidence | grep -q 'throttled > 20'"
 check "sonde evidence NAME shows it" sh -c "'$SONDE' evidence '$(jq -r '.records[0].evidence' "$WORK/evidence")' | grep -q 'throttled'"
 # ---- the cooldown is over
