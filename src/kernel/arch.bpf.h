@@ -24,7 +24,7 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG5(regs) ((regs)->r8)
 
 /* The same as names of fields, for BPF_CORE_READ. */
-#define ARCH_NR_FIELD	orig_ax
+#define ARCH_NR_FIELD   orig_ax
 #define ARCH_ARG1_FIELD di
 #define ARCH_ARG2_FIELD si
 #define ARCH_ARG3_FIELD dx
@@ -41,8 +41,20 @@ enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, without KASAN */
 #define ARCH_GO_STACK_IS_SHORT(regs) ((regs)->flags & 0x41)
 /* The first register that a function of user space keeps for its caller, in what a uprobe's program is called with. */
 #define ARCH_USER_SAVED(regs) ((regs)->bx)
+/* All of them (System V ABI, x86-64, 3.2.1), into an array of six. */
+#define ARCH_READ_KEPT(regs, to)                                                                   \
+	do {                                                                                       \
+		(to)[0] = (regs)->bx;                                                              \
+		(to)[1] = (regs)->bp;                                                              \
+		(to)[2] = (regs)->r12;                                                             \
+		(to)[3] = (regs)->r13;                                                             \
+		(to)[4] = (regs)->r14;                                                             \
+		(to)[5] = (regs)->r15;                                                             \
+	} while (0)
 
-enum { ARCH_RETURN_POPS = 8 }; /* bytes by which the stack is shorter when a function has returned than when it was entered */
+enum {
+	ARCH_RETURN_POPS = 8
+}; /* bytes by which the stack is shorter when a function has returned than when it was entered */
 
 enum {
 	ARCH_NR_read = 0,
@@ -93,21 +105,24 @@ struct pt_regs {
 #define ARCH_SYSCALL_ARG4(regs) ((regs)->regs[3])
 #define ARCH_SYSCALL_ARG5(regs) ((regs)->regs[4])
 
-#define ARCH_NR_FIELD	syscallno
-#define ARCH_ARG1_FIELD orig_x0
-#define ARCH_ARG2_FIELD regs[1]
-#define ARCH_ARG3_FIELD regs[2]
-#define ARCH_ARG4_FIELD regs[3]
-#define ARCH_ARG5_FIELD regs[4]
+#define ARCH_NR_FIELD                   syscallno
+#define ARCH_ARG1_FIELD                 orig_x0
+#define ARCH_ARG2_FIELD                 regs[1]
+#define ARCH_ARG3_FIELD                 regs[2]
+#define ARCH_ARG4_FIELD                 regs[3]
+#define ARCH_ARG5_FIELD                 regs[4]
 
-enum { ARCH_THREAD_SIZE = 16384 }; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
-#define ARCH_GO_ARG1(context) (((struct user_pt_regs *)(context))->regs[0])
-#define ARCH_GO_ARG2(context) (((struct user_pt_regs *)(context))->regs[1])
-#define ARCH_GO_ARG3(context) (((struct user_pt_regs *)(context))->regs[2])
-#define ARCH_GO_G(context)    (((struct user_pt_regs *)(context))->regs[28])
+enum {
+	ARCH_THREAD_SIZE = 16384
+}; /* of a kernel stack, with pages of 4 or 16 KiB and without KASAN */
+#define ARCH_GO_ARG1(context)           (((struct user_pt_regs *)(context))->regs[0])
+#define ARCH_GO_ARG2(context)           (((struct user_pt_regs *)(context))->regs[1])
+#define ARCH_GO_ARG3(context)           (((struct user_pt_regs *)(context))->regs[2])
+#define ARCH_GO_G(context)              (((struct user_pt_regs *)(context))->regs[28])
 #define ARCH_GO_STACK_IS_SHORT(context) 0 /* (probes stand at the entry there) */
 /* The first register that a function of user space keeps for its caller, in what a uprobe's program is called with. */
-#define ARCH_USER_SAVED(context) (((struct user_pt_regs *)(context))->regs[19])
+#define ARCH_USER_SAVED(context)        (((struct user_pt_regs *)(context))->regs[19])
+#define ARCH_READ_KEPT(context, to)     ((void)(context), (void)(to)) /* (no probe there asks) */
 
 enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
 
@@ -134,7 +149,7 @@ enum {
 };
 
 /* TIF_32BIT of arch/arm64/include/asm/thread_info.h: the task is a 32-bit program */
-#define ARCH_IS_32BIT(thread_info) ((thread_info)->flags & 1UL << 22)
+#define ARCH_IS_32BIT(thread_info)      ((thread_info)->flags & 1UL << 22)
 
 #else
 #error "sonde knows x86-64 and arm64"

@@ -18,7 +18,7 @@ sees() {
 }
 repeat() { n=0; while [ $n -lt "$COUNT" ]; do n=$((n + 1)); "$@"; done; }
 
-openssl req -x509 -newkey rsa:2048 -nodes -keyout "$WORK/key.pem" -out "$WORK/cert.pem" -days 2 -subj /CN=localhost 2>"$WORK/out"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$WORK/key.pem" -out "$WORK/cert.pem" -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>"$WORK/out"
 cat "$WORK/key.pem" "$WORK/cert.pem" >"$WORK/both.pem"
 chmod 644 "$WORK"/*.pem
 
@@ -102,12 +102,32 @@ sees "nginx: HTTP/1.1 over TLS" "$COUNT" nginx server "$tls_port" '"target":"/h1
 sees "curl: HTTP/2 over TLS" "$COUNT" curl client "$tls_port" '"protocol":"http2".*"target":"/h2"'
 sees "nginx: HTTP/2 over TLS" "$COUNT" nginx server "$tls_port" '"protocol":"http2".*"target":"/h2"'
 
+# A server with a name of its own (PORT KEY CERTIFICATE NAME), whose records go through memory.
+cat >"$WORK/serve.py" <<'EOC'
+import asyncio, ssl, sys
+open('/proc/self/comm', 'w').write(sys.argv[4])
+async def serve(reader, writer):
+    while await reader.readline():
+        while (await reader.readline()).strip(): pass
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'); await writer.drain()
+async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(sys.argv[3], sys.argv[2])
+    await (await asyncio.start_server(serve, '127.0.0.1', int(sys.argv[1]), ssl=context)).serve_forever()
+asyncio.run(main())
+EOC
 # ---- whose: everything of /tls goes to nginx' TLS port and nothing else, also when the agent begins anew in between ----
 mixed() { fetch "https://127.0.0.1:$front_port/tls"; fetch "https://127.0.0.1:$front_port/plain"; }
 repeat mixed
 sees "haproxy: to the TLS back end" "$COUNT" haproxy client "$tls_port" '"target":"/tls"'
 sees "haproxy: from its clients" "$COUNT" haproxy server "$front_port" '"target":"/tls"'
 stop_agent
+libssl=$(ldd "$(command -v openssl)" | awk '/libssl/{ print $3 }') upgraded_port=$(free_port)
+mkdir "$WORK/lib"
+cp "$libssl" "$WORK/lib/"
+LD_LIBRARY_PATH="$WORK/lib" /usr/bin/python3 "$WORK/serve.py" "$upgraded_port" "$WORK/key.pem" "$WORK/cert.pem" upgraded >"$WORK/out" 2>&1 &
+at_end "kill $!"
+wait_for 30 is_open "$upgraded_port"
+cp "$libssl" "$WORK/lib/new" && mv "$WORK/lib/new" "$WORK/lib/$(basename "$libssl")"
 start_agent --set items.tls.on=true
 get_stream
 repeat mixed
@@ -154,8 +174,8 @@ if [ -n "${TLS_GO:-}" ]; then # (building takes longer than all of the above)
 	"$WORK/sonde_tls_go" serve "127.0.0.1:$go_port" "$WORK/cert.pem" "$WORK/key.pem" >"$WORK/out" 2>&1 &
 	at_end "kill $!"
 	wait_for 20 is_open "$go_port"
-	is_probed() { "$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/probe" 1 >"$WORK/out" && [ "$(metric sonde_tls_calls_total process=sonde_tls_go)" -gt 0 ]; }
-	wait_for 30 is_probed
+	is_go_probed() { "$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/probe" 1 >"$WORK/out" && [ "$(metric sonde_tls_calls_total process=sonde_tls_go)" -gt 0 ]; }
+	wait_for 30 is_go_probed
 	"$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/go1" "$COUNT"
 	"$WORK/sonde_tls_go" get "https://127.0.0.1:$go_port/go2" "$COUNT" h2
 	for side in client server; do
@@ -166,6 +186,52 @@ if [ -n "${TLS_GO:-}" ]; then # (building takes longer than all of the above)
 fi
 check "the cost is told by process" test "$(metric sonde_tls_calls_total process=haproxy)" -gt 0
 equal "no connection went without its socket" 0 "$(metric sonde_tls_connections_untied_total process=haproxy)"
+
+# ---- programs whose records go through memory first: each is tied to its socket by the record that it made ----
+cat >"$WORK/serve.js" <<'EOC'
+const fs = require('fs');
+require('https').createServer({ key: fs.readFileSync(process.argv[3]), cert: fs.readFileSync(process.argv[4]) }, (q, r) => r.end('node')).listen(+process.argv[2], '127.0.0.1');
+EOC
+# is_probed PROCESS PORT: its calls are seen.
+is_probed() { fetch "https://127.0.0.1:$2/probe"; [ "$(metric sonde_tls_calls_total "process=$1")" -gt 0 ]; }
+# asked PROCESS PORT TEXT: COUNT requests, each with the addresses of its socket.
+asked() {
+	wait_for 60 is_open "$2"
+	wait_for 60 is_probed "$1" "$2"
+	repeat fetch "https://127.0.0.1:$2/$1"
+	sees "$3" "$COUNT" "$1" server "$2" "\"target\":\"/$1\""
+	equal "$3: none without its socket" 0 "$(metric sonde_tls_connections_untied_total "process=$1")"
+}
+async_port=$(free_port)
+/usr/bin/python3 "$WORK/serve.py" "$async_port" "$WORK/key.pem" "$WORK/cert.pem" in_memory >"$WORK/out" 2>&1 &
+at_end "kill $!"
+asked in_memory "$async_port" "Python's asyncio"
+if command -v node >"$WORK/out"; then
+	node_port=$(free_port)
+	node "$WORK/serve.js" "$node_port" "$WORK/key.pem" "$WORK/cert.pem" >"$WORK/out" 2>&1 &
+	at_end "kill $!"
+	asked node "$node_port" "Node"
+fi
+
+# ---- a library that only its process sees, and one that was exchanged under who uses it (before the agent came; see above) ----
+asked upgraded "$upgraded_port" "a library that was exchanged while it was in use"
+hidden_port=$(free_port)
+mkdir "$WORK/hidden"
+unshare -m sh -c "mount -t tmpfs none $WORK/hidden && cp $libssl $WORK/hidden/ && exec env LD_LIBRARY_PATH=$WORK/hidden \
+	/usr/bin/python3 $WORK/serve.py $hidden_port $WORK/key.pem $WORK/cert.pem hidden" >"$WORK/out" 2>&1 &
+at_end "kill $!"
+asked hidden "$hidden_port" "a library in another mount namespace"
+check "  (that nobody else sees)" test ! -e "$WORK/hidden/$(basename "$libssl")"
+
+# ---- certificates of these handshakes: what openssl says of the file ----
+serial=$(openssl x509 -in "$WORK/cert.pem" -noout -serial | cut -d= -f2)
+ends=$(date -d "$(openssl x509 -in "$WORK/cert.pem" -noout -enddate | cut -d= -f2)" +%s)
+gauge() { get /metrics | grep '^sonde_tls_certificate_not_after_seconds{' | grep "process=\"$1\"" | grep "holder=\"$2\"" | grep "serial=\"$serial\"" | grep 'subject="CN=localhost"' | sed 's/.* //'; }
+is_shown() { [ "$(gauge in_memory own | awk '{ printf "%d", $1 }')" = "$ends" ] && [ "$(gauge curl peer | awk '{ printf "%d", $1 }')" = "$ends" ]; }
+wait_for 30 is_shown
+equal "certificate: of the server, when it ends" "$ends" "$(gauge in_memory own | awk '{ printf "%d", $1 }')"
+equal "certificate: what the client was shown" "$ends" "$(gauge curl peer | awk '{ printf "%d", $1 }')"
+check "certificate: names are in the record" sh -c "curl -s --unix-socket '$SONDE_SOCKET' 'http://localhost/v1/records/tls' | grep '\"kind\":\"certificate\"' | grep '\"serial\":\"$serial\"' | grep -q '\"names\":\"localhost,127.0.0.1\"'"
 
 # ---- a process that calls too often: its handshakes are told, its calls are counted, and it is looked at again when it calls less ----
 stop_agent

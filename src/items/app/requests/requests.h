@@ -34,6 +34,7 @@ enum requests_event {
 	REQUESTS_CLOSED,
 	REQUESTS_DATAGRAM,
 	REQUESTS_USUAL, /* struct usual_event (usual_slots.h) */
+	REQUESTS_CERTIFICATE, /* struct requests_data: a message of a handshake (tls_certificates.h) */
 };
 
 enum requests_direction {

@@ -614,6 +614,7 @@ static void take_event(struct talks *talks, const struct event_head *event, size
 	case REQUESTS_CLOSED: take_closed(talks, (const void *)event, via); break;
 	case REQUESTS_DATAGRAM: take_datagram(talks, (const void *)event, size); break;
 	case REQUESTS_USUAL: usual_take(talks, (const void *)event, size); break;
+	case REQUESTS_CERTIFICATE: break; /* (not for here: least says so) */
 	}
 }
 

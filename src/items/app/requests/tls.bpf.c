@@ -12,7 +12,7 @@
  * ends with the socket, as does all that is known of it. An object without a tie (its bytes go through memory) is told
  * with a number of ours in place of the socket's cookie: without addresses, which is better than with wrong ones.
  *
- * Each call costs its process two traps, so calls are counted by process; above `limit` calls a second its calls
+ * Each call costs its process a trap or two, so calls are counted by process; above `limit` calls a second its calls
  * are not looked at until there are fewer.
  */
 #include "kernel/emit.bpf.h"
@@ -30,10 +30,12 @@ EVENTS(4 * 1024 * 1024);
 enum {
 	TAIL = REQUESTS_TAIL,
 	RECORD_HEAD = 5,
+	RECORD_CHANGE = 0x14,
 	RECORD_HANDSHAKE = 0x16,
 	NESTED_BYTES = 1 << 20,
 	COUNTED_BYTES = 4096,
-	SECOND_NS = 1000000000
+	SECOND_NS = 1000000000,
+	MARK_WORDS = 4
 };
 
 /* The function of a library that the thread is in. */
@@ -43,7 +45,13 @@ struct call {
 	__u32 direction;
 	__u32 gaps; /* as in struct object */
 	bool is_inside;
-	__u8 pad[7];
+	bool is_peeking;
+	bool is_seeking; /* it read for an object without a tie: what it receives is remembered */
+	__u8 sends_to_go; /* that are compared with `mark` */
+	__u8 pad[4];
+	__u64 marked; /* object whose record is to be seen at a socket (tls_inner.bpf.h); 0 = none */
+	__u64 mark[2][MARK_WORDS]; /* first bytes of its first and last one that wait for that */
+	__u64 received_sk, received_cookie, received_at, received_end;
 	__u64 stack; /* the stack pointer when it was entered */
 	__u64 sent_ns; /* when it sent over a socket meanwhile; 0 = it did not */
 	__u64 tied_object,
@@ -69,6 +77,7 @@ struct object {
 struct tie {
 	struct tls_key key;
 	__u64 arrived_ns; /* when bytes came that nobody has received yet; 0 = none, or not seen */
+	__u32 srtt_us, pad;
 };
 
 /* Thread -> the function it is in. Goes with the thread. */
@@ -100,7 +109,7 @@ struct {
 /* What its probes cost a process, and what they saw. */
 struct cost {
 	__u64 calls COUNTER("name=tls_calls;help=Probed calls of TLS libraries: each costs its "
-			    "process two traps") COL("count");
+			    "process one trap or two") COL("count");
 	__u64 passed COUNTER("name=tls_calls_passed;help=Calls that were not looked at: the "
 			     "process made more than `limit` a second") COL("count");
 	__u64 bytes COUNTER("name=tls_plaintext;unit=bytes;help=Plaintext that these calls moved")
@@ -423,7 +432,7 @@ static __always_inline void send_data(struct object *object, struct room *room, 
 }
 
 /* When these bytes came to the socket; it is asked once. */
-static __always_inline __u64 take_arrival(const struct object *object, __u32 direction)
+static __always_inline __u64 take_arrival(struct object *object, __u32 direction)
 {
 	struct tie *tie;
 	__u64 ns, cookie = object->cookie;
@@ -435,6 +444,8 @@ static __always_inline __u64 take_arrival(const struct object *object, __u32 dir
 		return 0;
 	ns = tie->arrived_ns;
 	tie->arrived_ns = 0;
+	if (tie->srtt_us)
+		object->srtt_us = tie->srtt_us;
 	return ns;
 }
 
@@ -595,19 +606,32 @@ static __always_inline void forget_arrival(const struct tls_key *key)
 		take_arrival(object, REQUESTS_IN);
 }
 
+/* Another one that lay there is gone, and with it whose bytes they were. */
+static __always_inline void begins_anew(struct object *object)
+{
+	tell_closed(object);
+	object->cookie = 0;
+	__builtin_memset(object->moved, 0, sizeof(object->moved));
+	begins_now(object);
+}
+
 /* Nothing of it was missed, also where its bytes never meet a socket before our eyes. */
 static __always_inline int on_new(__u64 address)
 {
 	struct tls_key key = {.object = address, .pid = bpf_get_current_pid_tgid() >> 32};
 	struct object *object = address ? object_of(&key) : 0;
 
-	if (!object)
-		return 0;
-	if (object->cookie & TLS_UNPROVEN) { /* another one lay there */
-		tell_closed(object);
-		object->cookie = 0;
-	}
-	begins_now(object);
+	if (object)
+		begins_anew(object);
+	return 0;
+}
+
+static __always_inline int on_peek(bool begins)
+{
+	struct call *call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (call)
+		call->is_peeking = begins;
 	return 0;
 }
 
@@ -617,8 +641,10 @@ static __always_inline int on_return(struct pt_regs *ctx)
 	struct tls_key key = {};
 	__u32 moved;
 
-	if ((bpf_get_attach_cookie(ctx) & 0xff) == TLS_NEW)
-		return on_new(PT_REGS_RC(ctx));
+	switch (bpf_get_attach_cookie(ctx) & 0xff) {
+	case TLS_NEW: return on_new(PT_REGS_RC(ctx));
+	case TLS_PEEK: return on_peek(false);
+	}
 	call = call_of_thread(0);
 
 	if (!call || !call->is_inside || PT_REGS_SP(ctx) != call->stack + ARCH_RETURN_POPS)
@@ -675,6 +701,7 @@ static __always_inline int on_free(struct pt_regs *ctx)
 }
 
 #include "items/app/requests/tls_go.bpf.h"
+#include "items/app/requests/tls_inner.bpf.h"
 
 static __always_inline int on_entry(struct pt_regs *ctx)
 {
@@ -685,6 +712,12 @@ static __always_inline int on_entry(struct pt_regs *ctx)
 
 	/* (read one by one, not one of two addresses: verifiers refuse that) */
 	asm volatile("" : "+r"(fourth), "+r"(fifth));
+	if ((how & 0xff) == TLS_INNER_READ)
+		return on_inner_read(ctx, how);
+	if ((how & 0xff) == TLS_INNER_WRITE)
+		return on_inner_write(ctx, how);
+	if ((how & 0xff) == TLS_PEEK)
+		return on_peek(true);
 	if ((how & 0xff) == TLS_GO_COPY)
 		return on_go_copy(ctx, how);
 	if ((how & 0xff) == TLS_GO || (how & 0xff) == TLS_GO_HANDSHAKE)

@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "items/app/requests/inside.h"
+#include "items/app/requests/tls_certificates.h"
 #include "items/app/requests/tls_places.h"
 #include "world/symbol/code.h"
 
@@ -26,6 +27,7 @@ struct tls {
 	struct item *item;
 	struct object *object; /* whose programs are attached; borrowed, only compared */
 	struct code *code; /* owned */
+	struct certificates *certificates; /* owned */
 	struct requests *requests; /* borrowed, looked for with every event; NULL = it is off */
 	uint64_t ticks;
 	bool is_multi; /* the kernel attaches all places of a file in one step */
@@ -199,8 +201,13 @@ static struct requests *find_requests(struct tls *tls)
 static void event(struct item *item, void *state, const struct event_head *event, size_t size)
 {
 	struct tls *tls = state;
-	struct requests *requests = find_requests(tls);
+	struct requests *requests;
 
+	if (event->kind == REQUESTS_CERTIFICATE) {
+		certificates_note(tls->certificates, (const struct requests_data *)event, size);
+		return;
+	}
+	requests = find_requests(tls);
 	if (requests)
 		talks_inside(&requests->talks, event, size);
 	else
@@ -217,6 +224,7 @@ static void stop(struct item *item, void *state)
 		talks_end_inside(&requests->talks);
 	}
 	code_free(tls->code);
+	certificates_free(tls->certificates);
 	free(tls);
 }
 
@@ -227,7 +235,8 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	if (!tls)
 		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
 	tls->item = item;
-	if (follow_object(tls, clock_monotonic_ns())) {
+	tls->certificates = certificates_new(item);
+	if (!tls->certificates || follow_object(tls, clock_monotonic_ns())) {
 		stop(item, tls);
 		return err_set(why, -ENOMEM, "cannot start '%s': out of memory", item_name(item));
 	}
@@ -248,7 +257,29 @@ static void tick(struct item *item, void *state, uint64_t now_ns)
 	code_tick(tls->code, now_ns);
 }
 
+static void collect(struct item *item, void *state, struct collector *out)
+{
+	struct tls *tls = state;
+
+	certificates_collect(tls->certificates, out);
+}
+
+static int rows(struct item *item, void *state, bool (*each)(void *ctx, const struct record *row),
+		void *ctx, struct err *why)
+{
+	struct tls *tls = state;
+
+	return certificates_rows(tls->certificates, each, ctx);
+}
+
 const struct item_ops tls_item = {
+	.metrics = certificate_metrics,
+	.metric_count = 1,
+	.prepare = certificates_prepare,
+	.layouts = certificate_layouts,
+	.events = certificate_events,
+	.collect = collect,
+	.rows = rows,
 	.start = start,
 	.event = event,
 	.tick = tick,

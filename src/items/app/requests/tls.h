@@ -18,6 +18,9 @@ enum tls_form {
 	TLS_GO_HANDSHAKE, /* (receiver), likewise */
 	TLS_GO, /* (receiver, buffer, length, room) -> bytes, error; in registers of Go's own */
 	TLS_GO_COPY, /* (to, from, length), likewise: plaintext goes to who reads; the receiver lies on the stack */
+	TLS_INNER_READ, /* (to, from, length): inside of OpenSSL, plaintext goes to who reads */
+	TLS_INNER_WRITE, /* (object, type of record, plaintext, length): it sends a new record */
+	TLS_PEEK, /* (object): what is copied meanwhile is read once more */
 };
 
 enum {
@@ -30,7 +33,12 @@ enum {
 	TLS_ONCE = 1 << 11, /* each call passes the probe once, and its return is not probed */
 	TLS_STACK_SHIFT =
 		16, /* bits 16 to 47: how much lower the stack pointer is than at the entry; of
-				 TLS_GO_COPY: where the receiver lies, from the stack pointer */
+				 TLS_GO_COPY: where the receiver lies, from the stack pointer; of TLS_INNER_*: 16 to 31
+				 from the object to its first record, 32 to 34 which register matters */
+	TLS_REGISTER_SHIFT = 32,
+	TLS_DISTANCE_SHIFT =
+		40, /* of TLS_INNER_READ: 40 to 55 from what the register holds to the record */
+	TLS_KEPT = 6, /* registers that functions give back as they were: rbx, rbp, r12 to r15 */
 	TLS_OBJECTS = 16384, /* TLS connections followed at once */
 	TLS_PROCESSES = 4096,
 	TLS_UNPROVEN_BIT = 62, /* of a cookie: not a socket's, but a number of ours */

@@ -2,11 +2,13 @@
 /*
  * tls_places - which functions of a program or library move plaintext.
  *
- * As few as possible, since every hit costs its process two traps: those that read and write, and of OpenSSL two that are
+ * As few as possible, since every hit costs its process a trap, and a return another one: of OpenSSL, where it is built in a way that is
+ * known, two places inside of it (tls_inner.h); else the functions that read and write; and two that are
  * called once in a connection's life. All must be the file's own (defined there); a program that only uses a
  * library has none of them. BoringSSL and what links OpenSSL statically keep the names.
  */
 #include "items/app/requests/tls_places.h"
+#include "items/app/requests/tls_inner.h"
 #include "world/symbol/go.h"
 #include "world/symbol/site.h"
 
@@ -31,10 +33,20 @@ static const struct wanted {
 	{"nss", "PR_Send", TLS_NSPR | TLS_SENDS},
 	{"nss", "SSL_ResetHandshake",
 	 TLS_HANDSHAKE}, /* in a library of its own, before the first handshake */
+	{"openssl", "SSL_peek", TLS_PEEK},
+	{"openssl", "SSL_peek_ex", TLS_PEEK},
 };
 
 /* Places in that list. */
-enum { SSL_READ, SSL_WRITE, SSL_READ_EX, SSL_WRITE_EX };
+enum {
+	SSL_READ,
+	SSL_WRITE,
+	SSL_READ_EX,
+	SSL_WRITE_EX,
+	SSL_DO_HANDSHAKE,
+	SSL_PEEK = 16,
+	SSL_PEEK_EX
+};
 
 enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
 
@@ -77,7 +89,8 @@ static struct span code_of(const struct elf *elf, const struct function *functio
 static uint32_t kept_by(uint64_t cookie)
 {
 	switch (cookie & 0xff) {
-	case TLS_NEW: return 0;
+	case TLS_NEW:
+	case TLS_PEEK: return 0;
 	case TLS_FREE:
 	case TLS_HANDSHAKE: return SITE_RDI;
 	case TLS_C_EX: return SITE_RDI | SITE_RSI | (cookie & TLS_FIFTH ? SITE_R8 : SITE_RCX);
@@ -184,6 +197,28 @@ static bool add_inner(const struct elf *elf, struct tls_places *places,
 	    !site_find(code_of(elf, &inner, 64), kept_by(cookie), true).is_cheap)
 		return false;
 	add_function(elf, places, &inner, cookie);
+	return true;
+}
+
+/* One trap for each piece of plaintext in place of two for each call; handshakes are seen there, too. */
+static bool add_inside(const struct elf *elf, struct tls_places *places, uint32_t found,
+		       const struct function *functions)
+{
+	struct tls_inner inner;
+
+	if (!tls_inner_find(elf, functions[SSL_READ].offset, &inner))
+		return false;
+	for (uint32_t i = 0; i < inner.reads; i++)
+		add(places, TLS_ENTERED, inner.read[i].at,
+		    TLS_INNER_READ | (uint64_t)inner.record << TLS_STACK_SHIFT |
+			    (uint64_t)inner.read[i].kept << TLS_REGISTER_SHIFT |
+			    (uint64_t)inner.read[i].distance << TLS_DISTANCE_SHIFT);
+	for (uint32_t i = 0; i < inner.writes; i++)
+		add(places, TLS_ENTERED, inner.write_at[i],
+		    TLS_INNER_WRITE | TLS_SENDS | (uint64_t)inner.record << TLS_STACK_SHIFT);
+	for (int i = SSL_PEEK; i <= SSL_PEEK_EX; i++)
+		if (found & 1u << i)
+			add_function(elf, places, &functions[i], wanted[i].cookie);
 	return true;
 }
 
@@ -302,7 +337,7 @@ static void find_go(const struct elf *elf, struct tls_places *places)
 			add_go(elf, places, &handshake, TLS_GO_HANDSHAKE);
 }
 
-void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
+static void find_places(const struct elf *elf, bool tries_inside, struct tls_places *ret_places)
 {
 	struct function functions[WANTED];
 	struct elf_symbol symbol;
@@ -332,8 +367,17 @@ void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
 		if (ret_places->library != wanted[i].library)
 			continue;
 		if (i == SSL_READ)
+			ret_places->is_inner =
+				tries_inside && add_inside(elf, ret_places, found, functions);
+		if (i == SSL_READ && !ret_places->is_inner)
 			add_openssl(elf, ret_places, found, functions);
-		else if (i > SSL_WRITE_EX)
+		else if (i > SSL_WRITE_EX && i < SSL_PEEK &&
+			 !(i == SSL_DO_HANDSHAKE && ret_places->is_inner))
 			add_function(elf, ret_places, &functions[i], wanted[i].cookie);
 	}
+}
+
+void tls_places_find(const struct elf *elf, struct tls_places *ret_places)
+{
+	find_places(elf, true, ret_places);
 }

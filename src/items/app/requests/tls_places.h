@@ -25,6 +25,7 @@ struct tls_places {
 	const char *library; /* static: openssl, gnutls, nss; NULL = none is in this file */
 	struct tls_place place[TLS_PLACES];
 	uint32_t count;
+	bool is_inner; /* OpenSSL is probed inside (tls_inner.h) */
 };
 
 /* Is a file of this name worth a look? Every program is: it may have a library inside. */

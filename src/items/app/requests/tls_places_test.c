@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "items/app/requests/tls_inner.c"
 #include "items/app/requests/tls_places.c"
 
 static bool find_in(const char *name, struct elf *ret_elf, struct tls_places *ret_places)
@@ -84,6 +85,7 @@ static void openssl_is_probed_behind_its_wrappers(void **state)
 
 	if (!find_in("libssl.so.3", &elf, &places))
 		skip();
+	find_places(&elf, false, &places);
 	assert_string_equal(places.library, "openssl");
 	read = place_of(&places, TLS_ENTERED, TLS_C_EX);
 	write = place_of(&places, TLS_ENTERED, TLS_C_EX | TLS_SENDS);

@@ -39,6 +39,37 @@ static __always_inline __u8 record_at(__u64 at)
 	return head[0];
 }
 
+/* Is what was sent a record that an object made? Then this is its socket. (1.3 sends an empty change of ciphers before others, which looks
+ * alike in all connections.) */
+static __always_inline void see_mark(struct call *call, struct sock *sk)
+{
+	struct tls_key key = {.object = call->marked, .pid = bpf_get_current_pid_tgid() >> 32};
+	__u64 at = buffer_of_call(), sent[MARK_WORDS] = {}, differs[2] = {};
+
+	if (!--call->sends_to_go)
+		call->marked = 0;
+	if (record_at(at) == RECORD_CHANGE)
+		at += RECORD_HEAD + 1;
+	if (!at || bpf_probe_read_user(sent, sizeof(sent), (void *)at))
+		return;
+	for (int i = 0; i < MARK_WORDS; i++) {
+		differs[0] |= sent[i] ^ call->mark[0][i];
+		differs[1] |= sent[i] ^ call->mark[1][i];
+	}
+	if (differs[0] && differs[1])
+		return;
+	call->marked = 0;
+	prove(&key, sk, bpf_get_socket_cookie(sk));
+}
+
+static __always_inline void note_received(struct call *call, struct sock *sk, __u32 bytes)
+{
+	call->received_at = buffer_of_call();
+	call->received_end = call->received_at + bytes;
+	call->received_sk = (__u64)sk;
+	call->received_cookie = bpf_get_socket_cookie(sk);
+}
+
 static __always_inline int on_socket(struct sock *sk, int result, __u32 direction)
 {
 	struct call *call = call_of_thread(0);
@@ -47,7 +78,13 @@ static __always_inline int on_socket(struct sock *sk, int result, __u32 directio
 	__u64 cookie;
 	__u8 type;
 
-	if (!call || !call->is_inside || result < RECORD_HEAD || sk->sk_protocol != PROTO_TCP)
+	if (!call || result < RECORD_HEAD || sk->sk_protocol != PROTO_TCP)
+		return 0;
+	if (call->marked && direction == REQUESTS_OUT)
+		see_mark(call, sk);
+	if (call->is_seeking && direction == REQUESTS_IN)
+		note_received(call, sk, result);
+	if (!call->is_inside)
 		return 0;
 	/* the answer may be there before the function returns */
 	if (direction == REQUESTS_OUT && call->direction == REQUESTS_OUT)
@@ -92,8 +129,12 @@ int BPF_PROG(data_ready, struct sock *sk)
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 	struct tie *tie = cookie ? bpf_map_lookup_elem(&ties, &cookie) : 0;
 
-	if (tie && !tie->arrived_ns)
+	if (tie && !tie->arrived_ns) {
+		struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
 		tie->arrived_ns = bpf_ktime_get_ns();
+		tie->srtt_us = tcp ? tcp->srtt_us >> 3 : 0;
+	}
 	return 0;
 }
 
