@@ -62,3 +62,9 @@ void alerts_status_json(const struct alerts *alerts, struct json *json);
 /* The agent's metrics about it: a list that lives until the next call. */
 struct family *const *alerts_families(struct alerts *alerts, uint64_t now_ns, size_t *ret_count);
 const struct layout *alerts_layout(void);
+/* What fires now. False = no more. Borrowed for the call. */
+struct firing_alert {
+	struct span name, severity, summary;
+};
+typedef bool (*firing_each)(void *ctx, const struct firing_alert *alert);
+void alerts_firing(const struct alerts *alerts, firing_each each, void *ctx);

@@ -180,6 +180,33 @@ void alerts_receivers_json(const struct alerts *alerts, struct json *json)
 	json_object_end(json);
 }
 
+/* ---- for who waits for one ---- */
+
+static struct span text_named(const struct texts *texts, const char *name)
+{
+	for (uint32_t i = 0; i < texts->count; i++)
+		if (span_is(texts->at[i].name, name))
+			return texts->at[i].value;
+	return (struct span){};
+}
+
+void alerts_firing(const struct alerts *alerts, firing_each each, void *ctx)
+{
+	for (size_t i = 0; i < alerts->rules->groups; i++)
+		for (size_t k = 0; k < alerts->rules->group[i].rules; k++)
+			for (const struct alert *alert = alerts->group[i].rule[k].first; alert;
+			     alert = alert->next) {
+				struct firing_alert firing = {
+					.name = span_of(alerts->rules->group[i].rule[k].name),
+					.severity = text_named(alert->labels, "severity"),
+					.summary = text_named(alert->annotations, "summary"),
+				};
+
+				if (alert->state == ALERT_FIRING && !each(ctx, &firing))
+					return;
+			}
+}
+
 /* ---- numbers ---- */
 
 struct numbers {
@@ -339,10 +366,7 @@ const struct layout *alerts_layout(void)
 
 static struct value text_value(const struct texts *texts, const char *name)
 {
-	for (uint32_t i = 0; i < texts->count; i++)
-		if (span_is(texts->at[i].name, name))
-			return value_text(texts->at[i].value);
-	return (struct value){};
+	return value_text(text_named(texts, name));
 }
 
 void tell_change(struct alerts *alerts, const struct rule_group *group, const struct rule *rule,

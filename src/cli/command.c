@@ -10,6 +10,7 @@
 #include "cli/about.h"
 #include "cli/alerts.h"
 #include "cli/client.h"
+#include "cli/evidence.h"
 #include "cli/help.h"
 #include "cli/items.h"
 #include "cli/query.h"
@@ -79,6 +80,13 @@ static const struct option_help top_options[] = {
 	{NULL, NULL},
 };
 
+static const struct option_help evidence_options[] = {
+	{"-n, --rows N", "at most so many"},
+	{"--json", "one JSON object a line"},
+	{"--socket PATH", "the agent's socket ($SONDE_SOCKET, " SOCKET_PATH_DEFAULT ")"},
+	{NULL, NULL},
+};
+
 const struct command commands[] = {
 	{"run", "run [-c FILE] [--set KEY=VALUE]...", "the agent in the foreground",
 	 "Prints `ready` with its addresses on stderr once data flows. Ctrl-C ends it and leaves "
@@ -120,6 +128,11 @@ const struct command commands[] = {
 	 "sonde query alerts --from now-1d changes of the past, as records; sonde query alerts 'state = firing'\n"
 	 "Rules are in Prometheus' format: docs/alerts.md.",
 	 json_options, alerts_command},
+	{"evidence", "evidence [NAME] [-n N] [--json]", "what armed items collected while they were awake, and why they woke",
+	 "sonde evidence                   all there is, the newest first\n"
+	 "sonde evidence NAME              one of it, whole\n"
+	 "sonde items on NAME when='memory_pressure > 20'  an item that sleeps until then: docs/armed.md",
+	 evidence_options, evidence_command},
 	{"self", "self [--json]", "own cost and loss: per program, map, item and table", NULL,
 	 json_options, about_self},
 	{"config", "config [show|check FILE|reload|history|reference] [--json]",

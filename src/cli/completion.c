@@ -183,7 +183,7 @@ static const char end[] =
 	"\titems:on:*)\n"
 	"\t\t[ \"$word\" = \"${word%=*}\" ] || return\n"
 	"\t\tcompopt -o nospace 2>/dev/null\n"
-	"\t\tCOMPREPLY=($(compgen -S = -W \"${params[${COMP_WORDS[3]}]} by where ring cap pin\" -- "
+	"\t\tCOMPREPLY=($(compgen -S = -W \"${params[${COMP_WORDS[3]}]} by where ring cap pin when awake cooldown\" -- "
 	"\"$word\"))\n\t\treturn ;;\n"
 	"\titems:add:* | items:check:* | items:upgrade:* | config:check:* | alerts:check:* | "
 	"trace:*) [ \"${word#-}\" = \"$word\" ] && return ;;\n"

@@ -22,12 +22,13 @@ enum { WORD_BYTES = 64 };
 
 /* Words that the command line, the API or every item's configuration has already. (tests/system/interface.sh: no command is missing.) */
 static const char *const taken_names[] = {
-	"run",	"status",   "items",   "top",	     "trace", "query", "self",	 "config", "caps",
+	"evidence", "run",	"status",   "items",   "top",	     "trace", "query", "self",	 "config", "caps",
 	"help", "features", "version", "completion", "agent", "host",  "alerts", "all",
 };
 static const char *const taken_params[] = {
 	"on",   "by",        "where",   "ring",      "pin",    "hook",   "pid",      "comm",
 	"uid",  "container", "pod",     "namespace", "cgroup", "port",   "duration", "interval",
+	"when", "awake",     "cooldown",
 	"rows", "sort",      "columns", "json",      "help",   "socket",    "cap",    "follow",
 };
 static const char *const wings[] = {"cpu", "mem", "disk", "net", "app", "sec"};
@@ -106,6 +107,21 @@ static int describe_item(struct describing *d, const char *tag)
 	desc->help = tag_copy(tag, "help");
 	if (!desc->help || !*desc->help)
 		return err_set(d->why, -EINVAL, "ITEM() has no sentence of help");
+	return 0;
+}
+
+static int describe_armed(struct describing *d, const char *tag)
+{
+	enum { DAY_S = 86400 };
+	struct item_desc *desc = d->desc;
+
+	if (desc->when)
+		return err_set(d->why, -EEXIST, "ARMED() stands twice");
+	desc->when = tag_copy(tag, "when");
+	if (!desc->when || !*desc->when)
+		return err_set(d->why, -EINVAL, "ARMED() names no condition");
+	if (!tag_number(tag, "awake", DAY_S, &desc->awake_s) || !tag_number(tag, "cooldown", DAY_S, &desc->cooldown_s))
+		return err_set(d->why, -EINVAL, "ARMED() wants two times in seconds, of a day at most");
 	return 0;
 }
 
@@ -331,6 +347,8 @@ static int describe_tag(struct describing *d, const struct tag *tag)
 		return describe_map(d, tag->type, tag->text);
 	if (span_is(word, "state"))
 		return describe_state(d, tag->type);
+	if (span_is(word, "armed"))
+		return describe_armed(d, tag->text);
 	return 0;
 }
 
@@ -432,6 +450,7 @@ void item_desc_free(struct item_desc *desc)
 	if (!desc)
 		return;
 	free(desc->help);
+	free(desc->when);
 	for (uint32_t i = 0; i < desc->params; i++)
 		free(desc->param[i].help);
 	for (uint32_t i = 0; i < desc->events; i++)

@@ -75,6 +75,8 @@ struct item_desc {
 	char wing[8]; /* cpu mem disk net app sec */
 	bool on_by_default;
 	char *help; /* owned */
+	char *when; /* owned: of ARMED(), a filter over signs; NULL = it is not armed by itself */
+	uint32_t awake_s, cooldown_s; /* 0 = as usual */
 	bool has_ring, has_filter; /* it has the map `events`, `filter` */
 	bool has_by; /* its code looks at item_by */
 	bool named; /* its kernel enums have their names */

@@ -114,6 +114,11 @@ void item_desc_json(const struct item_desc *desc, struct json *json)
 	json_key_str(json, "wing", desc->wing);
 	json_key_bool(json, "on_by_default", desc->on_by_default);
 	json_key_str(json, "help", desc->help ? desc->help : "");
+	if (desc->when) {
+		json_key_str(json, "when", desc->when);
+		json_key_u64(json, "awake_s", desc->awake_s);
+		json_key_u64(json, "cooldown_s", desc->cooldown_s);
+	}
 	json_key_bool(json, "ring", desc->has_ring);
 	json_key_bool(json, "filter", desc->has_filter);
 	json_key_bool(json, "by", desc->has_by);

@@ -68,11 +68,15 @@ static void the_item_says_what_it_is(void **state)
 	assert_string_equal(every->name, "every");
 	assert_string_equal(every->wing, "net");
 	assert_false(every->on_by_default);
+	assert_string_equal(every->when, "memory_pressure > 20 and container");
+	assert_int_equal(every->awake_s, 30);
+	assert_int_equal(every->cooldown_s, 300);
 	assert_string_equal(every->help, "uses every macro: of no use otherwise");
 	assert_true(every->has_ring);
 	assert_true(every->has_filter);
 	assert_true(every->has_by);
 	assert_true(plain->on_by_default);
+	assert_null(plain->when);
 	assert_false(plain->has_ring);
 	assert_false(plain->has_filter);
 	assert_false(plain->has_by);
@@ -360,6 +364,7 @@ static void the_description_is_one_json_object(void **state)
 	if (json_read(buf_as_span(&buf), &arena, &root, &why))
 		fail_msg("%s", why.text);
 	assert_string_equal(json_get_text(root, "wing"), "net");
+	assert_string_equal(json_get_text(root, "when"), "memory_pressure > 20 and container");
 	param = json_get(root, "params")->child;
 	while (strcmp(json_get_text(param, "name"), "min_us") != 0)
 		param = param->next;
@@ -393,6 +398,7 @@ static const char *const mistakes[] = {
 	"metric 'one' must be a __u64",
 	"labels are name=value",
 	"'tasks' is no hash map with a __u32 as key",
+	"two times in seconds, of a day at most",
 };
 
 static void mistakes_are_named(void **state)

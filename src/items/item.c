@@ -88,14 +88,27 @@ static bool same_columns(const struct schema *a, const struct schema *b)
 	return true;
 }
 
+static bool means_the_same(const struct item_map *a, const struct item_map *b)
+{
+	return !strcmp(a->name, b->name) && a->is_table == b->is_table && a->key_size == b->key_size &&
+	       a->value_size == b->value_size && a->max_entries == b->max_entries && a->type == b->type &&
+	       same_columns(&a->row, &b->row);
+}
+
+int item_same_map(const struct item_desc *from, const struct item_map *map)
+{
+	for (uint32_t i = 0; i < from->maps; i++)
+		if (means_the_same(&from->map[i], map))
+			return (int)i;
+	return -1;
+}
+
 /* Metrics of another shape than the old version's: its numbers are folded, and these start anew. */
 static bool has_another_shape(const struct item_desc *desc, const struct item_desc *old, const char *map)
 {
-	const struct item_map *ours = find_map(desc, map), *theirs = find_map(old, map);
+	const struct item_map *ours = find_map(desc, map);
 
-	return ours && (!theirs || ours->key_size != theirs->key_size || ours->value_size != theirs->value_size ||
-			ours->max_entries != theirs->max_entries || ours->type != theirs->type ||
-			!same_columns(&ours->row, &theirs->row));
+	return ours && item_same_map(old, ours) < 0;
 }
 
 static void share_maps(struct item *item, const struct item_desc *old_desc, struct object *object,
@@ -178,7 +191,7 @@ void item_keep(struct item *item, struct object *object)
 
 /* Opens and loads a version in place of `old` (NULL = there is none), with its maps. */
 static int load_version(struct item *item, struct object *old, const struct item_desc *old_desc,
-			struct object **ret_object, struct err *why)
+			bool asleep, struct object **ret_object, struct err *why)
 {
 	struct object *object, *left;
 	int error = object_open(item->registry->options.kernel, item->name, item->object_bytes.at,
@@ -191,18 +204,36 @@ static int load_version(struct item *item, struct object *old, const struct item
 		share_maps(item, old_desc, object, old);
 	if (!error && item->ops && item->ops->configure)
 		error = item->ops->configure(item, object, why);
-	left = !error && !old && item->pin ? object_take_up(object, identity(item)) : NULL;
+	left = !error && !old && item->pin && !asleep ? object_take_up(object, identity(item)) : NULL;
 	if (!error)
-		error = object_load(object, left ? left : old, why);
+		error = asleep ? object_load_asleep(object, why) : object_load(object, left ? left : old, why);
 	object_free(left);
 	if (error) {
 		object_free(object);
 		return error;
 	}
-	item_keep(item, object);
+	if (!asleep)
+		item_keep(item, object);
 	item_reserve_overflow(item, object);
 	*ret_object = object;
 	return 0;
+}
+
+/* What sleeps is woken; else it is loaded now. */
+static int take_object(struct item *item, struct object **ret_object, struct err *why)
+{
+	struct object *object = item->sleeper;
+	int error;
+
+	if (!object)
+		return load_version(item, NULL, NULL, false, ret_object, why);
+	item->sleeper = NULL;
+	error = object_wake(object, why);
+	if (error)
+		object_free(object);
+	else
+		*ret_object = object;
+	return error;
 }
 
 static int start(struct item *item, struct err *why)
@@ -210,8 +241,9 @@ static int start(struct item *item, struct err *why)
 	struct object *object = NULL;
 	int error = 0;
 
+	item_forget_retired(item);
 	if (item->desc) {
-		error = load_version(item, NULL, NULL, &object, why);
+		error = take_object(item, &object, why);
 		if (!error)
 			error = open_ring(item, object, &item->ring, &item->ring_event, why);
 	}
@@ -255,28 +287,20 @@ static void stop(struct item *item)
 	item->sample = (struct item_sample){};
 }
 
-static bool should_run(const struct item *item)
+/* Its occasion has not come, and nobody watches it. */
+static bool should_sleep(const struct item *item)
 {
-	return item->wanted || item->holds;
+	return item->wanted && is_armed(&item->arming) && !item->arming.is_awake && !item->holds;
 }
 
-static int follow_wish(struct item *item, struct err *why)
+static bool should_run(const struct item *item)
 {
-	int error;
+	return (item->wanted && !should_sleep(item)) || item->holds;
+}
 
-	if (should_run(item) == item->started)
-		return 0;
-	if (!should_run(item)) {
-		stop(item);
-		item->state = ITEM_OFF;
-		return 0;
-	}
-	error = item_learn(item, &item->why);
-	item->good = item->now;
-	item->changed = false;
-	if (!error)
-		error = start(item, &item->why);
-	item->state = error ? ITEM_SKIPPED : ITEM_ON;
+static int take_state(struct item *item, enum item_state state, int error, struct err *why)
+{
+	item->state = error ? ITEM_SKIPPED : state;
 	if (!error)
 		item->why = (struct err){};
 	else if (why)
@@ -284,10 +308,63 @@ static int follow_wish(struct item *item, struct err *why)
 	return error;
 }
 
+/* One that was awake before sleeps on without its programs where there is no room for them at the moment: they are loaded when it
+ * wakes. */
+static int fall_asleep(struct item *item, struct err *why)
+{
+	int error = 0;
+
+	if (item->state == ITEM_ASLEEP)
+		return 0;
+	item->good = item->now;
+	item->changed = false;
+	if (item->desc)
+		error = load_version(item, NULL, NULL, true, &item->sleeper, &item->why);
+	if (error && item->arming.wakes)
+		error = 0;
+	return take_state(item, ITEM_ASLEEP, error, why);
+}
+
+static int begin(struct item *item, struct err *why)
+{
+	item->good = item->now;
+	item->changed = false;
+	return take_state(item, ITEM_ON, start(item, &item->why), why);
+}
+
+static void forget_sleeper(struct item *item)
+{
+	object_free(item->sleeper);
+	item->sleeper = NULL;
+}
+
+int item_follow_wish(struct item *item, struct err *why)
+{
+	int error = item->wanted || item->holds ? item_learn(item, &item->why) : 0;
+
+	if (error)
+		return take_state(item, ITEM_ON, error, why);
+	if (should_run(item) != item->started) {
+		if (item->started)
+			stop(item);
+		else
+			return begin(item, why);
+	}
+	if (item->started)
+		return 0;
+	if (should_sleep(item))
+		return fall_asleep(item, why);
+	forget_sleeper(item);
+	if (item->state != ITEM_SKIPPED)
+		item->state = ITEM_OFF;
+	return 0;
+}
+
 void item_give_up(struct item *item, const char *reason)
 {
 	stop(item);
-	item->wanted = false;
+	forget_sleeper(item);
+	item->wanted = item->arming.is_awake = false;
 	item->state = ITEM_SKIPPED;
 	err_set(&item->why, -ECANCELED, "%s", reason);
 }
@@ -297,10 +374,12 @@ int item_switch(struct item *item, bool on, struct err *why)
 	if (!item->has_looked && item->registry->options.kernel && item->object_bytes.len && (!on || !item->pin))
 		object_forget_kept(item->registry->options.kernel, item->name);
 	item->has_looked = true;
+	if (!on)
+		armed_end(item);
 	item->wanted = on;
 	if (!on && item->state == ITEM_SKIPPED)
 		item->state = ITEM_OFF;
-	return follow_wish(item, why);
+	return item_follow_wish(item, why);
 }
 
 int item_hold(struct item *item, struct err *why)
@@ -308,7 +387,7 @@ int item_hold(struct item *item, struct err *why)
 	int error;
 
 	item->holds++;
-	error = follow_wish(item, why);
+	error = item_follow_wish(item, why);
 	if (error)
 		item->holds--;
 	return error;
@@ -318,7 +397,7 @@ void item_release(struct item *item)
 {
 	if (item->holds)
 		item->holds--;
-	follow_wish(item, NULL);
+	item_follow_wish(item, NULL);
 }
 
 /* What an item runs: another version of it is tried in its place. */
@@ -362,6 +441,19 @@ static void let_go(struct item *item, const struct version *old_version, struct 
 	set_version(item, &now);
 }
 
+/* The item's version of now sleeps in the place of the one that slept. On failure that one sleeps on. */
+static int sleep_anew(struct item *item, struct err *why)
+{
+	struct object *object;
+	int error = item->desc ? load_version(item, NULL, NULL, true, &object, why) : 0;
+
+	if (error || !item->desc)
+		return error;
+	object_free(item->sleeper);
+	item->sleeper = object;
+	return 0;
+}
+
 /* Replaces what runs by the item's version of now. On failure nothing has changed. */
 static int replace(struct item *item, const struct version *old_version, struct err *why)
 {
@@ -370,10 +462,12 @@ static int replace(struct item *item, const struct version *old_version, struct 
 	struct event *ring_event;
 	int error;
 
+	if (item->state == ITEM_ASLEEP)
+		return sleep_anew(item, why);
 	if (!item->started || !item->desc)
 		return 0;
 	item_name_kernel_enums(item);
-	error = load_version(item, old, old_version->desc, &object, why);
+	error = load_version(item, old, old_version->desc, false, &object, why);
 	if (error)
 		return error;
 	error = open_ring(item, object, &ring, &ring_event, why);
@@ -466,7 +560,7 @@ static int upgrade_to(struct item *item, struct version *next, struct err *why)
 		item->now = before;
 	} else {
 		item->good = item->now;
-		error = item_make_families(item, why);
+		error = item_make_families(item, old.desc, why);
 	}
 	if (!replaced)
 		old = *next;
@@ -521,10 +615,10 @@ int item_upgrade_script(struct item *item, struct span text, struct err *why)
 			scripted_set(next, span_of(name), span_of(scripted_get(item->script, span_of(name))), NULL);
 	stop(item);
 	exchange_scripts(item, &next);
-	error = item_make_families(item, why);
+	error = item_make_families(item, NULL, why);
 	if (!error && runs && (error = start(item, why))) {
 		exchange_scripts(item, &next);
-		if (item_make_families(item, NULL) || start(item, NULL))
+		if (item_make_families(item, NULL, NULL) || start(item, NULL))
 			item_give_up(item, why->text);
 	}
 	scripted_free(next);

@@ -19,7 +19,6 @@
 #include "base/cpus.h"
 
 enum { POLL_NS = 20000000, DELETE_KEYS = 4096, SWEEP_KEY_BYTES = 16 << 20 };
-enum { RETIRED = 8192 }; /* sums of the dead of a map, by container and what else is in its keys */
 enum { CROWDED = 8 }; /* a map that is full to an eighth is swept at every tick */
 
 /* The entry at hand: key and value, or a row, side by side. */
@@ -43,139 +42,6 @@ static bool goes_on(const struct item *item, const struct item_map *map, struct 
 static const struct item_map *map_of(const struct walk *walk)
 {
 	return &walk->item->desc->map[walk->map];
-}
-
-/* ---- families ---- */
-
-static void choose_labels(struct item *item, uint32_t map_index)
-{
-	const struct item_map *map = &item->desc->map[map_index];
-	static const uint8_t of_process[] = {WHO_PROCESS, WHO_CONTAINER, WHO_POD, WHO_NAMESPACE,
-					     WHO_SERVICE};
-	struct source *source = &item->source[map_index];
-	bool who = false, has_group = false;
-
-	source->labels = 0;
-	for (uint32_t i = 0; i < map->key.count; i++) {
-		const struct column *column = &map->key.column[i];
-		int at = layout_find(&map->layout, span_of(column->name));
-
-		if (column->type == COLUMN_PID ||
-		    (column->type == COLUMN_CGROUP_ID && !has_group)) {
-			has_group |= column->type == COLUMN_CGROUP_ID;
-			who = true;
-			continue;
-		}
-		if (at >= 0 && source->labels < METRIC_LABELS)
-			source->label[source->labels++] = (uint16_t)at;
-	}
-	for (size_t i = 0; who && i < sizeof(of_process); i++) {
-		uint16_t at = map->layout.who[of_process[i]];
-
-		if (at != NO_COLUMN && source->labels < METRIC_LABELS)
-			source->label[source->labels++] = at;
-	}
-}
-
-static struct family *take_family(struct family **old, uint32_t count, const struct metric *metric)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		const struct metric *had = old[i] ? family_metric(old[i]) : NULL;
-		struct family *family = old[i];
-
-		if (had && !strcmp(had->name, metric->name) && had->type == metric->type &&
-		    !strcmp(had->labels ? had->labels : "", metric->labels ? metric->labels : "") &&
-		    had->buckets == metric->buckets && had->scale == metric->scale) {
-			old[i] = NULL;
-			return family;
-		}
-	}
-	return NULL;
-}
-
-uint32_t item_label_bytes(const struct item_map *map)
-{
-	uint32_t bytes = 0;
-
-	for (uint32_t i = 0; i < map->key.count; i++)
-		bytes += map->key.column[i].size;
-	return bytes;
-}
-
-static void done_sources(struct item *item)
-{
-	for (uint32_t i = 0; i < ITEM_MAPS; i++) {
-		map_done(&item->source[i].last);
-		map_done(&item->source[i].dying);
-		map_done(&item->source[i].retired);
-	}
-	for (uint32_t i = 0; i < ITEM_STATES; i++)
-		map_done(&item->dying_state[i]);
-}
-
-static uint32_t families_of_object(const struct item *item)
-{
-	return item->desc ? item->desc->families : 0;
-}
-
-int item_make_families(struct item *item, struct err *why)
-{
-	uint32_t own = item->desc ? item->desc->metrics : 0, shared = families_of_object(item),
-		 of_ops = item->ops ? (uint32_t)item->ops->metric_count : 0,
-		 kept = item->ops ? (uint32_t)item->ops->kept_count : 0, count = shared + of_ops + kept;
-	struct family **old = item->family, **family = calloc(count + 1, sizeof(*family));
-	uint32_t old_count = item->families - item->kept, cap = item->cap ? item->cap : METRIC_SERIES;
-
-	if (!family)
-		return err_set(why, -ENOMEM, "cannot keep the metrics of '%s': out of memory",
-			       item->name);
-	for (uint32_t i = 0; i < own + of_ops; i++) {
-		const struct metric *metric =
-			i < own ? &item->desc->metric[i] : &item->ops->metrics[i - own];
-		uint32_t to = i < own ? item->desc->family[i] : shared + i - own;
-
-		if (!family[to])
-			family[to] = take_family(old, old_count, metric);
-		if (!family[to])
-			family[to] = family_new(metric, cap);
-	}
-	for (uint32_t i = 0; i < kept; i++)
-		family[shared + of_ops + i] = item->ops->kept[i];
-	for (uint32_t i = 0; i < old_count; i++)
-		family_free(old[i]);
-	free(old);
-	item->family = family;
-	item->families = count;
-	item->kept = kept;
-	done_sources(item);
-	for (uint32_t i = 0; item->desc && i < item->desc->maps; i++) {
-		const struct item_map *map = &item->desc->map[i];
-
-		choose_labels(item, i);
-		map_init(&item->source[i].last, item_label_bytes(map), 8 + map->row.size, 65536);
-		map_init(&item->source[i].dying, map->key_size ? map->key_size : 1, 0, 65536);
-		map_init(&item->source[i].retired, map->key_size ? map->key_size : 1, map->row.size,
-			 RETIRED);
-	}
-	for (uint32_t i = 0; item->desc && i < item->desc->states; i++)
-		map_init(&item->dying_state[i], sizeof(uint32_t), 0, 65536);
-	return 0;
-}
-
-void item_drop_families(struct item *item)
-{
-	for (uint32_t i = 0; i < item->families - item->kept; i++)
-		family_free(item->family[i]);
-	free(item->family);
-	item->family = NULL;
-	item->families = item->kept = 0;
-	done_sources(item);
-}
-
-struct family *const *item_families(const struct item *item, size_t *ret_count)
-{
-	*ret_count = item->families;
-	return item->family;
 }
 
 /* ---- one entry ---- */
@@ -436,12 +302,12 @@ static void poll_object(struct item *item, bool retire, struct object *next, uin
 	struct buf row;
 
 	buf_init(&row, 1 << 20);
-	for (uint32_t i = 0; i < families_of_object(item); i++)
+	for (uint32_t i = 0; i < item_families_of_object(item); i++)
 		family_begin(item->family[i]);
 	wait_for_the_gone(item);
 	poll_sources(item, false, retire, next, &row);
 	poll_sources(item, true, retire, next, &row);
-	for (uint32_t i = 0; i < families_of_object(item); i++)
+	for (uint32_t i = 0; i < item_families_of_object(item); i++)
 		family_end(item->family[i], now_ns);
 	item->is_fresh = false;
 	buf_done(&row);
@@ -453,7 +319,7 @@ static void poll_object(struct item *item, bool retire, struct object *next, uin
  */
 void item_fold(struct item *item, struct object *next)
 {
-	uint32_t own = families_of_object(item);
+	uint32_t own = item_families_of_object(item);
 
 	item->polls++;
 	poll_object(item, true, next, clock_monotonic_ns());
@@ -463,7 +329,7 @@ void item_fold(struct item *item, struct object *next)
 
 void item_poll(struct item *item, uint64_t now_ns)
 {
-	uint32_t own = families_of_object(item);
+	uint32_t own = item_families_of_object(item);
 	uint64_t at_ns = now_ns ? now_ns : clock_monotonic_ns();
 
 	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
@@ -484,7 +350,7 @@ static struct family *collected(struct collector *out, size_t metric)
 {
 	struct item *item = (struct item *)out;
 
-	return metric < item->ops->metric_count ? item->family[families_of_object(item) + metric]
+	return metric < item->ops->metric_count ? item->family[item_families_of_object(item) + metric]
 						: NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "items/armed.h"
 #include "items/builtin.h"
 #include "items/registry.h"
 
@@ -89,6 +90,8 @@ struct item {
 	struct filter *where; /* owned */
 	char *where_text; /* owned */
 
+	struct arming arming;
+	struct object *sleeper; /* owned: loaded, runs when it wakes; NULL = there is none */
 	struct object *object; /* owned, NULL when off */
 	struct ring *ring; /* owned */
 	struct event *ring_event;
@@ -118,14 +121,22 @@ struct registry {
 	bool ends; /* the agent stops: what is pinned stays */
 	bool wants_sample; /* an item went on that has none yet */
 	struct family *self[8]; /* owned */
+	struct signs *signs; /* owned */
 	uint64_t tasks; /* see registry_tick(): changes whenever a task begins or ends */
 	uint64_t tasks_changed_ns;
 	uint32_t living[REGISTRY_LIVING]; /* pids that lived when they were looked for at this tick */
 };
 
-/* poll.c */
-int item_make_families(struct item *item, struct err *why);
+/* families.c */
+/* `from`: the version before, whose families and whose memory of maps go on where they mean the same; NULL = there is none. */
+int item_make_families(struct item *item, const struct item_desc *from, struct err *why);
 void item_drop_families(struct item *item);
+/* Those of its object: they come first. */
+uint32_t item_families_of_object(const struct item *item);
+/* Its maps are new: nobody of those in them has died yet. */
+void item_forget_retired(struct item *item);
+
+/* poll.c */
 /* Live numbers become base: the maps are about to go, but for those that `next` has taken over (NULL = none). */
 void item_fold(struct item *item, struct object *next);
 void item_read_counts(struct item *item, uint64_t ret_count[COUNTS], uint64_t *ret_missed);
@@ -164,8 +175,14 @@ void item_drop_begun(struct item *item, struct object *next);
 int item_upgrade_form(struct item *item, struct item_desc *desc, const struct item_ops *ops, void *form,
 		      struct span elf, struct err *why);
 
+/* item.c: the map or table of `from` whose bytes mean the same as this one's; -1 = it has none. */
+int item_same_map(const struct item_desc *from, const struct item_map *map);
+
 /* item.c: what `pin` keeps of it. Said when it can't be kept. */
 void item_keep(struct item *item, struct object *object);
+
+/* item.c: on, off or asleep, as is wanted now. */
+int item_follow_wish(struct item *item, struct err *why);
 
 /* item.c: it can't go on: off, with the reason why. */
 void item_give_up(struct item *item, const char *reason);

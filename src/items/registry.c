@@ -13,6 +13,7 @@
 #include "items/procfile.h"
 #include "items/exporter/exporter.h"
 #include "items/scripted/scripted.h"
+#include "items/signs.h"
 #include "kernel/client.h"
 
 /* Names of the dead are known for a minute: whoever scrapes less often must not make us forget whose numbers were. */
@@ -39,6 +40,7 @@ static void free_item(struct item *item)
 	let_go(item);
 	item_drop_families(item);
 	item_desc_free(item->desc);
+	armed_done(item);
 	filter_free(item->where);
 	free(item->where_text);
 	free(item->elf);
@@ -50,12 +52,18 @@ static void free_item(struct item *item)
 	free(item);
 }
 
-static void take_defaults(struct item *item)
+static int take_defaults(struct item *item, struct err *why)
 {
+	static const char *const arming[] = {"awake", "cooldown", "when"};
+	int error = 0;
+
 	item->now.by = LEVEL_PROCESS;
 	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)
 		item->now.value[i] = item->desc->param[i].value;
 	item->good = item->now;
+	for (size_t i = 0; !error && i < sizeof(arming) / sizeof(*arming); i++)
+		error = armed_set_default(item, span_of(arming[i]), why);
+	return error;
 }
 
 int item_learn(struct item *item, struct err *why)
@@ -70,10 +78,11 @@ int item_learn(struct item *item, struct err *why)
 	if (!error && item->ops && item->ops->prepare)
 		error = item->ops->prepare(why);
 	if (!error)
-		error = item_make_families(item, why);
+		error = item_make_families(item, NULL, why);
+	if (!error)
+		error = take_defaults(item, why);
 	if (error)
 		return error;
-	take_defaults(item);
 	item->is_learned = true;
 	return 0;
 }
@@ -186,13 +195,17 @@ static const struct metric self_metrics[] = {
 	 .scale = 1e-9,
 	 .unit = "seconds",
 	 .help = "Time spent in an item's programs, while bpf run statistics were on"},
+	{.name = "sonde_item_wakes_total",
+	 .type = METRIC_COUNTER,
+	 .scale = 1,
+	 .help = "Times that an armed item woke"},
 	{.name = "sonde_item_series",
 	 .type = METRIC_GAUGE,
 	 .scale = 1,
 	 .help = "Series that an item's metrics have now"},
 };
 
-enum { SELF_EVENTS, SELF_ON, SELF_SECONDS, SELF_SERIES, SELF_METRICS };
+enum { SELF_EVENTS, SELF_ON, SELF_SECONDS, SELF_WAKES, SELF_SERIES, SELF_METRICS };
 
 int registry_new(const struct registry_options *options, struct registry **ret_registry,
 		 struct err *why)
@@ -205,6 +218,9 @@ int registry_new(const struct registry_options *options, struct registry **ret_r
 	registry->options = *options;
 	for (int i = 0; i < SELF_METRICS; i++)
 		registry->self[i] = family_new(&self_metrics[i], METRIC_SERIES);
+	registry->signs = signs_new();
+	if (!registry->signs)
+		error = err_set(why, -ENOMEM, "cannot start: out of memory");
 	for (const struct builtin *builtin = builtin_items; !error && builtin->name; builtin++)
 		error = add_builtin(registry, builtin, why);
 	if (error) {
@@ -227,7 +243,19 @@ void registry_free(struct registry *registry)
 		free_item(registry->item[i]);
 	for (int i = 0; i < SELF_METRICS; i++)
 		family_free(registry->self[i]);
+	signs_free(registry->signs);
 	free(registry);
+}
+
+void registry_set_alerts(struct registry *registry, const struct alerts *alerts)
+{
+	signs_set_alerts(registry->signs, alerts);
+}
+
+void registry_end_evidence(struct registry *registry)
+{
+	for (uint32_t i = 0; i < registry->items; i++)
+		armed_end(registry->item[i]);
 }
 
 struct item *registry_at(struct registry *registry, size_t i)
@@ -693,6 +721,7 @@ void registry_tick(struct registry *registry, uint64_t now_ns)
 			item->swept_ns = now_ns;
 		}
 	}
+	armed_tick(registry, now_ns);
 }
 
 size_t item_drain(struct item *item)

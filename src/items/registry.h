@@ -19,7 +19,10 @@ struct registry;
 struct event_base;
 struct world;
 
-enum item_state { ITEM_OFF, ITEM_ON, ITEM_SKIPPED };
+enum item_state { ITEM_OFF, ITEM_ON, ITEM_SKIPPED, ITEM_ASLEEP /* switched on and armed: armed.h */ };
+enum { ITEM_STATES_OF = ITEM_ASLEEP + 1 };
+
+#define EVIDENCE_ITEM "evidence" /* records of what armed items collected are of this item */
 enum by_level { LEVEL_HOST, LEVEL_CONTAINER, LEVEL_PROCESS };
 
 /* How an item runs, beside its own parameters. Zero = defaults of the item. */
@@ -67,6 +70,13 @@ const char *item_config_name(const struct item *item);
 struct span item_object_bytes(const struct item *item); /* borrowed */
 int registry_remove(struct registry *registry, struct item *item, struct err *why);
 
+/* What armed items may wait for beside what they look at themselves; borrowed, NULL = none. */
+struct alerts;
+void registry_set_alerts(struct registry *registry, const struct alerts *alerts);
+/* The agent is about to end: what armed items are collecting is told now, while somebody keeps it. */
+void registry_end_evidence(struct registry *registry);
+const struct layout *evidence_layout(void);
+
 /* Names that the command line uses: no item may have them. */
 bool registry_reserved(struct span name);
 
@@ -86,7 +96,7 @@ int item_hold(struct item *item, struct err *why);
 void item_release(struct item *item);
 
 /*
- * Changes settings by the names of the configuration: on, by, where, ring, cap, hook.NAME, or a parameter
+ * Changes settings by the names of the configuration: by, where, ring, cap, when, awake, cooldown, hook.NAME, or a parameter
  * (text as a person writes it: 10ms, true). Takes effect at item_apply, which reloads an item that is on: the new
  * programs attach before the old ones are let go, counters continue. If the new ones don't load, the
  * old ones serve on with the old settings, and `why` says why.
@@ -102,7 +112,7 @@ const char *item_setting(const struct item *item, size_t i);
 int item_set_node(struct item *item, const char *key, const struct json_node *value, bool try, struct err *why);
 /* The options of a script; i from 0 until NULL. Their values are text. */
 const char *item_option(const struct item *item, size_t i);
-/* Back to what it runs with. (`where`, `cap` and `pin` act at once and stay.) */
+/* Back to what it runs with. (`where`, `cap`, `pin`, `when` and its times act at once and stay.) */
 void item_forget_changes(struct item *item);
 /* The current value as text; -ENOENT for an unknown key. */
 int item_get(const struct item *item, struct span key, struct buf *out);

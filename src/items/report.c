@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const state_name[] = {"off", "on", "skipped"};
+static const char *const state_name[ITEM_STATES_OF] = {"off", "on", "skipped", "asleep"};
 static const char *const by_name[] = {"host", "container", "process"};
 
 /* enum count of item.bpf.h, as stage and reason. */
@@ -83,11 +83,12 @@ uint64_t item_lost(struct item *item)
 
 static void hooks_json(struct item *item, struct json *json)
 {
+	const struct object *object = item->object ? item->object : item->sleeper;
 	const struct hook_choice *hook;
 
 	json_key(json, "hooks");
 	json_array(json);
-	for (size_t i = 0; item->object && (hook = object_hook(item->object, i)); i++) {
+	for (size_t i = 0; object && (hook = object_hook(object, i)); i++) {
 		json_object(json);
 		json_key_str(json, "hook", hook->hook);
 		if (hook->section)
@@ -182,12 +183,13 @@ void item_json(struct item *item, bool whole, struct json *json)
 	json_key_str(json, "name", item->name);
 	json_key_str(json, "wing", item_wing(item));
 	json_key_str(json, "state", state_name[item->state]);
-	json_key_bool(json, "on", item->state == ITEM_ON);
+	json_key_bool(json, "on", item->state == ITEM_ON || item->state == ITEM_ASLEEP);
 	if (item->state == ITEM_SKIPPED)
 		json_key_str(json, "reason", item->why.text);
 	json_key_bool(json, "builtin", item->builtin != NULL);
 	json_key_bool(json, "default", item_on_by_default(item));
 	json_key_str(json, "help", item_help(item));
+	armed_json(item, json);
 	settings_json(item, json);
 	hooks_json(item, json);
 	events_json(item, &totals, json);
@@ -279,7 +281,7 @@ void item_cost_json(struct item *item, struct json *json)
 	json_object_end(json);
 }
 
-enum { SELF_EVENTS, SELF_ON, SELF_SECONDS, SELF_SERIES, SELF_METRICS };
+enum { SELF_EVENTS, SELF_ON, SELF_SECONDS, SELF_WAKES, SELF_SERIES, SELF_METRICS };
 
 static void add_stage(struct registry *registry, const struct item *item, const char *stage,
 		      const char *reason, uint64_t count)
@@ -312,6 +314,8 @@ static void add_item(struct registry *registry, struct item *item)
 	struct totals totals;
 
 	family_add(registry->self[SELF_ON], label, 1, item->state == ITEM_ON);
+	if (is_armed(&item->arming))
+		family_add(registry->self[SELF_WAKES], label, 1, (double)item->arming.wakes);
 	if (item->state == ITEM_OFF && !item->polls)
 		return;
 	read_totals(item, &totals);

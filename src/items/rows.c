@@ -346,6 +346,10 @@ int item_rows(struct item *item, enum rows_by by, bool (*each)(void *ctx, const 
 			    .ctx = ctx};
 	int result = 0;
 
+	if (item->state == ITEM_ASLEEP)
+		return err_set(why, -EBUSY,
+			       "item '%s' is asleep until its condition comes true; what it collected: 'sonde evidence'",
+			       item->name);
 	if (!item->started)
 		return err_set(why, -EBUSY,
 			       "item '%s' is off; switch it on with 'sonde items on %s'",

@@ -2,8 +2,8 @@
 /*
  * set - settings of an item, by the names of the configuration.
  *
- * What programs are loaded with (by, ring, hook.NAME, parameters) waits in `now` for item_apply; where, cap and pin act at
- * once.
+ * What programs are loaded with (by, ring, hook.NAME, parameters) waits in `now` for item_apply; where, cap, pin, when and its
+ * times act at once.
  */
 #include "items/private.h"
 
@@ -207,6 +207,11 @@ static int set_param(struct item *item, uint32_t i, struct span value, struct er
 	return 0;
 }
 
+static bool is_of_arming(struct span key)
+{
+	return span_is(key, "when") || span_is(key, "awake") || span_is(key, "cooldown");
+}
+
 int item_set(struct item *item, struct span key, struct span value, struct err *why)
 {
 	if (span_is(key, "by"))
@@ -219,6 +224,8 @@ int item_set(struct item *item, struct span key, struct span value, struct err *
 		return set_where(item, value, why);
 	if (span_is(key, "cap"))
 		return set_cap(item, value, why);
+	if (is_of_arming(key))
+		return armed_set(item, key, value, false, why);
 	if (span_starts(key, "hook."))
 		return set_hook(item, span_from(key, 5), value, why);
 	for (uint32_t i = 0; item->desc && i < item->desc->params; i++) {
@@ -242,6 +249,8 @@ int item_try(struct item *item, struct span key, struct span value, struct err *
 	bool pin;
 	int error;
 
+	if (is_of_arming(key))
+		return armed_set(item, key, value, true, why);
 	if (span_is(key, "cap"))
 		return parse_cap(item, value, &series, why);
 	if (span_is(key, "pin") && item->desc)
@@ -293,6 +302,8 @@ int item_set_default(struct item *item, struct span key, struct err *why)
 		take_cap(item, METRIC_SERIES);
 		return 0;
 	}
+	if (is_of_arming(key))
+		return armed_set_default(item, key, why);
 	if (span_is(key, "pin") && item->desc)
 		return set_pin(item, span_of("false"), why);
 	if (span_starts(key, "hook.")) {
@@ -326,6 +337,8 @@ int item_get(const struct item *item, struct span key, struct buf *out)
 		return buf_str(out, by_name[item->now.by]);
 	if (span_is(key, "where"))
 		return buf_str(out, item->where_text ? item->where_text : "");
+	if (is_of_arming(key))
+		return armed_get(item, key, out);
 	if (span_is(key, "cap"))
 		return buf_f(out, "%u", item->cap ? item->cap : METRIC_SERIES);
 	for (uint32_t i = 0; item->desc && i < item->desc->params; i++)

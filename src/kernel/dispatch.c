@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { SLOTS = 2 };
+
 /*
  * The types of hooks whose programs take tail calls; the BTF name of the target, where the type has one. Programs that
  * sleep and those that loop over several functions at once (multi) have none.
@@ -67,6 +69,11 @@ void side_turn(struct side *side)
 	__atomic_store_n(side->word, side->ours, __ATOMIC_RELEASE);
 }
 
+void side_rest(struct side *side)
+{
+	__atomic_store_n(side->word, SLOTS, __ATOMIC_RELEASE);
+}
+
 static int load(struct kernel *kernel, const struct bpf_program *program, const char *target,
 		int map, int side)
 {
@@ -114,7 +121,7 @@ int dispatcher_new(struct kernel *kernel, const struct bpf_program *program, con
 
 	if (side->map < 0 || !takes_tail_calls(section, target))
 		return -EOPNOTSUPP;
-	dispatcher.map = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "dispatch", 4, 4, 2, NULL);
+	dispatcher.map = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "dispatch", 4, 4, SLOTS, NULL);
 	if (dispatcher.map < 0)
 		return -errno;
 	dispatcher.program = load(kernel, program, target, dispatcher.map, side->map);

@@ -43,6 +43,8 @@ int side_new(struct side *ret_side);
 void side_done(struct side *side);
 /* From now on the programs in the slots of this side run: all at once. */
 void side_turn(struct side *side);
+/* No program runs until then: the word names a slot that no dispatcher has. */
+void side_rest(struct side *side);
 
 /*
  * Makes a dispatcher whose slot holds `program` (of the object, loaded), for `section`. Fails for kinds of hooks that

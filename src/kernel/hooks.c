@@ -263,7 +263,9 @@ int object_attach(struct object *object, uint32_t index, struct err *why)
 			       alternative->program);
 	if (request.attach.kind == ATTACH_UPROBE || request.attach.kind == ATTACH_UPROBES)
 		return attach_to_place(object, index, fd[0], &request.attach, why);
-	if (!dispatcher_new(object->kernel, program, alternative->section, &object->side,
+	/* (what woke again has its dispatcher) */
+	if (alternative->dispatcher.program >= 0 ||
+	    !dispatcher_new(object->kernel, program, alternative->section, &object->side,
 			    &alternative->dispatcher))
 		fd[0] = alternative->dispatcher.program;
 	if (alternative->map)

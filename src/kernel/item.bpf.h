@@ -31,6 +31,14 @@
 	char LICENSE[] SEC("license")                                                              \
 		TAG("item;wing=" wing ";default=" state ";help=" help_text) = "GPL"
 
+/*
+ * The item sleeps until a sign comes that this filter lets through ("memory_pressure > 20": docs/armed.md), is awake for so many
+ * seconds, and then asleep again for so many at least. What it collects is kept as evidence. The configuration may say otherwise.
+ */
+#define ARMED(condition, awake_s, cooldown_s)                                                      \
+	const volatile __u8 item_armed                                                             \
+		TAG("armed;when=" condition ";awake=" #awake_s ";cooldown=" #cooldown_s) = 1
+
 /* A setting of the item: command line option, configuration key and API field follow from it.
  * Types: __u32, __u64, __s64, bool. Changing one reloads the item's programs, counters continue. */
 #define PARAM(type, name, value, help_text)                                                        \

@@ -61,6 +61,12 @@ int object_skip(struct object *object, const char *hook, const char *reason);
  * reading and object_free.
  */
 int object_load(struct object *object, struct object *from, struct err *why);
+/*
+ * The same, but nothing of it runs: that its programs can be attached has been tried, and they are let go again, so that what
+ * sleeps costs memory and nothing else. object_wake() attaches them and has them begin all at once; on failure it sleeps on.
+ */
+int object_load_asleep(struct object *object, struct err *why);
+int object_wake(struct object *object, struct err *why);
 /* What object_load took over goes back to where it was: the old programs run again. */
 void object_give_back(struct object *object, struct object *to);
 /* No event runs its programs any more when this returns. Maps and tables can still be read: what they hold now is all

@@ -16,12 +16,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LOG_BYTES = 256 * 1024 };
@@ -85,12 +83,6 @@ int object_open(struct kernel *kernel, const char *name, const void *elf, size_t
 	return 0;
 }
 
-/* Programs that run on other CPUs at this moment end before it does: this is synchronize_rcu(). */
-static void grace_period(void)
-{
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
 static void unload(struct object *object)
 {
 	for (uint32_t i = 0; i < object->links; i++)
@@ -124,27 +116,6 @@ void object_detach(struct object *object, const char *ending)
 		else
 			object->link[kept++] = object->link[i];
 	object->links = kept;
-}
-
-/* Iterators run when they are read, and are still needed for that. */
-static bool is_iterator(const struct object *object, const struct object_link *link)
-{
-	return !strncmp(object->alternative[link->alternative].section, "iter", 4);
-}
-
-void object_silence(struct object *object)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < object->alternatives; i++)
-		dispatcher_empty(&object->alternative[i].dispatcher);
-	for (uint32_t i = 0; i < object->links; i++)
-		if (is_iterator(object, &object->link[i]))
-			object->link[kept++] = object->link[i];
-		else
-			close(object->link[i].fd);
-	object->links = kept;
-	grace_period();
 }
 
 /* Descriptors of maps to share: libbpf has its own once the object is loaded. */
@@ -546,7 +517,7 @@ static int exchange(struct object *object, struct object *from, const bool later
 	for (i = 0; i < object->hooks; i++)
 		if (later[i])
 			object_take_over(object, (uint32_t)object->hook[i].chosen, from);
-	grace_period();
+	object_grace_period();
 	for (i = 0; i < object->alternatives; i++)
 		dispatcher_clear(&object->alternative[i].dispatcher, !object->side.ours);
 	return 0;
@@ -560,8 +531,8 @@ static void choose_side(struct object *object, const struct object *from)
 		object->side = from->side;
 		object->side.ours = !from->side.ours;
 		object->side.is_borrowed = true;
-	} else {
-		side_new(&object->side); /* if it can't be made, programs are attached themselves */
+	} else if (!side_new(&object->side) && object->sleeps) { /* if it can't be made, programs are attached themselves */
+		side_rest(&object->side);
 	}
 }
 

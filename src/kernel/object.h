@@ -68,6 +68,7 @@ struct object {
 	uint32_t hooks;
 
 	struct side side; /* of all its dispatchers */
+	bool sleeps; /* loaded, and nothing of it runs until object_wake */
 	struct alternative alternative[OBJECT_ALTERNATIVES];
 	uint32_t alternatives;
 	struct setting setting[OBJECT_SETTINGS];
@@ -88,6 +89,9 @@ struct object {
 
 /* Reads programs, sections and hook tags out of the opened object into hook[] and alternative[]. */
 int object_read_hooks(struct object *object, const struct bpf_object *bpf, struct err *why);
+
+/* Programs that run on other CPUs at this moment end before it does: this is synchronize_rcu(). */
+void object_grace_period(void);
 
 /* Maps of `from` that `object` (opened, not loaded) declares alike become its own too. share.c. */
 void object_take_state(struct object *object, const struct object *from);

@@ -222,6 +222,8 @@ static void stop_rooms(struct agent *agent)
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
 			event_free(events[i]);
+	if (agent->registry)
+		registry_end_evidence(agent->registry);
 	keep_stop(agent);
 	if (agent->serve)
 		serve_free(agent->serve);
@@ -275,6 +277,7 @@ int agent_run(const struct agent_options *options, struct err *why)
 	if (!error)
 		error = watch_start(&agent, why);
 	if (!error) {
+		registry_set_alerts(agent.registry, agent.alerts);
 		brought_load(&agent);
 		error = agent_check_items(&agent, agent.config, &problems, why);
 	}

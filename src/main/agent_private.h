@@ -84,7 +84,6 @@ void changes_tell(struct agent *agent, const char *by);
 int watch_start(struct agent *agent, struct err *why); /* the history has begun */
 void watch_reload(struct agent *agent);
 void watch_status(struct agent *agent, struct json *out); /* the member "alerts" */
-void watch_describe(struct json *out); /* the item "alerts": records, no programs */
 
 /* settings.c */
 /* Gives every item what the configuration says. Items that fail are skipped, not the agent. `before`: the configuration

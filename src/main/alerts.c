@@ -105,27 +105,3 @@ void watch_status(struct agent *agent, struct json *out)
 	json_key(out, "alerts");
 	alerts_status_json(agent->alerts, out);
 }
-
-void watch_describe(struct json *out)
-{
-	const struct layout *layout = alerts_layout();
-
-	json_object(out);
-	json_key_str(out, "name", ALERTS_ITEM);
-	json_key_str(out, "state", "on");
-	json_key_bool(out, "on", true);
-	json_key_bool(out, "builtin", true);
-	json_key_str(out, "help", "changes of alerts: what was found, what is over");
-	json_key(out, "records");
-	json_array(out);
-	json_object(out);
-	json_key_str(out, "kind", layout->kind);
-	json_key(out, "columns");
-	layout_json(layout, out);
-	json_object_end(out);
-	json_array_end(out);
-	json_key(out, "rows");
-	json_array(out);
-	json_array_end(out);
-	json_object_end(out);
-}

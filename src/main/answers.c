@@ -159,7 +159,7 @@ size_t agent_families(struct agent *agent, struct family ***ret_families, size_t
 	if (!all)
 		return 0;
 	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
-		if (item_state(item) != ITEM_ON)
+		if (item_state(item) != ITEM_ON && item_state(item) != ITEM_ASLEEP)
 			continue;
 		item_poll(item, now_ns);
 		families = item_families(item, &count);
@@ -252,7 +252,7 @@ static void answer_metrics_each(void *ctx, void (*each)(void *each_ctx, const st
 	free(all);
 }
 
-static void count_items(struct agent *agent, size_t count[3])
+static void count_items(struct agent *agent, size_t count[ITEM_STATES_OF])
 {
 	struct item *item;
 
@@ -296,7 +296,7 @@ static void outlets_json(struct agent *agent, struct json *out)
 static int answer_status(void *ctx, struct json *out, struct err *why)
 {
 	struct agent *agent = ctx;
-	size_t count[3] = {};
+	size_t count[ITEM_STATES_OF] = {};
 	struct item *item;
 
 	count_items(agent, count);
@@ -314,6 +314,7 @@ static int answer_status(void *ctx, struct json *out, struct err *why)
 	json_key_u64(out, "on", count[ITEM_ON]);
 	json_key_u64(out, "off", count[ITEM_OFF]);
 	json_key_u64(out, "skipped", count[ITEM_SKIPPED]);
+	json_key_u64(out, "asleep", count[ITEM_ASLEEP]);
 	json_object_end(out);
 	json_key(out, "skipped");
 	json_array(out);
@@ -454,18 +455,45 @@ static int answer_items(void *ctx, struct json *out, struct err *why)
 	return 0;
 }
 
-/* Changes of alerts are records like any other: they are asked for by the name of an item that has no programs. */
-static bool is_alerts(const struct agent *agent, const char *name)
+/* Changes of alerts and what armed items collected are records like any other: they are asked for by the name of an item that
+ * has no programs. NULL = that is none of them. */
+static const struct layout *records_only(const struct agent *agent, const char *name)
 {
-	return agent->alerts && !strcmp(name, ALERTS_ITEM);
+	if (!strcmp(name, EVIDENCE_ITEM))
+		return evidence_layout();
+	return agent->alerts && !strcmp(name, ALERTS_ITEM) ? alerts_layout() : NULL;
+}
+
+static void describe_records(const char *name, const struct layout *layout, struct json *out)
+{
+	json_object(out);
+	json_key_str(out, "name", name);
+	json_key_str(out, "state", "on");
+	json_key_bool(out, "on", true);
+	json_key_bool(out, "builtin", true);
+	json_key_str(out, "help",
+		     strcmp(name, EVIDENCE_ITEM) ? "changes of alerts: what was found, what is over"
+						 : "what armed items collected while they were awake");
+	json_key(out, "records");
+	json_array(out);
+	json_object(out);
+	json_key_str(out, "kind", layout->kind);
+	json_key(out, "columns");
+	layout_json(layout, out);
+	json_object_end(out);
+	json_array_end(out);
+	json_key(out, "rows");
+	json_array(out);
+	json_array_end(out);
+	json_object_end(out);
 }
 
 static int answer_item(void *ctx, const char *name, struct json *out, struct err *why)
 {
 	struct item *item = find(ctx, name, why);
 
-	if (!item && is_alerts(ctx, name)) {
-		watch_describe(out);
+	if (!item && records_only(ctx, name)) {
+		describe_records(name, records_only(ctx, name), out);
 		return 0;
 	}
 	if (!item)
@@ -487,8 +515,9 @@ static int answer_look(void *ctx, const char *name, struct api_item *ret_item, s
 	struct item *item = find(agent, name, why);
 	const struct layout *layout;
 
-	if (!item && is_alerts(ctx, name)) {
-		*ret_item = (struct api_item){.is_on = true, .has_events = true, .layouts = 1, .layout = {alerts_layout()}};
+	if (!item && records_only(ctx, name)) {
+		*ret_item = (struct api_item){
+			.is_on = true, .has_events = true, .layouts = 1, .layout = {records_only(ctx, name)}};
 		return 0;
 	}
 	if (!item)

@@ -47,6 +47,10 @@ const struct config_key config_keys[] = {
 	{"items.*.cap", CONFIG_COUNT, "", "label sets of one metric; what is above goes into one series overflow=\"true\"",
 	 .least = 1, .most = 1000000},
 	{"items.*.pin", CONFIG_BOOL, "", "keep the item's maps over a restart of the agent"},
+	{"items.*.when", CONFIG_TEXT, "", "asleep until a sign comes that this filter lets through (docs/armed.md)"},
+	{"items.*.awake", CONFIG_DURATION, "", "how long such an item collects then (30s)", .least = 1000000000, .most = 86400000000000},
+	{"items.*.cooldown", CONFIG_DURATION, "", "and sleeps at least before it may wake again (5m)", .least = 1000000000,
+	 .most = 86400000000000},
 	{"items.*.hook.*", CONFIG_TEXT, "", "take this alternative of a hook (a section, e.g. tp/sched/sched_switch) and no other"},
 	{"items.*.*", CONFIG_ANY, "", "a parameter of the item: see `sonde items show NAME`"},
 

@@ -174,6 +174,8 @@ static void configure(struct agent *agent, const struct config *before, struct i
 	struct err why;
 
 	take_back(agent, before, item);
+	if (agent->options.only) /* somebody asks for it now */
+		item_set(item, span_of("when"), (struct span){}, NULL);
 	for (size_t i = 0; (setting = config_item_next(agent->config, item_name(item), &i, &key));)
 		if (apply_setting(item, key, setting, false, &why))
 			log_error("%s", why.text);
@@ -256,6 +258,7 @@ int agent_reload(struct agent *agent, struct json *out, struct err *why)
 		agent_configure_items(agent, old);
 		watch_reload(agent);
 		changes_tell(agent, "reload");
+		registry_set_alerts(agent->registry, agent->alerts);
 		config_free(old);
 	} else {
 		config_free(config);

@@ -459,6 +459,14 @@ void filter_free(struct filter *filter)
 	free(filter);
 }
 
+bool filter_mentions(const struct filter *filter, const char *column)
+{
+	for (const struct filter_node *node = filter ? filter->all : NULL; node; node = node->next)
+		if (!strcmp(node->column, column))
+			return true;
+	return false;
+}
+
 bool parse_quantity(struct span text, double *ret_value)
 {
 	struct quantity quantity;

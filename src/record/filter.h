@@ -25,6 +25,9 @@ void filter_free(struct filter *filter);
 int filter_check(const struct filter *filter, const struct layout *const *layouts, size_t count,
 		 struct err *why);
 
+/* Does it ask for a column of this name? */
+bool filter_mentions(const struct filter *filter, const char *column);
+
 /* NULL filter matches. */
 bool filter_match(const struct filter *filter, const struct record *record);
 

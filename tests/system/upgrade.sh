@@ -136,6 +136,11 @@ equal "runqlat: the first upgrade succeeded" 200 "$(upgrade runqlat "$WORK/runql
 dropped_of_runqlat() { metric sonde_item_events_total item=runqlat stage=dropped reason=upgrade; }
 # What was in the builtin version's map when it was let go was of everybody.
 dropped=$(dropped_of_runqlat)
+adds_up() {
+	counted=$(metric sonde_runqlat_seconds_count process=upburn) seen=$(metric sonde_runqref_seconds_count process=upburn)
+	lost=$(($(dropped_of_runqlat) - dropped))
+	[ "$seen" = $((counted + lost)) ]
+}
 # runqlat_adds_up WHAT FILE FILE
 runqlat_adds_up() {
 	rm -f "$WORK/stop"
@@ -149,8 +154,8 @@ runqlat_adds_up() {
 	done
 	touch "$WORK/stop"; wait $swapper
 	equal "runqlat, $1: every upgrade succeeded" 0 "$(grep -vc '^200$' "$WORK/codes")"
-	counted=$(metric sonde_runqlat_seconds_count process=upburn) seen=$(metric sonde_runqref_seconds_count process=upburn)
-	lost=$(($(dropped_of_runqlat) - dropped))
+	# (A thread that has told its parent that it ends may still wait for a CPU: such a wait is over when the sums agree.)
+	wait_for 30 adds_up
 	echo "# runqlat, $1: $(wc -l <"$WORK/codes") swaps, $seen waits seen, $counted counted, $lost dropped with a version; schedstat: $(awk '{ sum += $1 } END { print sum }' "$WORK/waits") of these rounds"
 	equal "runqlat, $1: counted + dropped = what happened" "$seen" $((counted + lost))
 }

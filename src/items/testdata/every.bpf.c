@@ -4,6 +4,7 @@
 #include "kernel/filter.bpf.h"
 
 ITEM("net", "off", "uses every macro: of no use otherwise");
+ARMED("memory_pressure > 20 and container", 30, 300);
 
 PARAM(__u64, min_us, 1000, "ignore what is shorter");
 PARAM(__u32, depth, 0, "zero lies in .rodata too");

@@ -77,6 +77,8 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } tasks SEC(".maps") KEY_IS_TASK;
+#elif MISTAKE == 22
+ARMED("steal > 10", 30, 86401);
 #endif
 
 HOOK("raw_tp/sched_switch", switch, 1)
