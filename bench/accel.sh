@@ -5,7 +5,8 @@
 # Rows: `both` (client - sidecar - sidecar - server), `client` (client - sidecar - server), and those that must not lose:
 # connections that are closed after each request, one connection, bodies of 64 kB and 1 MB, an open loop, traffic without a
 # sidecar. Every body is checked. CPU: of client, sidecars and servers, for each request. Each round runs every row in every state, in another order; printed are
-# medians of the rounds' ratios. Then the share that was redirected, and what 16,000 connections take of memory.
+# medians of the rounds' ratios. ROWS="both short": only those; STATES="off on": only those; COSTS=1: what programs and agent cost a request
+# (with the kernel's statistics on, which cost 40 ns a run). Then the share that was redirected, and what 16,000 connections take of memory.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need haproxy gcc jq curl iptables ip setpriv
@@ -26,10 +27,24 @@ agent_start_with_nothing_on --set "items.accel.policy=[{select: \"exe ~ \\\"^$RI
 # row PROXY NAME STATE POD ADDRESS [OPTIONS OF load]
 row() {
 	proxy=$1 name=$2 state=$3 pod=$4 address=$5; shift 5
+	case " ${ROWS:-$name} " in *" $name "*) ;; *) return ;; esac
+	[ "${COSTS:-}" ] && costs_begin
 	before=$(cpu_ns $servers $sidecars)
 	in_pod $pod "$RIG/load" -d "$EACH" "$@" "$address" >"$W/load" || fail "$proxy $name $state: $(cat "$W/load")"
 	after=$(cpu_ns $servers $sidecars)
 	awk -v name="$proxy $name $state" -v cpu=$((after - before)) '{ print name, $8, $10, $12, (cpu / 1000 + $14) / $2 }' "$W/load" >>"$W/rows"
+	[ "${COSTS:-}" ] && costs_end "$proxy $name $state" "$(awk '{ print $2 }' "$W/load")"
+}
+# What each program cost, and the agent, a request.
+programs() { bpftool prog show -j | jq -r --argjson own "[$(broker_fds)]" '.[] | select(.name and .run_cnt and (.id as $id | $own | index($id))) | [.id, .name, .run_cnt, .run_time_ns] | @tsv'; }
+broker_fds() { for p in $(agent_pids); do cat /proc/"$p"/fdinfo/* 2>/dev/null; done | awk '/^prog_id:/ { print $2 }' | sort -un | paste -sd,; }
+costs_begin() { sysctl -q kernel.bpf_stats_enabled=1; programs >"$W/programs"; agent_ns=$(cpu_ns $(agent_pids)); }
+costs_end() { # NAME REQUESTS
+	agent_ns=$(($(cpu_ns $(agent_pids)) - agent_ns))
+	programs | awk -v name="$1" -v n="$2" -v agent="$agent_ns" 'NR == FNR { runs[$1] = $3; ns[$1] = $4; next }
+		{ r = $3 - runs[$1]; t = $4 - ns[$1]; if (r > n / 50) printf "  %s: %-16s %6.2f runs of %5.0f ns = %6.0f ns a request\n", name, $2, r / n, t / r, t / n }
+		END { printf "  %s: agent %.2f us a request\n", name, agent / n / 1000 }' "$W/programs" -
+	sysctl -q kernel.bpf_stats_enabled=0
 }
 rows() { # PROXY STATE
 	both=$(pod_address b):8080 client=$(pod_address c):8080
@@ -56,6 +71,7 @@ while [ $round -lt "$ROUNDS" ]; do
 	case $((round % 3)) in 0) order="off on unix" ;; 1) order="on unix off" ;; *) order="unix off on" ;; esac
 	for proxy in $PROXIES; do
 		for state in $order; do
+			case " ${STATES:-$state} " in *" $state "*) ;; *) continue ;; esac
 			state_is $state
 			with=; [ $state = unix ] && with=unix
 			sidecars_up $proxy $with || fail "no sidecars"

@@ -116,6 +116,8 @@ bool item_where_requires(const struct item *item, const char *const *columns,
 /* A file that only root may open (/proc/PID/..., cgroup files): the broker opens it read-only.
  * Returns an fd or -errno. Paths: under /proc or /sys only. */
 int item_open(struct item *item, const char *path);
+/* A folder for files of its own that outlive the agent; NULL = there is none. It may not be there. */
+const char *item_folder(const struct item *item);
 /* What another item's start returned, for parts of one folder that are items of their own; NULL when that one is off. */
 void *item_state_of(struct item *item, const char *name);
 /* TCP sockets of the network namespace of `pid` whose state's bit (1 << TCP_...) is in `states`, appended to

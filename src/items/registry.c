@@ -481,6 +481,11 @@ struct kernel *item_kernel(struct item *item)
 	return item->registry->options.kernel;
 }
 
+const char *item_folder(const struct item *item)
+{
+	return item->registry->options.folder;
+}
+
 struct world *item_world(struct item *item)
 {
 	return item->registry->options.world;

@@ -42,6 +42,7 @@ struct registry_options {
 	const struct resolver *resolver;
 	struct world *world;
 	uint32_t cgroup1; /* world_cgroup1() */
+	const char *folder; /* see item_folder() */
 };
 
 int registry_new(const struct registry_options *options, struct registry **ret_registry,

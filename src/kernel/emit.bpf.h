@@ -43,6 +43,12 @@
 		count_add(COUNT_EMITTED);                                                          \
 		bpf_ringbuf_submit(event, emit_wakeup());                                          \
 	}                                                                                          \
+	/* Somebody waits for what user space makes of it. */                                      \
+	static __always_inline __attribute__((unused)) void emit_submit_now(void *event)           \
+	{                                                                                          \
+		count_add(COUNT_EMITTED);                                                          \
+		bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);                                    \
+	}                                                                                          \
 	/* An event that was built elsewhere, with its head: its size varies. */                   \
 	static __always_inline __attribute__((unused)) bool emit_built(void *event, __u64 size,    \
 								       __u64 wakeup)               \

@@ -170,6 +170,8 @@ static int start_rooms(struct agent *agent, struct err *why)
 	registry.resolver = world_resolver(agent->world);
 	registry.world = agent->world;
 	registry.cgroup1 = world_cgroup1(agent->world);
+	if (!agent->options.only) /* an agent for one command leaves nothing behind */
+		registry.folder = config_text(agent->config, "store.path");
 	return registry_new(&registry, &agent->registry, why);
 }
 

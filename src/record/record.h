@@ -21,6 +21,7 @@ struct who {
 	bool has_uid;
 	struct span process, exe;
 	struct span container, container_id, image, pod, namespace, service, cgroup;
+	struct span labels; /* of the pod: ",app=web,tier=front," (no column) */
 };
 
 /* What only the world knows. Any function may be NULL. All return false (or len 0) when unknown. */

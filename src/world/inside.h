@@ -37,6 +37,10 @@ struct world {
 	struct containers containers;
 	struct pods pods;
 	struct pod_watch *pod_watch; /* owned; NULL = nobody is asked */
+	struct pod_watch *policy_watch; /* owned; NULL until somebody wants to know, or nobody can be asked */
+	uint64_t policy_changes;
+	char api[256]; /* who is asked; "" = nobody */
+	struct event_base *loop; /* borrowed */
 	char pods_state[300]; /* why nobody is asked, though somebody should be */
 	struct sockets sockets;
 	struct networks networks;

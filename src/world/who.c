@@ -18,6 +18,7 @@ static void set_pod(struct who *who, const struct pod *pod)
 	who->pod = span_of(pod->name);
 	who->namespace = span_of(pod->namespace);
 	who->service = span_of(pod->owner);
+	who->labels = span_of(pod->labels);
 }
 
 static void set_container(struct who *who, const struct container *container)

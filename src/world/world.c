@@ -255,6 +255,7 @@ void world_free(struct world *world)
 	if (!world)
 		return;
 	pod_watch_free(world->pod_watch);
+	pod_watch_free(world->policy_watch);
 	ring_close(world->ring);
 	object_free(world->object);
 	object_free(world->socket_object);

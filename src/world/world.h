@@ -92,6 +92,14 @@ void world_note_name(struct world *world, const uint8_t addr[ADDR_BYTES], struct
 /* What is known of where pods are asked for: one sentence, or NULL when nobody is asked. Until the loop goes on. */
 const char *world_pods_state(const struct world *world);
 
+/* Changes with every change of a pod's name, namespace, owner or labels. */
+uint64_t world_pod_changes(const struct world *world);
+/*
+ * Changes of the cluster's NetworkPolicies since they are watched: from the first call on. -EOPNOTSUPP: there is no API server
+ * to ask; -EAGAIN: it does not tell (now), ret_state says why.
+ */
+int64_t world_policy_changes(struct world *world, const char **ret_state);
+
 /* The world's own tables, for `sonde self`. i from 0 until false. */
 struct world_table {
 	const char *name;

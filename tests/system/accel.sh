@@ -50,3 +50,6 @@ says() { [ "$("$SONDE" accel preflight --json | jq -r 'select(.exe and (.exe | e
 check "preflight knows who talks to neighbours" wait_for 20 says watching
 "$WORK/torture" waitall tcp_inq splice_in >/dev/null 2>&1
 check "and which calls forbid it" wait_for 20 says "MSG_WAITALL, TCP_INQ, splice"
+stop_agent
+accel_starts --set items.accel.policy='[]'
+check "verdicts are known after a restart" wait_for 20 says "MSG_WAITALL, TCP_INQ, splice"

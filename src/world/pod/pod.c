@@ -89,6 +89,7 @@ static void set_text(struct pods *pods, char **text, struct span value)
 	if (*text)
 		pods->text_bytes -= strlen(*text) + 1;
 	pods->text_bytes += value.len + 1;
+	pods->changes++;
 	free(*text);
 	*text = copy;
 }
@@ -97,10 +98,12 @@ static void free_pod(struct pods *pods, struct pod *pod)
 {
 	pods->text_bytes -= (pod->name ? strlen(pod->name) + 1 : 0) +
 			    (pod->namespace ? strlen(pod->namespace) + 1 : 0) +
-			    (pod->owner ? strlen(pod->owner) + 1 : 0);
+			    (pod->owner ? strlen(pod->owner) + 1 : 0) +
+			    (pod->labels ? strlen(pod->labels) + 1 : 0);
 	free(pod->name);
 	free(pod->namespace);
 	free(pod->owner);
+	free(pod->labels);
 	free(pod);
 }
 
@@ -194,6 +197,9 @@ struct pod *pods_note(struct pods *pods, const struct pod_facts *facts)
 		owner = pod_owner(span_of(pod->name));
 	if (owner.len)
 		set_text(pods, &pod->owner, owner);
+	if (*facts->labels)
+		set_text(pods, &pod->labels, span_of(facts->labels));
+	pods->labels_cut += facts->labels_cut;
 	note_addresses(pods, pod, facts);
 	return pod;
 }

@@ -11,13 +11,21 @@
 #include "base/map.h"
 #include "world/container/cgroup_path.h"
 
-enum { POD_NAME_BYTES = 254, POD_NAMESPACE_BYTES = 64, POD_ADDRESSES = 4 };
+enum {
+	POD_NAME_BYTES = 254,
+	POD_NAMESPACE_BYTES = 64,
+	POD_LABEL_BYTES = 253 + 1 + 63 + 1 + 63, /* prefix/name=value */
+	POD_LABELS_BYTES = 8192,
+	POD_ADDRESSES = 4,
+};
 
 struct pod_facts {
 	char uid[POD_UID_BYTES];
 	char name[POD_NAME_BYTES];
 	char namespace[POD_NAMESPACE_BYTES];
 	char owner[POD_NAME_BYTES]; /* Deployment, StatefulSet ...; "" = derived from the name */
+	char labels[POD_LABELS_BYTES]; /* ",app=web,tier=front,"; "," = there are none; "" = not known */
+	uint32_t labels_cut; /* that found no room */
 	uint8_t address[POD_ADDRESSES][ADDR_BYTES];
 	uint32_t addresses;
 	bool on_host_network; /* then its addresses are the node's, and say nothing */
@@ -26,7 +34,7 @@ struct pod_facts {
 
 struct pod {
 	char uid[POD_UID_BYTES];
-	char *name, *namespace, *owner; /* owned, NULL = not known */
+	char *name, *namespace, *owner, *labels; /* owned, NULL = not known */
 	uint8_t address[POD_ADDRESSES][ADDR_BYTES];
 	uint32_t addresses;
 	uint32_t containers; /* that are known and point here */
@@ -41,6 +49,8 @@ struct pods {
 	uint64_t keep_ns;
 	size_t text_bytes;
 	uint64_t refused; /* pods that found the table full */
+	uint64_t labels_cut; /* labels beyond POD_LABELS_BYTES */
+	uint64_t changes; /* of texts, so far */
 };
 
 void pods_init(struct pods *pods, size_t cap, uint64_t keep_ns);

@@ -60,6 +60,35 @@ static void read_owner(const struct json_node *metadata, const char *node_name,
 	snprintf(out->owner, sizeof(out->owner), "%.*s", (int)text.len, (const char *)text.at);
 }
 
+/* Names and values hold neither commas nor equals signs (apimachinery/pkg/util/validation); one that did would look like two. */
+static size_t label_text(const struct json_node *label, char *out, size_t room)
+{
+	int bytes;
+
+	if (label->type != JSON_TEXT || memchr(label->key.at, ',', label->key.len) ||
+	    (label->text.len && memchr(label->text.at, ',', label->text.len)))
+		return 0;
+	bytes = snprintf(out, room, "%.*s=%.*s,", (int)label->key.len, (const char *)label->key.at,
+			 (int)label->text.len, (const char *)label->text.at);
+	return bytes > 0 && (size_t)bytes < room ? (size_t)bytes : 0;
+}
+
+static void read_labels(const struct json_node *labels, struct pod_facts *out)
+{
+	const struct json_node *label =
+		labels && labels->type == JSON_OBJECT ? labels->child : NULL;
+	size_t used = 1;
+
+	out->labels[0] = ',';
+	for (; label; label = label->next) {
+		size_t bytes = label_text(label, out->labels + used, sizeof(out->labels) - used);
+
+		out->labels_cut += !bytes;
+		used += bytes;
+		out->labels[used] = 0;
+	}
+}
+
 static void add_address(struct pod_facts *out, const char *text)
 {
 	uint8_t addr[ADDR_BYTES];
@@ -127,6 +156,7 @@ static bool read_pod(const struct json_node *node, bool is_gone, const struct po
 	pod.has_ended = is_word(json_get_text(status, "phase"), "Succeeded") ||
 			is_word(json_get_text(status, "phase"), "Failed");
 	read_owner(metadata, json_get_text(spec, "nodeName"), &pod);
+	read_labels(json_get(metadata, "labels"), &pod);
 	read_addresses(status, &pod);
 	if (is_gone) {
 		if (reader->gone)

@@ -78,13 +78,34 @@ static void a_list_is_read_pod_by_pod(void **state)
 	assert_string_equal(seen.pod[0].name, "shop-7d4b9c6f5-x2lqz");
 	assert_string_equal(seen.pod[0].namespace, "store");
 	assert_string_equal(seen.pod[0].owner, "shop");
+	assert_string_equal(seen.pod[0].labels, ",app=sh\"o[p,pod-template-hash=7d4b9c6f5,");
 	assert_int_equal(seen.pod[0].addresses, 2);
 	assert_false(seen.pod[0].on_host_network);
 	assert_string_equal(seen.pod[1].uid, HASH);
 	assert_string_equal(seen.pod[1].owner, "etcd");
+	assert_string_equal(seen.pod[1].labels, ",");
 	assert_true(seen.pod[1].on_host_network);
 	assert_int_equal(seen.containers, 1);
 	assert_string_equal(seen.last, "shop-7d4b9c6f5-x2lqz " ID " web nginx:1.25");
+}
+
+/* A label that finds no room, or that would look like two, is left out and counted; the others are there. */
+static void labels_have_a_limit(void **state)
+{
+	static char text[2 * POD_LABELS_BYTES];
+	char version[POD_VERSION_BYTES], wide[POD_LABELS_BYTES];
+	struct seen seen = {};
+	struct pod_reader reader = reader_of(&seen);
+
+	memset(wide, 'w', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = 0;
+	snprintf(text, sizeof(text),
+		 "{\"items\": [{\"metadata\": {\"uid\": \"u\", \"name\": \"n\", \"labels\": "
+		 "{\"a\": \"1\", \"wide\": \"%s\", \"two\": \"x,app=web\", \"b\": \"2\"}}}]}",
+		 wide);
+	assert_int_equal(pod_list_read(span_of(text), &reader, version, NULL), 1);
+	assert_string_equal(seen.pod[0].labels, ",a=1,b=2,");
+	assert_int_equal(seen.pod[0].labels_cut, 2);
 }
 
 static const struct {
@@ -193,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_read_pod_by_pod),
+		cmocka_unit_test(labels_have_a_limit),
 		cmocka_unit_test(owners_are_named_as_people_know_them),
 		cmocka_unit_test(a_cut_list_is_an_error_wherever_it_is_cut),
 		cmocka_unit_test(lists_without_pods_are_empty),

@@ -48,6 +48,8 @@ struct pod_watch {
 	struct event_base *loop; /* borrowed */
 	struct pods *pods; /* borrowed */
 	void (*container)(void *ctx, struct span id, struct span name, struct span image);
+	const char *kind; /* static: "pods" */
+	void (*changed)(void *ctx); /* NULL: of pods */
 	void *ctx;
 	struct event *timer; /* owned */
 	struct bufferevent *connection; /* owned; NULL = none */
@@ -62,6 +64,7 @@ struct pod_watch {
 	struct buf body; /* of the list; of the watch the line that is not whole yet */
 	char version[POD_VERSION_BYTES]; /* "" = a list is due */
 	unsigned retry_seconds;
+	bool is_well;
 	uint32_t second_us; /* a million, but for tests */
 	struct pod_watch_counts counts;
 	char state[400];
@@ -73,14 +76,16 @@ static void note_pod(void *ctx, const struct pod_facts *pod)
 {
 	struct pod_watch *watch = ctx;
 
-	pods_list_note(watch->pods, pod);
+	if (!watch->changed)
+		pods_list_note(watch->pods, pod);
 }
 
 static void note_gone(void *ctx, const struct pod_facts *pod)
 {
 	struct pod_watch *watch = ctx;
 
-	pods_gone(watch->pods, pod->uid, clock_monotonic_ns());
+	if (!watch->changed)
+		pods_gone(watch->pods, pod->uid, clock_monotonic_ns());
 }
 
 static void note_container(void *ctx, const struct pod_facts *pod, struct span id, struct span name,
@@ -120,8 +125,9 @@ static void fail(struct pod_watch *watch, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	snprintf(watch->state, sizeof(watch->state), "cannot ask for pods at %s port %u: %s",
-		 watch->host, watch->port, reason);
+	snprintf(watch->state, sizeof(watch->state), "cannot ask for %s at %s port %u: %s",
+		 watch->kind, watch->host, watch->port, reason);
+	watch->is_well = false;
 	watch->counts.failures++;
 	wait_for(watch, watch->retry_seconds);
 	watch->retry_seconds *= 2;
@@ -132,9 +138,14 @@ static void fail(struct pod_watch *watch, const char *format, ...)
 static void note_success(struct pod_watch *watch)
 {
 	watch->retry_seconds = 1;
-	snprintf(watch->state, sizeof(watch->state), "%s %zu pods at %s port %u",
-		 watch->polls ? "listing" : "watching", watch->pods->by_uid.len, watch->host,
-		 watch->port);
+	watch->is_well = true;
+	if (watch->changed)
+		snprintf(watch->state, sizeof(watch->state), "watching %s at %s port %u",
+			 watch->kind, watch->host, watch->port);
+	else
+		snprintf(watch->state, sizeof(watch->state), "%s %zu pods at %s port %u",
+			 watch->polls ? "listing" : "watching", watch->pods->by_uid.len,
+			 watch->host, watch->port);
 }
 
 static void end_list(struct pod_watch *watch)
@@ -142,13 +153,17 @@ static void end_list(struct pod_watch *watch)
 	struct pod_reader reader = {watch, note_pod, note_gone, note_container};
 	struct err why = {};
 
-	pods_list_begin(watch->pods);
+	if (!watch->changed)
+		pods_list_begin(watch->pods);
 	if (pod_list_read(buf_as_span(&watch->body), &reader, watch->version, &why) < 0) {
 		watch->version[0] = 0;
 		fail(watch, "%s", why.text);
 		return;
 	}
-	pods_list_end(watch->pods, clock_monotonic_ns());
+	if (watch->changed)
+		watch->changed(watch->ctx);
+	else
+		pods_list_end(watch->pods, clock_monotonic_ns());
 	watch->counts.lists++;
 	buf_done(&watch->body); /* it may have been large */
 	note_success(watch);
@@ -174,6 +189,8 @@ static bool take_event(struct pod_watch *watch, struct span line)
 		wait_for(watch, 1);
 		return false;
 	}
+	if (watch->changed && change != POD_BOOKMARK)
+		watch->changed(watch->ctx);
 	if (version[0])
 		memcpy(watch->version, version, sizeof(version));
 	note_success(watch);
@@ -213,9 +230,9 @@ static void refuse_status(struct pod_watch *watch)
 	watch->version[0] = 0;
 	if (status == 401 || status == 403)
 		fail(watch,
-		     "it answers %d: the service account needs 'list' and 'watch' of pods "
+		     "it answers %d: the service account needs 'list' and 'watch' of %s "
 		     "(docs/world.md)",
-		     status);
+		     status, watch->kind);
 	else if (status == 410) /* the version expired between list and watch */
 		wait_for(watch, 1);
 	else
@@ -425,12 +442,23 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	next_request(ctx);
 }
 
+static int check_address(const struct pod_watch *watch, struct err *why)
+{
+	struct sockaddr_storage address;
+
+	return address_of(watch, &address) ? 0
+					   : err_set(why, -EINVAL,
+						     "kubernetes.api: '%s' is no address; names "
+						     "are not looked up here, "
+						     "give the server's address",
+						     watch->host);
+}
+
 /* scheme://host[:port][/path], host in brackets where it has colons */
 static int take_url(struct pod_watch *watch, const char *api, bool *ret_tls, struct err *why)
 {
 	struct span rest = span_of(api), host;
 	const uint8_t *end;
-	struct sockaddr_storage address;
 
 	*ret_tls = span_starts(rest, "https://");
 	if (!*ret_tls && !span_starts(rest, "http://"))
@@ -463,15 +491,14 @@ static int take_url(struct pod_watch *watch, const char *api, bool *ret_tls, str
 		rest = span_from(rest, strcspn((const char *)rest.at, "/"));
 	}
 	watch->polls = rest.len > 1;
+	if (watch->polls && watch->path[0])
+		return err_set(why, -EOPNOTSUPP, "kubernetes.api: a kubelet knows no %s",
+			       watch->kind);
+	if (watch->path[0])
+		return check_address(watch, why);
 	snprintf(watch->path, sizeof(watch->path), "%s",
 		 watch->polls ? (const char *)rest.at : "/api/v1/pods");
-	if (!address_of(watch, &address))
-		return err_set(why, -EINVAL,
-			       "kubernetes.api: '%s' is no address; names are not looked up here, "
-			       "give the server's "
-			       "address",
-			       watch->host);
-	return 0;
+	return check_address(watch, why);
 }
 
 static int make_tls(struct pod_watch *watch, const char *ca_file, struct err *why)
@@ -515,12 +542,15 @@ int pod_watch_new(const struct pod_watch_options *options, struct pod_watch **re
 	watch->pods = options->pods;
 	watch->container = options->container;
 	watch->ctx = options->ctx;
+	watch->changed = options->changed;
+	watch->kind = options->kind ? options->kind : "pods";
+	snprintf(watch->path, sizeof(watch->path), "%s", options->path ? options->path : "");
 	watch->retry_seconds = 1;
 	watch->second_us = options->second_us ? options->second_us : 1000000;
 	set_node(watch, options->node);
 	snprintf(watch->token_file, sizeof(watch->token_file), "%s",
 		 options->token_file ? options->token_file : token_file);
-	snprintf(watch->state, sizeof(watch->state), "asking for pods");
+	snprintf(watch->state, sizeof(watch->state), "asking for %s", watch->kind);
 	error = take_url(watch, options->api, &tls, why);
 	if (!error && tls)
 		error = make_tls(watch, options->ca_file ? options->ca_file : ca_file, why);
@@ -553,6 +583,11 @@ void pod_watch_free(struct pod_watch *watch)
 const char *pod_watch_state(const struct pod_watch *watch)
 {
 	return watch->state;
+}
+
+bool pod_watch_is_well(const struct pod_watch *watch)
+{
+	return watch->is_well;
 }
 
 void pod_watch_counts(const struct pod_watch *watch, struct pod_watch_counts *ret_counts)

@@ -24,6 +24,12 @@ struct pod_watch_options {
 	void (*container)(void *ctx, struct span id, struct span name,
 			  struct span image); /* may be NULL */
 	void *ctx;
+	/*
+	 * Something else than pods: how it is called, where it is, and who is told that it may have changed (once when it was read
+	 * first). Only from an API server.
+	 */
+	const char *kind, *path;
+	void (*changed)(void *ctx);
 	uint32_t second_us; /* how long a second of patience between two requests lasts, for tests; 0 = a second */
 };
 
@@ -33,6 +39,9 @@ void pod_watch_free(struct pod_watch *watch);
 
 /* One sentence for people: "watching 12 pods at ...", or why not. Until the loop goes on. */
 const char *pod_watch_state(const struct pod_watch *watch);
+
+/* Was it answered when it was asked last, and is it told of changes? */
+bool pod_watch_is_well(const struct pod_watch *watch);
 
 struct pod_watch_counts {
 	uint64_t lists, events; /* read */

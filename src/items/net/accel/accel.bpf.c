@@ -15,7 +15,7 @@
  * writer wait.
  *
  * The mechanisms in the order in which a connection meets them: who.bpf.h (who its ends are, what the rules say), pairing.bpf.h
- * (they find each other), message.bpf.h (all that one write costs), calls.bpf.h (what the kernel cannot do on such
+ * (they find each other), park.bpf.h, habit.bpf.h and join.bpf.h (those that enter later), message.bpf.h (all that one write costs), calls.bpf.h (what the kernel cannot do on such
  * sockets), leave.bpf.h (the way back), tell.bpf.h and tables.bpf.h (what is told). docs/accel.md has the whole story.
  */
 #include "kernel/emit.bpf.h"
@@ -30,6 +30,7 @@ PARAM(__u64, patience_ms, 10000, "without an agent for so long, connections retu
 EVENTS(256 * 1024);
 
 #include "items/net/accel/calls.bpf.h"
+#include "items/net/accel/join.bpf.h"
 #include "items/net/accel/leave.bpf.h"
 #include "items/net/accel/message.bpf.h"
 #include "items/net/accel/pairing.bpf.h"
@@ -39,16 +40,23 @@ static __always_inline void closed_side(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
 	struct side *side;
+	__u64 cookie;
 
 	if (!sk)
 		return;
 	side = bpf_sk_storage_get(&sides, sk, 0, 0);
-	if (!side)
+	if (!side) {
+		cookie = bpf_get_socket_cookie(ops);
+		bpf_map_delete_elem(&lot, &cookie);
 		return;
+	}
 	bpf_map_delete_elem(&links, &side->cookie);
+	if (side->mate)
+		bpf_map_delete_elem(&links, &side->mate);
 	if (side->reason && side->reason != ACCEL_CALL && side->reason != ACCEL_GONE) {
 		add_refusal(&side->owner, side->reason, -1);
 	} else {
+		habit_settle(side);
 		add_totals(side);
 		tell_closed(side);
 	}

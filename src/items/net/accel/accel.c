@@ -46,9 +46,9 @@ static void try_forms(struct kernel *kernel)
 }
 
 /* Maps that the next agent needs, so that connections go on. */
-static const char *const pinned[] = {"settings", "socks",     "held",  "sides",
-				     "notes",    "listeners", "links", "banned",
-				     "numbers",  "grants",    "ports", "seen"};
+static const char *const pinned[] = {"settings",  "socks", "held",   "sides",   "notes",
+				     "listeners", "links", "banned", "numbers", "grants",
+				     "ports",     "seen",  "lot",    "habits"};
 enum { PINNED = sizeof(pinned) / sizeof(*pinned) };
 
 /* May this version go on with maps that were left? 0, or -errno. */
@@ -168,6 +168,12 @@ static bool judge_one(struct accel *accel, const struct accel_identity *identity
 	struct accel_grant grant = {.trusted = trusted_rules(accel, identity)};
 	struct who who = {};
 
+	if (process && !known->is_met) {
+		known->is_met = true;
+		recall_meet(accel, identity, process);
+		process = world_process(world, known->pid, 0);
+		grant.trusted = trusted_rules(accel, identity);
+	}
 	if (!process || process->exit_ns)
 		grant.selected = known->grant.selected; /* as long as nobody else runs it */
 	else if (world_who(world, process, &who))
@@ -251,6 +257,7 @@ static void push_across(struct accel *accel, uint64_t now_ns)
 		if (accel_policy.rule[i].across)
 			across |= 1ull << i;
 	filters_tick(accel, across, now_ns);
+	across = cluster_tick(accel, across, now_ns);
 	if (accel->filters.is_blind)
 		across = 0;
 	if (accel->settings->across == across)
@@ -325,6 +332,8 @@ static void stop(struct item *item, void *at)
 		leave_all(accel);
 		unpin(item_kernel(item));
 	}
+	recall_save(accel);
+	free(accel->memory);
 	filters_done(&accel->filters);
 	map_done(&accel->known);
 	map_done(&accel->verdicts);
@@ -347,6 +356,9 @@ static int start(struct item *item, void **ret_state, struct err *why)
 	map_init(&accel->verdicts, sizeof(struct accel_identity), sizeof(struct verdict),
 		 ACCEL_NUMBERS);
 	filters_init(&accel->filters);
+	accel->cluster.policies_seen = -1;
+	recall_load(accel);
+	accel->saved_ns = now_ns;
 	arena_init(&accel->arena, ARENA_BYTES);
 	error = follow_object(accel, why);
 	if (error) {
@@ -378,9 +390,18 @@ static void tick(struct item *item, void *at, uint64_t now_ns)
 static void look(struct item *item, void *at)
 {
 	struct accel *accel = at;
+	uint64_t changes = world_pod_changes(item_world(item));
 
-	if (accel->filters.places.len && accel_is_mapped(accel))
+	if (!accel_is_mapped(accel))
+		return;
+	cluster_look(accel);
+	join_look(accel);
+	if (accel->filters.places.len)
 		filters_look(accel);
+	if (changes == accel->pod_changes)
+		return;
+	accel->pod_changes = changes;
+	accel_evaluate(accel); /* labels may be others now */
 }
 
 static void publish(struct accel *accel, const struct event_head *event, size_t size)
@@ -396,13 +417,25 @@ static void publish(struct accel *accel, const struct event_head *event, size_t 
 		item_publish(accel->item, &record);
 }
 
-enum { EVENT_CLOSED = 1, EVENT_STRANGER = 2 };
+enum { EVENT_CLOSED = 1, EVENT_STRANGER = 2, EVENT_JOIN = 3 };
 
 struct stranger_event {
 	struct event_head head;
 	struct accel_identity identity;
 	uint32_t pid, pad;
 };
+
+struct join_event {
+	struct event_head head;
+	uint32_t pid[2], netns[2];
+};
+
+static void wish(struct accel *accel, const struct join_event *event)
+{
+	for (int i = 0; i < 2; i++)
+		join_want(accel, event->netns[i], event->pid[i]);
+	join_look(accel);
+}
 
 static void event(struct item *item, void *at, const struct event_head *head, size_t size)
 {
@@ -414,6 +447,11 @@ static void event(struct item *item, void *at, const struct event_head *head, si
 		return;
 	if (head->kind == EVENT_CLOSED) {
 		publish(accel, head, size);
+		return;
+	}
+	if (head->kind == EVENT_JOIN && size >= sizeof(struct join_event) &&
+	    accel_is_mapped(accel)) {
+		wish(accel, (const void *)head);
 		return;
 	}
 	if (head->kind != EVENT_STRANGER || size < sizeof(*stranger) || !accel_is_mapped(accel))
@@ -439,7 +477,7 @@ static int set(const char *key, const struct json_node *value, bool try, struct 
 
 /* ---- what is told ---- */
 
-enum metric_index { SELF_TEST, METRICS };
+enum metric_index { SELF_TEST, BETWEEN_PODS, METRICS };
 
 static const struct metric metrics[METRICS] = {
 	[SELF_TEST] = {.name = "sonde_accel_self_test",
@@ -447,10 +485,17 @@ static const struct metric metrics[METRICS] = {
 		       .help = (char *)"what the kernel does rightly with redirected sockets (1) "
 				       "or not (0), by form",
 		       .scale = 1},
+	[BETWEEN_PODS] = {.name = "sonde_accel_between_pods",
+			  .type = METRIC_GAUGE,
+			  .help = (char *)"connections between network namespaces may be "
+					  "redirected now (1), or not (0: sonde accel state)",
+			  .scale = 1},
 };
 
 static void collect(struct item *item, void *at, struct collector *out)
 {
+	struct accel *accel = at;
+
 	for (int form = 0; form < 2; form++)
 		for (int check = 0; check < FORM_CHECKS; check++) {
 			const struct label label[] = {
@@ -462,6 +507,8 @@ static void collect(struct item *item, void *at, struct collector *out)
 
 			collector_add(out, SELF_TEST, label, 3, accel_forms[form].passed[check]);
 		}
+	if (accel_is_mapped(accel))
+		collector_add(out, BETWEEN_PODS, NULL, 0, accel->settings->across != 0);
 }
 
 struct telling {
@@ -521,7 +568,30 @@ static int tell_ends(struct item *item, void *at, int argc, char **argv, struct 
 	return 0;
 }
 
+/* The self-test, and what holds now. */
+static int tell_state(struct item *item, void *at, int argc, char **argv, struct buf *out,
+		      struct err *why)
+{
+	struct accel *accel = at;
+
+	for (int form = 0; form < 2; form++) {
+		buf_f(out, "%s the verdict program%s:", form ? "with" : "without",
+		      accel_form == &accel_forms[form] ? " (used)" : "");
+		for (int check = 0; check < FORM_CHECKS; check++)
+			buf_f(out, " %s=%s", form_check_name[check],
+			      accel_forms[form].passed[check] ? "ok" : "no");
+		buf_f(out, "%s%s\n", accel_forms[form].reason[0] ? ": " : "",
+		      accel_forms[form].reason);
+	}
+	if (!accel || !accel_is_mapped(accel))
+		return buf_str(out, "off\n"), 0;
+	buf_f(out, "rules: %u, programs known: %zu\n", accel_policy.rules, accel->known.len);
+	buf_f(out, "between pods: %s\n", cluster_state(accel));
+	return 0;
+}
+
 static const struct item_verb verbs[] = {
+	{"state", "state", "what this kernel can do, and whether pods are joined", tell_state},
 	{"connections", "connections [--json]",
 	 "each end of an accelerated connection that is open", tell_ends},
 	{"preflight", "preflight [-d DURATION] [--json]",

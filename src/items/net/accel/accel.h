@@ -6,7 +6,7 @@
 
 enum {
 	ACCEL_LAYOUT =
-		2, /* changes with any struct of a pinned map: an agent adopts only what it can read */
+		3, /* changes with any struct of a pinned map: an agent adopts only what it can read */
 	ACCEL_RULES = 64, /* one bit each */
 	ACCEL_NUMBERS = 4096, /* identities that are known at a time */
 	ACCEL_CONNECTIONS = 65536, /* ends of connections in the sockhash */

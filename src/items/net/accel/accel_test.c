@@ -56,9 +56,15 @@ static void mistakes_are_named_and_change_nothing(void **state)
 		const char *text, *why;
 	} wrong[] = {
 		{"{}", "a policy is a list of rules: [{select: \"namespace = shop\"}]"},
-		{"[1]", "a rule is {select: ..., port: ..., trust: ..., pod_to_pod: ...}"},
+		{"[1]",
+		 "a rule is {select: ..., labels: ..., port: ..., trust: ..., pod_to_pod: ...}"},
 		{"[{\"selct\": \"x\"}]",
-		 "a rule has no 'selct'; it has select, port, trust, pod_to_pod"},
+		 "a rule has no 'selct'; it has select, labels, port, trust, pod_to_pod"},
+		{"[{\"pod_to_pod\": \"yes\"}]", "'pod_to_pod' is true, false or forced"},
+		{"[{\"labels\": [\"app\"]}]", "'labels' names labels of pods: {app: web}"},
+		{"[{\"labels\": {\"app\": 1}}]", "'labels': the value of 'app' is a text, or a "
+						 "list of texts; put \"...\" around it"},
+		{"[{\"labels\": {\"app\": []}}]", "'labels': 'app' has no values"},
 		{"[{\"select\": 7}]", "'select' is a filter: \"namespace = shop\""},
 		{"[{\"trust\": 1}]", "'trust' is true or false"},
 		{"[{\"port\": 65536}]", "a port is 1 to 65535, not 65536"},
@@ -130,6 +136,45 @@ static void rules_choose_by_who_it_is(void **state)
 	arena_done(&own);
 }
 
+static void rules_choose_by_labels(void **state)
+{
+	static const struct {
+		const char *labels;
+		uint64_t selected;
+	} pods[] = {
+		{"", 0},
+		{",", 0},
+		{",app=web,", 1},
+		{",app=web,tier=front,", 3},
+		{",tier=back,x=y,app=web,", 3},
+		{",app=webs,tier=front,", 0},
+		{",tier=front,", 0},
+		{",my/app=web,tier=front,", 0},
+		{",app=web,tier=fronts,", 1},
+		{",example.com/app=web,", 4},
+	};
+	struct policy policy = {};
+	struct arena own;
+	struct err why = {};
+
+	arena_init(&own, 64 * 1024);
+	assert_int_equal(
+		policy_read(json_of("[{\"labels\": {\"app\": \"web\"}}, {\"labels\": {\"app\": "
+				    "\"web\", \"tier\": [\"front\", \"back\"]}},"
+				    " {\"labels\": {\"example.com/app\": \"web\"}, "
+				    "\"pod_to_pod\": \"forced\"}]"),
+			    &policy, &why),
+		0);
+	assert_true(policy.rule[2].across && policy.rule[2].forced && !policy.rule[1].across);
+	for (size_t i = 0; i < sizeof(pods) / sizeof(*pods); i++) {
+		struct who who = {.pid = 1, .labels = span_of(pods[i].labels)};
+
+		assert_int_equal(policy_select(&policy, &who, &own), pods[i].selected);
+	}
+	policy_done(&policy);
+	arena_done(&own);
+}
+
 static int start(void **state)
 {
 	arena_init(&arena, 1 << 20);
@@ -150,6 +195,7 @@ int main(void)
 		cmocka_unit_test(selects_are_checked),
 		cmocka_unit_test(too_many_rules_are_refused),
 		cmocka_unit_test(rules_choose_by_who_it_is),
+		cmocka_unit_test(rules_choose_by_labels),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

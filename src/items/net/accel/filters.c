@@ -98,6 +98,12 @@ static bool is_another(struct accel *accel, struct place *place)
 	return true;
 }
 
+void filters_hold(struct accel *accel, const char *what)
+{
+	accel->settings->across_from_ns = clock_monotonic_ns() + hold_ns;
+	item_count(accel->item, "seen", what, 1);
+}
+
 void filters_look(struct accel *accel)
 {
 	struct filters *filters = &accel->filters;
@@ -114,10 +120,8 @@ void filters_look(struct accel *accel)
 	}
 	if (compares)
 		filters->compared_ns = now_ns;
-	if (!changed)
-		return;
-	accel->settings->across_from_ns = now_ns + hold_ns;
-	item_count(accel->item, "seen", "filter_changes", 1);
+	if (changed)
+		filters_hold(accel, "filter_changes");
 }
 
 void filters_tick(struct accel *accel, uint64_t across, uint64_t now_ns)

@@ -2,6 +2,7 @@
 /* leave - how sockets leave the sockhash, and how writers that are too fast are made to wait. */
 #pragma once
 
+#include "items/net/accel/park.bpf.h"
 #include "items/net/accel/side.bpf.h"
 
 /* ---- the way back ---- */
@@ -112,8 +113,10 @@ static __always_inline void acknowledged(struct bpf_sock_ops *ops, const struct 
 	if (!sk)
 		return;
 	side = bpf_sk_storage_get(&sides, sk, 0, 0);
-	if (!side)
+	if (!side) {
+		ask_again(ops);
 		return;
+	}
 	if (!is->on && has_verdict)
 		leave((struct sock *)buffer, side);
 	if (side->is_full && !side->send_buffer) {

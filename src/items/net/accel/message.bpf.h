@@ -2,6 +2,7 @@
 /* message - what each write of an accelerated connection costs: may it be redirected now? */
 #pragma once
 
+#include "items/net/accel/habit.bpf.h"
 #include "items/net/accel/pairing.bpf.h"
 
 /* cookie -> reason: neither this end nor its peer may redirect any more. Ages out. */
@@ -201,6 +202,8 @@ int redirect(struct sk_msg_md *message)
 	side->since_empty += size;
 	side->redirected_bytes += size;
 	side->redirected_messages++;
+	if (!(side->redirected_messages % HABIT_STEP))
+		habit_count(side, HABIT_STEP);
 	return SK_PASS;
 }
 

@@ -2,6 +2,8 @@
 /* pairing - both ends of a connection find each other by their two initial sequence numbers, and enter the sockhash. */
 #pragma once
 
+#include "items/net/accel/habit.bpf.h"
+#include "items/net/accel/park.bpf.h"
 #include "items/net/accel/tell.bpf.h"
 #include "items/net/accel/who.bpf.h"
 
@@ -11,7 +13,10 @@ struct note {
 	__u64 cookie, sk; /* of the connecting end, once it is in the sockhash */
 	__u32 server_isn, is_answered;
 	__u32 self, other; /* numbers of identities, active and passive */
-	__u32 is_across, pad;
+	__u64 listener; /* struct sock */
+	__u8 is_across;
+	__u8 is_parked; /* the connecting end is, not in the sockhash */
+	__u16 pad[3];
 };
 
 /* sequence number of the connecting end -> note. Deleted when both ends are established; what fails ages out. */
@@ -111,6 +116,7 @@ static __always_inline void note_answer(struct bpf_sock_ops *ops)
 	if (who)
 		note->passive = *who;
 	note->passive.netns = BPF_CORE_READ(request, __sk_common.skc_net.net, ns.inum);
+	note->listener = listener;
 	note->server_isn = BPF_CORE_READ((struct tcp_request_sock *)request, snt_isn);
 	note->is_answered = 1;
 }
@@ -156,6 +162,46 @@ static __always_inline long enter(struct bpf_sock_ops *ops, struct side *side)
 	return 0;
 }
 
+static __always_inline void count_short(const struct owner *owner)
+{
+	static const struct totals nothing;
+	struct totals *sum = map_get_or_add(&closed, owner, &nothing);
+
+	if (sum)
+		__sync_fetch_and_add(&sum->short_lived, 1);
+}
+
+/* Not now, but perhaps later. */
+static __always_inline bool park_active(struct bpf_sock_ops *ops, struct note *note)
+{
+	struct parked parked = {
+		.listener = note->listener, .is_across = note->is_across, .is_active = 1};
+
+	note->cookie = park(ops, &parked, &note->active, &note->passive);
+	note->is_parked = 1;
+	return note->cookie;
+}
+
+static __always_inline void park_passive(struct bpf_sock_ops *ops, const struct note *note)
+{
+	struct parked parked = {.listener = note->listener,
+				.is_across = note->is_across,
+				.mate = note->cookie},
+		      *active = bpf_map_lookup_elem(&lot, &note->cookie);
+	__u64 cookie = active ? park(ops, &parked, &note->passive, &note->active) : 0;
+
+	if (!cookie)
+		return;
+	active->mate = cookie;
+	ask_to_join(active, &parked);
+}
+
+/* A program that nobody has looked at yet. (Without an inode it is none: nobody knows who listens.) */
+static __always_inline bool is_stranger(const struct who *who, __u32 number)
+{
+	return !number && who->identity.inode;
+}
+
 /* 64 bits that nobody else has: ours, and the other's that the listener noted. */
 static __always_inline void established_active(struct bpf_sock_ops *ops, struct accel_settings *is)
 {
@@ -176,10 +222,20 @@ static __always_inline void established_active(struct bpf_sock_ops *ops, struct 
 	if (!is->rules || !is->on)
 		goto drop;
 	note->is_across = note->active.netns != note->passive.netns;
+	if (is_stranger(&note->active, note->self) || is_stranger(&note->passive, note->other)) {
+		if (park_active(ops, note))
+			return;
+		goto drop;
+	}
 	verdict = judge(is, note->self, note->other, note->is_across, ops->local_port,
 			__builtin_bswap32(ops->remote_port));
 	if (verdict < 0)
 		goto drop;
+	if (!verdict && habit_is_short(note->listener, note->self)) {
+		count_short(&note->active.owner);
+		count_short(&note->passive.owner);
+		goto drop;
+	}
 	side = side_new(ops, sk);
 	if (!side)
 		goto drop;
@@ -198,6 +254,8 @@ static __always_inline void established_active(struct bpf_sock_ops *ops, struct 
 	side->is_across = note->is_across;
 	side->epoch = is->epoch;
 	side->tcp_ns = now_coarse();
+	side->listener = note->listener;
+	side->is_active = 1;
 	note->cookie = side->cookie;
 	note->sk = side->sk;
 	return;
@@ -215,6 +273,10 @@ static __always_inline void established_passive(struct bpf_sock_ops *ops, struct
 
 	if (!note || !sk || !note->cookie || note->server_isn != ops->snd_nxt - 1)
 		return;
+	if (note->is_parked) {
+		park_passive(ops, note);
+		goto drop;
+	}
 	side = side_new(ops, sk);
 	if (!side)
 		goto drop;
@@ -232,6 +294,7 @@ static __always_inline void established_passive(struct bpf_sock_ops *ops, struct
 	side->is_across = note->is_across;
 	side->epoch = is->epoch;
 	side->tcp_ns = now_coarse();
+	side->listener = note->listener;
 	side->peer_cookie = note->cookie;
 	side->peer_sk = note->sk;
 	link.cookie = side->cookie;

@@ -4,9 +4,11 @@
  *
  *	policy:
  *	  - select: "namespace = shop and exe ~ envoy"    # who: the columns of a process; left out = everybody
+ *	    labels: {app: web, tier: [front, back]}       # of its pod: all of them, one of the values
  *	    port: [15001, 15006]                          # either end; left out = any
  *	    trust: true                                   # also executables that preflight has no verdict of
- *	    pod_to_pod: true                              # also between network namespaces, when both ends are selected
+ *	    pod_to_pod: true                              # also between network namespaces, when both ends are selected;
+ *	                                                  # forced: where a CNI enforces policies, too
  *
  * Each rule is a bit. Whom it selects is decided here, once a second for each program in each control group; what
  * the programs in the kernel look at are the bits of both ends.
@@ -14,6 +16,8 @@
 #include "items/net/accel/inside.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_read.h"
@@ -69,6 +73,60 @@ static int read_truth(const struct json_node *node, bool *ret_truth, struct err 
 	return 0;
 }
 
+static int add_label(struct rule *rule, struct span name, struct span value, uint32_t number,
+		     struct err *why)
+{
+	if (rule->labels == RULE_LABELS)
+		return err_set(why, -E2BIG, "a rule names at most %d values of labels",
+			       RULE_LABELS);
+	if (asprintf(&rule->label[rule->labels].text, ",%.*s=%.*s,", (int)name.len,
+		     (const char *)name.at, (int)value.len, (const char *)value.at) < 0)
+		return err_set(why, -ENOMEM, "out of memory");
+	rule->label[rule->labels++].name = number;
+	return 0;
+}
+
+static int read_label(const struct json_node *node, struct rule *rule, uint32_t number,
+		      struct err *why)
+{
+	const struct json_node *value = node->type == JSON_ARRAY ? node->child : node;
+	int error = 0;
+
+	if (!value)
+		return err_set(why, -EINVAL, "'labels': '%.*s' has no values", (int)node->key.len,
+			       (const char *)node->key.at);
+	for (; value && !error; value = node->type == JSON_ARRAY ? value->next : NULL) {
+		if (value->type != JSON_TEXT)
+			return err_set(why, -EINVAL,
+				       "'labels': the value of '%.*s' is a text, or a list of "
+				       "texts; put \"...\" around it",
+				       (int)node->key.len, (const char *)node->key.at);
+		error = add_label(rule, node->key, value->text, number, why);
+	}
+	return error;
+}
+
+static int read_labels(const struct json_node *node, struct rule *rule, struct err *why)
+{
+	uint32_t number = 0;
+	int error = 0;
+
+	if (node->type != JSON_OBJECT)
+		return err_set(why, -EINVAL, "'labels' names labels of pods: {app: web}");
+	for (const struct json_node *label = node->child; label && !error; label = label->next)
+		error = read_label(label, rule, number++, why);
+	return error;
+}
+
+static int read_across(const struct json_node *node, struct rule *rule, struct err *why)
+{
+	rule->forced = node->type == JSON_TEXT && span_is(node->text, "forced");
+	rule->across = rule->forced || (node->type == JSON_BOOL && node->truth);
+	if (!rule->across && node->type != JSON_BOOL)
+		return err_set(why, -EINVAL, "'pod_to_pod' is true, false or forced");
+	return 0;
+}
+
 /* `port = 8080` within a select is the same as `port: 8080` beside it. */
 static int take_port_of_select(struct rule *rule, struct err *why)
 {
@@ -100,7 +158,8 @@ static int read_rule(const struct json_node *node, struct rule *rule, struct err
 
 	if (node->type != JSON_OBJECT)
 		return err_set(why, -EINVAL,
-			       "a rule is {select: ..., port: ..., trust: ..., pod_to_pod: ...}");
+			       "a rule is {select: ..., labels: ..., port: ..., trust: ..., "
+			       "pod_to_pod: ...}");
 	for (const struct json_node *part = node->child; part && !error; part = part->next) {
 		if (span_is(part->key, "select"))
 			error = read_select(part, rule, why);
@@ -109,12 +168,14 @@ static int read_rule(const struct json_node *node, struct rule *rule, struct err
 		else if (span_is(part->key, "trust"))
 			error = read_truth(part, &rule->trust, why);
 		else if (span_is(part->key, "pod_to_pod"))
-			error = read_truth(part, &rule->across, why);
+			error = read_across(part, rule, why);
+		else if (span_is(part->key, "labels"))
+			error = read_labels(part, rule, why);
 		else
-			error = err_set(
-				why, -EINVAL,
-				"a rule has no '%.*s'; it has select, port, trust, pod_to_pod",
-				(int)part->key.len, (const char *)part->key.at);
+			error = err_set(why, -EINVAL,
+					"a rule has no '%.*s'; it has select, labels, port, trust, "
+					"pod_to_pod",
+					(int)part->key.len, (const char *)part->key.at);
 	}
 	return error;
 }
@@ -146,9 +207,30 @@ int policy_read(const struct json_node *list, struct policy *policy, struct err 
 
 void policy_done(struct policy *policy)
 {
-	for (uint32_t i = 0; i < policy->rules; i++)
+	for (uint32_t i = 0; i < policy->rules; i++) {
 		filter_free(policy->rule[i].select);
+		for (uint32_t n = 0; n < policy->rule[i].labels; n++)
+			free(policy->rule[i].label[n].text);
+	}
 	policy->rules = 0;
+}
+
+/* Has its pod all labels that the rule names, each with one of the values? */
+static bool has_labels(const struct rule *rule, struct span labels)
+{
+	uint32_t i = 0;
+
+	while (i < rule->labels) {
+		uint32_t name = rule->label[i].name;
+		bool found = false;
+
+		for (; i < rule->labels && rule->label[i].name == name; i++)
+			found |= labels.len && memmem(labels.at, labels.len, rule->label[i].text,
+						      strlen(rule->label[i].text));
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 uint64_t policy_select(const struct policy *policy, const struct who *who, struct arena *arena)
@@ -166,7 +248,7 @@ uint64_t policy_select(const struct policy *policy, const struct who *who, struc
 
 		/* which ports there are the kernel half looks at */
 		record.value[port] = rule->ports ? value_u64(rule->port[0]) : (struct value){};
-		if (filter_match(rule->select, &record))
+		if (has_labels(rule, who->labels) && filter_match(rule->select, &record))
 			selected |= 1ull << i;
 	}
 	return selected;

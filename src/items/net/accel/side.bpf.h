@@ -21,6 +21,8 @@ struct side {
 	__u64 sk,
 		peer_sk; /* struct tcp_sock; the peer's may be stale, then its cookie is in no map any more */
 	__u64 cookie, peer_cookie; /* peer_cookie 0: not known yet */
+	__u64 mate; /* the same, of an end that was parked: known from the beginning */
+	__u64 listener; /* struct sock that accepted it */
 	__u64 redirected_bytes, tcp_bytes;
 	__u64 since_empty; /* redirected since the peer's queue was seen empty */
 	__u64 tcp_ns; /* when a message last went by TCP */
@@ -34,6 +36,7 @@ struct side {
 	__u8 is_redirecting, reason, is_across, is_full;
 	__u8 has_left; /* `socks`, on its way back to TCP */
 	__u8 has_resized; /* its send buffer: its size is not the application's choice */
+	__u8 is_active; /* it connected */
 	__u16 fallbacks[REASON_SLOTS];
 };
 

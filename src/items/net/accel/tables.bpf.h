@@ -129,6 +129,7 @@ int listening_walk(struct bpf_iter__task_file *iterator)
 	asm volatile("" : "+r"(key));
 	read_identity(task, &who.identity);
 	who.owner = owner_of(task);
+	who.pid = task->tgid;
 	bpf_map_update_elem(&listeners, &key, &who, BPF_NOEXIST);
 	return 0;
 }

@@ -37,6 +37,8 @@ struct totals {
 	__u64 filter COUNTER(
 		"name=accel_fallbacks;labels=reason=filter;help=directions that went back to TCP")
 		COL("count");
+	__u64 short_lived COUNTER("name=accel_short;help=ends of connections that were left alone, "
+				  "since those before them ended after few messages") COL("count");
 };
 
 METRICS(closed, struct owner, struct totals, 16384);

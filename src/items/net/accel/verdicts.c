@@ -12,18 +12,37 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-static const uint64_t watched_long_enough_ns = 60ull * 1000000000;
-enum { CONNECTIONS_ENOUGH = 3 };
+static const uint64_t watched_long_enough_ns = 60ull * 1000000000,
+		      save_every_ns = 60ull * 1000000000;
+enum { CONNECTIONS_ENOUGH = 3, TRIES = 5 };
 
 static const char *const call_name[CALL_KINDS] = {
 	"MSG_WAITALL", "MSG_TRUNC", "MSG_OOB", "SO_RCVLOWAT", "SO_ZEROCOPY",
 	"TCP_INQ",     "TCP_ULP",   "splice",  "FIONREAD",
 };
 
+uint64_t verdict_calls(const struct verdict *verdict)
+{
+	return verdict->seen.calls | verdict->before.calls;
+}
+
+/* (The agent before us may have left its counts in the maps as well.) */
+uint64_t verdict_connections(const struct verdict *verdict)
+{
+	return verdict->seen.connections > verdict->before.connections
+		       ? verdict->seen.connections
+		       : verdict->before.connections;
+}
+
+uint64_t verdict_watched_ns(const struct verdict *verdict, uint64_t now_ns)
+{
+	return verdict->before.watched_ns + (verdict->since_ns ? now_ns - verdict->since_ns : 0);
+}
+
 /* Calls that forbid it here. */
 static uint64_t forbidden(const struct verdict *verdict)
 {
-	uint64_t calls = verdict->seen.calls;
+	uint64_t calls = verdict_calls(verdict);
 
 	if (accel_form && accel_form->passed[FORM_REDIRECTED])
 		calls &= ~(uint64_t)CALL_FIONREAD;
@@ -32,8 +51,8 @@ static uint64_t forbidden(const struct verdict *verdict)
 
 static bool was_watched(const struct verdict *verdict, uint64_t now_ns)
 {
-	return verdict->seen.connections >= CONNECTIONS_ENOUGH &&
-	       now_ns - verdict->since_ns >= watched_long_enough_ns;
+	return verdict_connections(verdict) >= CONNECTIONS_ENOUGH &&
+	       verdict_watched_ns(verdict, now_ns) >= watched_long_enough_ns;
 }
 
 static bool take_seen(void *ctx, const void *key, const void *value)
@@ -61,16 +80,36 @@ static void name_executables(struct accel *accel)
 
 	while (map_next(&accel->verdicts, &at, &exe, &value)) {
 		struct verdict *verdict = value;
-		const struct process *process;
-		struct span path;
 
-		if (verdict->path[0] || !verdict->seen.pid)
-			continue;
-		process = world_process(item_world(accel->item), (uint32_t)verdict->seen.pid, 0);
-		path = process ? process_path(process) : (struct span){};
-		if (path.len && path.len < sizeof(verdict->path))
-			memcpy(verdict->path, path.at, path.len);
+		if (!verdict->bytes && verdict->seen.pid && verdict->tries++ < TRIES)
+			recall_name(accel, verdict,
+				    world_process(item_world(accel->item),
+						  (uint32_t)verdict->seen.pid, 0));
 	}
+}
+
+static uint64_t all_calls(const struct accel *accel)
+{
+	const void *exe;
+	void *verdict;
+	size_t at = 0;
+	uint64_t calls = 0;
+
+	while (map_next(&accel->verdicts, &at, &exe, &verdict))
+		calls += verdict_calls(verdict);
+	return calls;
+}
+
+/* At once when an executable was found to be unsafe, else once a minute. */
+static void save_now_and_then(struct accel *accel, uint64_t now_ns)
+{
+	uint64_t calls = all_calls(accel);
+
+	if (calls == accel->saved_calls && now_ns - accel->saved_ns < save_every_ns)
+		return;
+	accel->saved_calls = calls;
+	accel->saved_ns = now_ns;
+	recall_save(accel);
 }
 
 void verdicts_update(struct accel *accel, uint64_t now_ns)
@@ -78,6 +117,7 @@ void verdicts_update(struct accel *accel, uint64_t now_ns)
 	if (object_read(accel->object, "seen", take_seen, accel) < 0)
 		item_count(accel->item, "lost", "seen", 1);
 	name_executables(accel);
+	save_now_and_then(accel, now_ns);
 }
 
 bool verdict_is_safe(const struct accel *accel, const struct accel_identity *identity)
@@ -112,7 +152,7 @@ static void tell(const struct verdict *verdict, bool as_json, struct buf *out)
 	say_why(verdict, why, sizeof(why));
 	if (!as_json) {
 		buf_f(out, "%-9s %8llu  %-40s %s\n", state,
-		      (unsigned long long)verdict->seen.connections,
+		      (unsigned long long)verdict_connections(verdict),
 		      verdict->path[0] ? verdict->path : "?", why);
 		return;
 	}
@@ -121,7 +161,7 @@ static void tell(const struct verdict *verdict, bool as_json, struct buf *out)
 	if (verdict->path[0])
 		json_key_str(&json, "exe", verdict->path);
 	json_key_str(&json, "verdict", state);
-	json_key_u64(&json, "connections", verdict->seen.connections);
+	json_key_u64(&json, "connections", verdict_connections(verdict));
 	if (why[0])
 		json_key_str(&json, "why", why);
 	json_object_end(&json);
@@ -149,5 +189,8 @@ int verdicts_tell(struct item *item, void *state, int argc, char **argv, struct 
 		buf_f(out, "%-9s %8s  %-40s %s\n", "VERDICT", "SEEN", "EXECUTABLE", "WHY NOT");
 	while (map_next(&accel->verdicts, &at, &key, &verdict))
 		tell(verdict, as_json, out);
+	for (size_t i = 0; i < accel->remembered; i++)
+		if (!recall_is_known(accel, &accel->memory[i]))
+			tell(&accel->memory[i], as_json, out);
 	return 0;
 }

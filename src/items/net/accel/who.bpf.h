@@ -7,7 +7,7 @@
 struct who {
 	struct accel_identity identity;
 	struct owner owner;
-	__u32 netns, pad;
+	__u32 netns, pid;
 };
 
 /* struct sock of a listener -> who listens. Set by listen() and by a walk; deleted when it is closed. */
@@ -82,6 +82,7 @@ static __always_inline void read_current(struct who *ret, struct sock *sk)
 	read_identity(task, &ret->identity);
 	ret->owner = owner_of(task);
 	ret->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	ret->pid = BPF_CORE_READ(task, tgid);
 }
 
 /* An executable, whoever runs it. */
@@ -107,7 +108,7 @@ static __always_inline __u32 number_of(const struct accel_identity *identity, __
 		event->identity = *identity;
 		event->pid = pid;
 		event->pad = 0;
-		emit_submit(event);
+		emit_submit_now(event);
 	}
 	return 0;
 }
