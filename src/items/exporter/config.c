@@ -296,15 +296,13 @@ static int read_decoder(const struct reader *reader, const struct json_node *nod
 		return bad(reader, node->line,
 			   "there is no decoder '%.60s'; see docs/exporter-configs.md", name);
 	error = read_bool(reader, node, "allow_unknown", &decoder->allow_unknown);
+	decoder->has_map = is_set(map);
 	if (!error && is_set(map))
 		error = read_static_map(reader, map, decoder);
 	if (!error && is_set(regexps))
 		error = read_regexps(reader, regexps, decoder);
 	if (error)
 		return error;
-	if (decoder->kind == DECODE_STATIC_MAP && !decoder->pairs)
-		return bad(reader, node->line,
-			   "decoder static_map has no static_map; add the names below it");
 	if (decoder->kind == DECODE_REGEXP && !decoder->regexps)
 		return bad(reader, node->line, "decoder regexp has no regexps; add a list of them");
 	return 0;

@@ -57,6 +57,7 @@ struct config_decoder {
 	enum decoder_kind kind;
 	const struct config_pair *pair; /* static_map: sorted by `from` */
 	uint32_t pairs;
+	bool has_map; /* of names, though it may be empty */
 	bool allow_unknown;
 	const struct span *regexp;
 	void **compiled; /* of each regexp: decode.c's */

@@ -253,6 +253,9 @@ static int decode_static_map(struct decode *decode, const struct config_decoder 
 {
 	uint32_t low = 0, high = decoder->pairs;
 
+	if (!decoder->has_map)
+		return buf_str(&decode->other, "empty mapping"); /* as there */
+
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		int order = compare_key(in, &decoder->pair[middle]);

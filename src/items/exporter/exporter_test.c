@@ -79,6 +79,9 @@ static const struct {
 	{"[{name: uint}, {name: static_map, static_map: {1: read, 0x2: write}}]", BYTES(1), "read"},
 	{"[{name: uint}, {name: static_map, static_map: {1: read, 0x2: write}}]", BYTES(2),
 	 "unknown:2"},
+	{"[{name: uint}, {name: static_map}]", BYTES(9), "empty mapping"},
+	{"[{name: uint}, {name: static_map, static_map: {}}]", BYTES(9), "unknown:9"},
+	{"[{name: uint}, {name: static_map, allow_unknown: true, static_map: {}}]", BYTES(9), "9"},
 	{"[{name: uint}, {name: static_map, allow_unknown: true, static_map: {1: read}}]", BYTES(9),
 	 "9"},
 	{"[{name: uint}, {name: static_map, allow_unknown: yes, static_map: {1: true}}]", BYTES(1),
@@ -181,9 +184,6 @@ static const struct {
 	{"metrics: {counters: [{name: n, help: h, labels: [{name: l, size: 4, decoders: [{name: "
 	 "nix}]}]}]}",
 	 "x.yaml:1: there is no decoder 'nix'"},
-	{"metrics: {counters: [{name: n, help: h, labels: [{name: l, size: 4, decoders: [{name: "
-	 "static_map}]}]}]}",
-	 "x.yaml:1: decoder static_map has no static_map"},
 	{"metrics: {counters: [{name: n, help: h, labels: [{name: l, size: -1, decoders: [{name: "
 	 "uint}]}]}]}",
 	 "x.yaml:1: 'size' is 0 to 4096"},
