@@ -120,16 +120,18 @@ export interface StoreTable { name: string; rows: number; bytes: number; from?: 
 export interface Status {
   version: string; node: string; ready: boolean; uptime_ns: number;
   broker: { pid: number; cpu_seconds: number; resident_bytes: number }; worker: { pid: number; cpu_seconds: number; resident_bytes: number };
-  items: { on: number; off: number; skipped: number }; skipped: { name: string; reason: string }[]; losses: Record<string, number>;
+  items: { on: number; off: number; skipped: number; asleep?: number }; skipped: { name: string; reason: string }[]; losses: Record<string, number>;
   store?: {
     mode: string; path: string; bytes: number; limit_bytes: number; interval_ns: number; memory_bytes: number; series: number; reason?: string;
     records: Record<string, number>; samples: Record<string, number>; tables: StoreTable[];
   };
   [key: string]: unknown;
 }
+/** What an item that sleeps waits for: docs/armed.md. */
+export interface Armed { when: string; state: "asleep" | "awake" | "cooling"; awake_ns: number; cooldown_ns: number; left_ns?: number; wakes: number; }
 export interface Item {
   name: string; wing: string; state: string; on: boolean; builtin: boolean; default: boolean; help: string; reason?: string;
-  settings: Record<string, unknown>; hooks: { hook: string; section?: string; reason?: string }[];
+  armed?: Armed; settings: Record<string, unknown>; hooks: { hook: string; section?: string; reason?: string }[];
   events: Record<string, number> & { lost_by_reason?: Record<string, number> }; series: number; runs?: number; ns_per_run?: number;
 }
 export interface Column { name: string; hidden?: boolean; type: string; unit?: string; help?: string; }

@@ -3,7 +3,7 @@
 // parameters and what it tells at this moment.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ask, askAgent, columnsOfItem, type Item, itemRates, items, type ItemWhole, type Parameter, Refusal, useAsk, wantsToken } from "./api";
+import { type Armed, ask, askAgent, columnsOfItem, type Item, itemRates, items, type ItemWhole, type Parameter, Refusal, useAsk, wantsToken } from "./api";
 import type { Row } from "./filter";
 import { applicable } from "./filter";
 import { useLive, stream } from "./live";
@@ -24,7 +24,7 @@ export function Items() {
       {list.length === 0 ? <Skeleton lines={10} /> : <>
         <div class="section-head" style={{ margin: 0 }}><h2>What the agent watches, and where</h2><span class="dim">{on} of {list.length} on, {percent(cost)} of one CPU in the kernel</span></div>
         <Machine />
-        <p class="phase-key"><span><span class="hook on" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>on</span> runs, with events a second</span><span><span class="hook off" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>off</span> can be switched on</span><span><span class="hook skipped" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>skipped</span> this kernel or privilege cannot: the reason stands on it</span></p>
+        <p class="phase-key"><span><span class="hook on" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>on</span> runs, with events a second</span><span><span class="hook asleep" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>asleep</span> waits for its condition</span><span><span class="hook off" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>off</span> can be switched on</span><span><span class="hook skipped" style={{ height: 16, padding: "0 5px", fontSize: 11 }}>skipped</span> this kernel or privilege cannot: the reason stands on it</span></p>
         <NotAsked left={[...filtered.left, ...(filtered.text ? [filtered.text] : [])]} of="items: it is used in their live output" />
         <ItemTable />
       </>}
@@ -35,8 +35,8 @@ export function Items() {
 
 const COLUMNS: TableColumn<Item>[] = [
   { name: "item", width: 120, value: (item) => item.name, cell: (item) => <Name text={item.name} />, phone: "main" },
-  { name: "state", width: 76, value: (item) => stateOf(item), cell: (item) => <span class={{ on: "ok", off: "faint", skipped: "warn" }[stateOf(item)]}>{stateOf(item)}</span>, phone: "side" },
-  { name: "events", title: "events/s", width: 84, numeric: true, value: busiest, cell: (item) => item.on ? count(busiest(item)) : "-", phone: "sub", help: "events, or runs of its programs where it only counts" },
+  { name: "state", width: 76, value: (item) => stateOf(item), cell: (item) => <span class={{ on: "ok", asleep: "dim", off: "faint", skipped: "warn" }[stateOf(item)]}>{stateOf(item)}</span>, phone: "side" },
+  { name: "events", title: "events/s", width: 84, numeric: true, value: busiest, cell: (item) => stateOf(item) === "on" ? count(busiest(item)) : "-", phone: "sub", help: "events, or runs of its programs where it only counts" },
   { name: "cost", title: "ns/event", width: 84, numeric: true, value: (item) => item.ns_per_run, cell: (item) => item.ns_per_run === undefined ? "-" : Math.round(item.ns_per_run).toString(), help: "time of one run of its programs" },
   { name: "cpu", title: "CPU", width: 76, numeric: true, value: (item) => itemRates.value[item.name]?.cpu, cell: (item) => percent(itemRates.value[item.name]?.cpu), phone: "subside", help: "of one processor" },
   { name: "lost", width: 72, numeric: true, value: (item) => item.events.lost, cell: (item) => item.events.lost ? <span class="bad">{count(item.events.lost)}</span> : <span class="faint">0</span> },
@@ -104,9 +104,9 @@ function Live({ item, whole }: { item: Item; whole?: ItemWhole }) {
     if (!readsRows) { rows.value = [...fresh.reverse(), ...rows.peek()].slice(0, LIVE_ROWS); return; }
     held.current = [...held.current, ...fresh].slice(-2000);
     if (isWhole) { rows.value = held.current; held.current = []; }
-  }, (item.on || runs.value) && readsRows !== undefined, runs.value);
+  }, (stateOf(item) === "on" || runs.value) && readsRows !== undefined, runs.value);
   useEffect(() => { rows.value = []; held.current = []; }, [filter.text, item.on]);
-  if (!item.on && !runs.value) return <p class="faint" style={{ fontSize: 12 }}>It is off. {stateOf(item) === "off" && <button type="button" class="control" onClick={() => { if (token.value) runs.value = true; else wantsToken.value = true; }}>Run it while I look</button>}</p>;
+  if (stateOf(item) !== "on" && !runs.value) return <p class="faint" style={{ fontSize: 12 }}>It is {stateOf(item) === "asleep" ? "asleep" : "off"}. {stateOf(item) !== "skipped" && <button type="button" class="control" onClick={() => { if (token.value) runs.value = true; else wantsToken.value = true; }}>Run it while I look</button>}</p>;
   if (!place.value.range.last) return <p class="faint" style={{ fontSize: 12 }}>The chosen time lies in the past: go live to see what it tells now.</p>;
   if (stream.value.error) return <p class="bad" role="alert" style={{ fontSize: 12 }}>{sentence(stream.value.error)}</p>;
   if (!rows.value.length) return <p class="faint" style={{ fontSize: 12 }} role="status">{stream.value.open ? "Listening: nothing has happened yet." : "Connecting…"}</p>;
@@ -121,6 +121,19 @@ function Live({ item, whole }: { item: Item; whole?: ItemWhole }) {
       <tbody>{order.slice(0, LIVE_ROWS).map((row, at) => <tr key={at}>{shownNames.map((name) => <td key={name} class={typeof row[name] === "number" ? "num" : ""} style={{ maxWidth: 180 }}><Name text={row[name] === undefined ? "-" : cellText(name, row[name])} cut={60} /></td>)}{histograms.map((name) => <td key={name} class="num">{isHistogram(row[name]) ? `${count(row[name].count)}, ${seconds(row[name].sum / Math.max(1, row[name].count))}` : "-"}</td>)}</tr>)}</tbody></table></div>
     {rows.value.length > LIVE_ROWS && <p class="faint" style={{ fontSize: 11 }}>{rows.value.length - LIVE_ROWS} more rows</p>}
   </>;
+}
+
+interface Evidence extends Row { evidence: string; watched: string; condition: string; began: string; duration_ns: number; row_count: number; record_count: number; cause?: Record<string, unknown>; }
+const SIGN_DULL = new Set(["time", "item", "kind", "node", "cgroup"]);
+/** What it waits for, and what it collected when that came: docs/armed.md. */
+function ArmedPart({ item, armed }: { item: Item; armed: Armed }) {
+  const kept = useAsk(`evidence ${item.name} ${armed.wakes} ${armed.state}`, (stop) => ask<{ records: Evidence[] }>(`v1/records/evidence?source=recent&order=desc&limit=5&filter=${encodeURIComponent(`watched = "${item.name}"`)}`, { signal: stop }), false);
+  return <section aria-label="armed"><div class="section-head"><h3>Armed</h3><span class="dim">{armed.state}{armed.left_ns ? `, for ${duration(armed.left_ns)} more` : ""}</span></div>
+    <Facts of={{ when: armed.when, awake: duration(armed.awake_ns), cooldown: duration(armed.cooldown_ns), wakes: armed.wakes }} filters={false} />
+    {kept.error ? <Failed error={kept.error} /> : kept.data?.records.map((one) => <details key={one.evidence}><summary><Name text={`${one.began} for ${duration(one.duration_ns)}: ${count(one.row_count)} rows, ${count(one.record_count)} records`} cut={120} /></summary>
+      <Facts of={Object.fromEntries(Object.entries(one.cause ?? {}).filter(([key]) => !SIGN_DULL.has(key)))} filters={false} /></details>)}
+    {kept.data && kept.data.records.length > 0 && <p class="faint" style={{ fontSize: 12 }}>sonde evidence {kept.data.records[0]!.evidence} shows all of the newest.</p>}
+  </section>;
 }
 
 function Detail({ item }: { item: Item }) {
@@ -138,6 +151,7 @@ function Detail({ item }: { item: Item }) {
       <div class="figure"><div class="what">CPU</div><div class="value">{item.on ? percent(rates?.cpu) : "-"}</div></div>
       <div class="figure"><div class="what">lost</div><div class={`value${item.events.lost ? " bad" : ""}`}>{count(item.events.lost)}</div></div>
     </div>
+    {item.armed && <ArmedPart item={item} armed={item.armed} />}
     <section aria-label="live output"><div class="section-head"><h3>What it tells now</h3>{item.name === "requests" && <a href={addressOf({ view: "requests" })}>all requests</a>}</div><Live item={item} whole={whole.data} /></section>
     {whole.error ? <Failed error={whole.error} /> : <>
       {params.length > 0 && <section aria-label="parameters"><div class="section-head"><h3>Parameters</h3><span class="dim">take effect at once</span></div><Parameters item={item} list={params} /></section>}

@@ -39,21 +39,21 @@ export function partOf(item: Item): Part {
   }
 }
 
-export const stateOf = (item: Item) => item.on ? "on" : item.state === "skipped" || (item.reason && item.state !== "off") ? "skipped" : "off";
+export const stateOf = (item: Item) => item.state === "asleep" ? "asleep" : item.on ? "on" : item.state === "skipped" || (item.reason && item.state !== "off") ? "skipped" : "off";
 export const busiest = (item: Item) => {
   const rates = itemRates.value[item.name];
   return rates && (rates.events !== undefined || rates.runs !== undefined) ? Math.max(rates.events ?? 0, rates.runs ?? 0) : undefined;
 };
 
 function Hook({ item }: { item: Item }) {
-  const state = stateOf(item), rate = item.on ? busiest(item) : undefined, loses = (itemRates.value[item.name]?.lost ?? 0) > 0;
-  return <button type="button" class={`hook ${state}`} aria-pressed={place.value.open === item.name} title={item.reason ? `${state}: ${item.reason}` : item.help} onClick={() => go({ open: place.value.open === item.name ? "" : item.name })}>
+  const state = stateOf(item), rate = state === "on" ? busiest(item) : undefined, loses = (itemRates.value[item.name]?.lost ?? 0) > 0;
+  return <button type="button" class={`hook ${state}`} aria-pressed={place.value.open === item.name} title={item.reason ? `${state}: ${item.reason}` : item.armed ? `${item.help} (${item.armed.state}, waits for: ${item.armed.when})` : item.help} onClick={() => go({ open: place.value.open === item.name ? "" : item.name })}>
     <Name text={item.name} cut={40} />{rate !== undefined && rate > 0 && <span class="rate">{perSecond(rate)}</span>}{loses && <span role="img" aria-label="losing events" title="losing events">⚠</span>}
     <span class="hidden-text">{state}</span>
   </button>;
 }
 
-const BY_STATE: Record<string, number> = { on: 0, off: 1, skipped: 2 };
+const BY_STATE: Record<string, number> = { on: 0, asleep: 1, off: 2, skipped: 3 };
 function Box({ id, area }: { id: Part; area?: string }) {
   const { title, what } = LAYERS[id], here = items.value.filter((item) => partOf(item) === id);
   here.sort((a, b) => BY_STATE[stateOf(a)]! - BY_STATE[stateOf(b)]! || (a.name < b.name ? -1 : 1));
