@@ -75,7 +75,7 @@ while [ $round -lt "$ROUNDS" ]; do
 			state_is $state
 			with=; [ $state = unix ] && with=unix
 			sidecars_up $proxy $with || fail "no sidecars"
-			[ $state = on ] && sleep 1.2 # every program is known
+			[ $state = on ] && { for pod in a d; do in_pod $pod "$RIG/load" -c 1 -d 0.2 "$(pod_address c):8080" >/dev/null; done; sleep 1.2; } # every program is known
 			rows $proxy $state
 			sidecars_down
 			[ $state = on ] && redirected

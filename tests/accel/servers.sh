@@ -15,6 +15,7 @@ refused=$("$SONDE" items --json | jq -r 'select(.name == "accel" and .state == "
 [ -z "$refused" ] || { ok "accel is refused here: $refused"; exit 0; }
 sidecars_up l4
 share() { get /metrics | awk -v process="$1" 'index($0, "process=\"" process "\"") { if ($0 ~ /^sonde_accel_bytes_total/) r += $NF; else if ($0 ~ /^sonde_accel_tcp_bytes_total/) t += $NF } END { printf "%.4f\n", r / (r + t + 1e-9) }'; }
+quietly() { "$@" >"$WORK/out" 2>&1; }
 # Programs that were never seen are known from the next second on.
 known() { get /healthz >/dev/null && sleep 1.5; }
 loads() { # NAME PORT OPTIONS...
@@ -119,11 +120,13 @@ if wants redis-server redis; then
 	redis() { in_pod a redis-cli -h "$b" -p 6380 "$@"; }
 	redis ping >/dev/null; known
 	equal "redis: a large value is taken" OK "$(redis -x set large <"$WORK/value")"
-	redis get large >"$WORK/value.back"
+	redis get large | head -c "$(wc -c <"$WORK/value")" >"$WORK/value.back" # (redis-cli ends with a line end of its own)
 	check "redis: and given back" cmp "$WORK/value" "$WORK/value.back"
-	check "redis: many small ones" in_pod a redis-benchmark -h "$b" -p 6380 -n 30000 -c 20 -d 300 -t set,get -q >"$WORK/out"
-	check "redis: pipelines" in_pod a redis-benchmark -h "$b" -p 6380 -n 50000 -c 8 -P 16 -d 100 -t set,get,lpush,lrange_100 -q >"$WORK/out"
+	check "redis: many small ones" quietly in_pod a redis-benchmark -h "$b" -p 6380 -n 30000 -c 20 -d 300 -t set,get -q
+	check "redis: pipelines" quietly in_pod a redis-benchmark -h "$b" -p 6380 -n 50000 -c 8 -P 16 -d 100 -t set,get,lpush,lrange_100 -q
+	sent=$(redis info stats | tr -d '\r' | sed -n 's/^total_net_output_bytes://p')
 	sleep 1.5; within "redis: share that was redirected" "$(share redis-server)" 0.9 1
+	within "redis: of what it says it sent" "$(metric sonde_accel_bytes_total process=redis-server)" "$((sent / 10 * 9))" "$((sent / 10 * 11))"
 fi
 
 if [ -n "$pg_bin" ] && wants psql postgresql; then
@@ -143,10 +146,11 @@ if [ -n "$pg_bin" ] && wants psql postgresql; then
 	equal "postgresql: what is copied in is there" "20000 $(awk -F '\t' '{ n += length($3) } END { print n }' "$WORK/rows")" "$(sql 'select count(*), sum(length(b)) from t' | tr '|' ' ')"
 	in_pod a pgbench -h "$b" -p 5433 -U postgres -i -s 1 -q postgres >"$WORK/out" 2>&1
 	for mode in simple extended prepared; do
-		check "postgresql: pgbench, $mode" in_pod a pgbench -h "$b" -p 5433 -U postgres -n -M $mode -c 4 -t 300 postgres >"$WORK/out" 2>&1
+		check "postgresql: pgbench, $mode" quietly in_pod a pgbench -h "$b" -p 5433 -U postgres -n -M $mode -c 4 -t 300 postgres
 	done
 	equal "postgresql: sums are right" "0|0" "$(sql 'select sum(abalance) - (select sum(tbalance) from pgbench_tellers), sum(abalance) - (select sum(bbalance) from pgbench_branches) from pgbench_accounts')"
 	sleep 1.5; within "postgresql: share that was redirected" "$(share postgres)" 0.9 1
 fi
-for process in load relay; do within "$process: share that was redirected" "$(share $process)" 0.9 1; done
+case ${SERVERS:-nginx} in *nginx*) within "load: share that was redirected" "$(share load)" 0.9 1 ;; esac
+within "relay: share that was redirected" "$(share relay)" 0.9 1
 stop_agent

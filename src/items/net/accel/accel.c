@@ -28,6 +28,9 @@ enum {
 	WALK_SHARE = 100, /* walking processes takes at most one part in so many of the time */
 };
 
+/* Programs that were not seen for so long are forgotten; their numbers rest for so long. */
+static const uint64_t forget_ns = 60ull * 1000000000, rest_ns = 300ull * 1000000000;
+
 struct form accel_forms[2];
 const struct form *accel_form;
 
@@ -127,6 +130,49 @@ static int configure(struct item *item, struct object *object, struct err *why)
 
 /* ---- identities ---- */
 
+/* A number that nobody has. Connections may outlive who made them, so one that was freed rests for a while. 0 = none. */
+static uint32_t take_number(struct accel *accel)
+{
+	struct freed *freed = &accel->freed;
+	uint32_t at = freed->first;
+
+	if (freed->count && clock_monotonic_ns() - freed->ns[at] > rest_ns) {
+		freed->first = (at + 1) % ACCEL_NUMBERS;
+		freed->count--;
+		return freed->number[at];
+	}
+	return accel->next_number < ACCEL_NUMBERS ? accel->next_number++ : 0;
+}
+
+static void free_number(struct accel *accel, uint32_t number)
+{
+	struct freed *freed = &accel->freed;
+	uint32_t at = (freed->first + freed->count++) % ACCEL_NUMBERS;
+
+	accel->grants[number] = (struct accel_grant){};
+	freed->number[at] = number;
+	freed->ns[at] = clock_monotonic_ns();
+}
+
+static bool is_forgotten(void *ctx, const void *identity, void *at)
+{
+	struct accel *accel = ctx;
+	struct known *known = at;
+
+	if (known->seen_ns + forget_ns > accel->walked_ns)
+		return false;
+	object_delete(accel->object, "numbers", identity, 1);
+	free_number(accel, known->number);
+	return true;
+}
+
+/* Programs that nobody runs any more. */
+static void forget(struct accel *accel)
+{
+	if (map_remove(&accel->known, is_forgotten, accel))
+		accel->settings->epoch++;
+}
+
 static struct known *know(struct accel *accel, const struct accel_identity *identity, uint32_t pid)
 {
 	bool is_new;
@@ -136,14 +182,19 @@ static struct known *know(struct accel *accel, const struct accel_identity *iden
 		item_count(accel->item, "lost", "identities", 1);
 		return NULL;
 	}
-	known->pid = pid;
-	known->seen_ns = clock_monotonic_ns();
 	if (is_new) {
-		known->number = accel->next_number++;
+		known->number = take_number(accel);
+		if (!known->number) {
+			map_del(&accel->known, identity);
+			item_count(accel->item, "lost", "identities", 1);
+			return NULL;
+		}
 		/* bits first: from now on the programs find them */
 		accel->grants[known->number] = (struct accel_grant){};
 		object_add(accel->object, "numbers", identity, &known->number);
 	}
+	known->pid = pid;
+	known->seen_ns = clock_monotonic_ns();
 	return known;
 }
 
@@ -218,6 +269,7 @@ static void walk_processes(struct accel *accel, uint64_t now_ns)
 		item_count(accel->item, "lost", "walk", 1);
 	accel->walked_ns = now_ns;
 	accel->walk_ns = clock_monotonic_ns() - now_ns;
+	forget(accel);
 }
 
 /* ---- settings ---- */
@@ -288,10 +340,27 @@ static bool remember_number(void *ctx, const void *identity, const void *number)
 	if (!known)
 		return true;
 	memcpy(&known->number, number, sizeof(known->number));
+	known->number %= ACCEL_NUMBERS;
 	known->grant = accel->grants[known->number];
+	known->seen_ns = clock_monotonic_ns();
 	if (known->number >= accel->next_number)
 		accel->next_number = known->number + 1;
 	return true;
+}
+
+/* Of what an agent before us left: numbers below its last one that nobody has. */
+static void find_free_numbers(struct accel *accel)
+{
+	bool taken[ACCEL_NUMBERS] = {};
+	const void *identity;
+	void *known;
+	size_t at = 0;
+
+	while (map_next(&accel->known, &at, &identity, &known))
+		taken[((struct known *)known)->number] = true;
+	for (uint32_t number = 1; number < accel->next_number; number++)
+		if (!taken[number])
+			free_number(accel, number);
 }
 
 /* At the start, and when another version of the programs runs. */
@@ -366,6 +435,7 @@ static int start(struct item *item, void **ret_state, struct err *why)
 		stop(item, accel);
 		return error;
 	}
+	find_free_numbers(accel);
 	push_settings(accel, now_ns);
 	walk_processes(accel, now_ns);
 	verdicts_update(accel, now_ns);

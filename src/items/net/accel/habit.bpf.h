@@ -13,8 +13,8 @@
 enum {
 	HABIT_COST = 4, /* messages that pay for one end */
 	HABIT_STEP = 64, /* messages after which they are counted; a power of two */
-	HABIT_LOW = -14336,
-	HABIT_SHORT = -12288, /* below: connections are short. (Two thousand of one exchange.) */
+	HABIT_LOW = -8192,
+	HABIT_SHORT = -6144, /* below: connections are short. (A thousand of one exchange.) */
 	HABIT_HIGH = 2048,
 	HABIT_BYTES_SHIFT = 14, /* 16 KiB pay as much as a message */
 	HABIT_APART_NS = 10000000, /* of short ones, one in this time is taken */

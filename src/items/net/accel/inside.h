@@ -189,7 +189,12 @@ struct accel {
 	uint64_t pod_changes; /* that were judged */
 	struct join join[JOINS];
 	uint64_t join_ns; /* not before is a namespace walked again */
-	uint32_t next_number;
+	uint32_t next_number; /* those from here on were never given */
+	struct freed { /* numbers of programs that nobody runs any more, in the order they were freed */
+		uint32_t number[ACCEL_NUMBERS];
+		uint64_t ns[ACCEL_NUMBERS];
+		uint32_t first, count;
+	} freed;
 	uint64_t policy_version; /* that was pushed */
 	uint64_t walk_ns, walked_ns; /* how long the last walk took, and when */
 	struct arena arena;

@@ -113,6 +113,33 @@ static __always_inline __u32 number_of(const struct accel_identity *identity, __
 	return 0;
 }
 
+/* A program begins: the agent looks at it before it connects. */
+static __always_inline int on_exec(struct task_struct *task)
+{
+	struct accel_settings *is = settings_get();
+	struct accel_identity identity;
+
+	if (!is || !is->rules)
+		return 0;
+	read_identity(task, &identity);
+	number_of(&identity, BPF_CORE_READ(task, tgid));
+	return 0;
+}
+
+HOOK_OPTIONAL_PROTO("tp_btf/sched_process_exec", begin, 1,
+		    "struct task_struct *,pid_t,struct linux_binprm *")
+int BPF_PROG(begun, struct task_struct *task)
+{
+	return on_exec(task);
+}
+
+HOOK_OPTIONAL_PROTO("raw_tp/sched_process_exec", begin, 2,
+		    "struct task_struct *,pid_t,struct linux_binprm *")
+int BPF_PROG(begun_raw, struct task_struct *task)
+{
+	return on_exec(task);
+}
+
 static __always_inline void count_neighbour(const struct who *who)
 {
 	struct accel_seen *found = seen_of(&who->identity);
