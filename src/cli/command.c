@@ -145,6 +145,7 @@ const struct command commands[] = {
 	 "the tracing language, compatible with bpftrace's",
 	 "sonde trace -e 'tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }'\n"
 	 "sonde trace tool.bt ARGS; #!/usr/bin/env -S sonde trace as a script's first line.\n"
+	 "sonde trace funccount 'kprobe:vfs_*': scripts that come with it; --scripts lists them.\n"
 	 "Takes bpftrace's options, also when this program is called bpftrace. See "
 	 "docs/tracing-language.md.",
 	 NULL, trace_command},

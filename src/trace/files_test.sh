@@ -89,5 +89,30 @@ for script in $("$command" --scripts | sed 's/^ *\([a-z]*\).*/\1/'); do
 	esac
 done
 
+# whose container a thread is in: groups made by hand, one with a runtime's state file
+root=/sys/fs/cgroup
+[ -d $root/pids ] && root=$root/pids
+nameless=5d0de00000000000000000000000000000000000000000000000000000000001
+named=5d0de00000000000000000000000000000000000000000000000000000000002
+state=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$named
+in_group() { # GROUP: a shell in it that starts programs
+	sh -c "echo \$\$ >$root/sondetest$$/$1/cgroup.procs && while :; do sleep 0.05; done" &
+}
+if mkdir -p "$root/sondetest$$/$nameless" "$root/sondetest$$/$named" "$state" 2>/dev/null; then
+	echo '{"annotations":{"io.kubernetes.cri.container-name":"web","io.kubernetes.cri.container-type":"container","io.kubernetes.cri.sandbox-name":"shop-1"}}' >"$state/config.json"
+	in_group $nameless
+	one=$!
+	in_group $named
+	two=$!
+	sleep 0.3
+	says 'web of shop-1' -q --max-time 20s -e 'rawtracepoint:sys_enter /container == "web"/ { printf("%s of %s", container, pod); exit(); }'
+	says '5d0de0000000 of nobody' -q --max-time 20s -e 'rawtracepoint:sys_enter /container == "5d0de0000000"/ { printf("%s of %s", container, pod == "" ? "nobody" : "somebody"); exit(); }'
+	kill $one $two
+	wait $one $two 2>/dev/null
+	sleep 0.3
+	rmdir "$root/sondetest$$/$nameless" "$root/sondetest$$/$named" "$root/sondetest$$"
+	rm -r "$state"
+fi
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

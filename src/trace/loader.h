@@ -87,6 +87,8 @@ struct loader {
 /* A loader that makes the system calls itself. */
 void loader_direct(struct loader *loader);
 void loader_done(struct loader *loader);
+/* In a child that will be another program: the limits that this one was started with. */
+void loader_child(void);
 /* Keeps a file descriptor as long as the script is attached. */
 int loader_keep(struct loader *loader, int fd);
 /* Lets go of everything attached. */

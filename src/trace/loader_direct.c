@@ -400,14 +400,34 @@ uint32_t loader_online(uint32_t *cpus, uint32_t max)
 	return count;
 }
 
-void loader_direct(struct loader *loader)
+static struct rlimit files_before;
+
+/* A probe takes up to three files, and there may be thousands of probes. */
+static void raise_limits(void)
 {
-	static uint32_t cpus[4096];
-	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY}, files = {1 << 20, 1 << 20};
 
 	/* before 5.11 maps count as locked memory; where it is refused it is not needed */
 	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (!files_before.rlim_max && !getrlimit(RLIMIT_NOFILE, &files_before) &&
+	    files_before.rlim_cur < files.rlim_cur && setrlimit(RLIMIT_NOFILE, &files)) {
+		files = files_before;
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
 
+void loader_child(void)
+{
+	if (files_before.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &files_before);
+}
+
+void loader_direct(struct loader *loader)
+{
+	static uint32_t cpus[4096];
+
+	raise_limits();
 	*loader = (struct loader){.map_create = map_create,
 				  .program_load = program_load,
 				  .attach_raw = attach_raw,

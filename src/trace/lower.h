@@ -50,6 +50,7 @@ struct program {
 	char name[16];
 	struct code code;
 	int fd;
+	int fallback; /* loaded once more as the kind's other type, and kept by the loader; 0: not yet */
 };
 
 struct map_use {

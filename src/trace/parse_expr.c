@@ -297,13 +297,14 @@ static bool starts_operand(const struct parser *parser, bool is_surely_type)
 static bool is_type_word(const struct parser *parser)
 {
 	static const char *const words[] = {
-		"int8",     "int16",    "int32",   "int64",   "uint8",   "uint16",  "uint32",
-		"uint64",   "bool",     "void",    "char",    "short",   "int",     "long",
-		"unsigned", "signed",   "struct",  "union",   "enum",    "string",  "buffer",
-		"typeof",   "inet",     "stack_t", "usym_t",  "ksym_t",  "uint8_t", "uint16_t",
-		"uint32_t", "uint64_t", "int8_t",  "int16_t", "int32_t", "int64_t", "size_t",
-		"u8",       "u16",      "u32",     "u64",     "s8",      "s16",     "s32",
-		"s64"};
+		"int8",     "int16",    "int32",   "int64",     "uint8",   "uint16",  "uint32",
+		"uint64",   "bool",     "void",    "char",      "short",   "int",     "long",
+		"unsigned", "signed",   "struct",  "union",     "enum",    "string",  "buffer",
+		"typeof",   "inet",     "stack_t", "usym_t",    "ksym_t",  "uint8_t", "uint16_t",
+		"uint32_t", "uint64_t", "int8_t",  "int16_t",   "int32_t", "int64_t", "size_t",
+		"u8",       "u16",      "u32",     "u64",       "s8",      "s16",     "s32",
+		"s64",      "pid_t",    "ssize_t", "uintptr_t", "__u8",    "__u16",   "__u32",
+		"__u64",    "__s8",     "__s16",   "__s32",     "__s64"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (parser_is_word(parser, words[i]))

@@ -349,13 +349,13 @@ static int attach(struct run *run, struct probe *probe, struct err *why)
 	if (run->options->is_verbose)
 		fprintf(stderr, "%s: %s; another way is tried\n", probe->name, why->text);
 	/* the cheap way is not there for this one: the same code, as the other type */
-	fd = load(run, probe->program, probe->kind->fallback, why);
-	if (fd < 0)
-		return fd;
-	result = probe->kind->fallback->attach(run->loader, probe, fd, why);
-	if (loader_keep(run->loader, fd) < 0)
-		return -ENOMEM;
-	return result;
+	if (probe->program->fallback <= 0) {
+		fd = load(run, probe->program, probe->kind->fallback, why);
+		if (fd < 0 || loader_keep(run->loader, fd) < 0)
+			return fd < 0 ? fd : -ENOMEM;
+		probe->program->fallback = fd;
+	}
+	return probe->kind->fallback->attach(run->loader, probe, probe->program->fallback, why);
 }
 
 static int say_unattached(const struct probe *probe, int error, struct err *why)

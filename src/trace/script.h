@@ -57,6 +57,7 @@ struct config {
 struct declared_option {
 	struct declared_option *next;
 	const char *name, *shown; /* its description, NULL: none */
+	const char *fallback; /* printed */
 };
 
 /* Debug information of a program, once asked for. */

@@ -395,6 +395,7 @@ static int start_child(const char *command, int *ret_go)
 			_exit(1);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		loader_child();
 		execvp(words[0], words);
 		_exit(127);
 	}

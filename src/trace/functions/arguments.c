@@ -59,6 +59,11 @@ static const struct type *check_args(struct checker *checker, struct expr *expr)
 		return args;
 	if (args)
 		return whole(checker, args);
+	if (!strcmp(expr->name, "ctx") && checker->probe->kind->is_special)
+		return check_error(checker, expr->place,
+				   "The ctx builtin can not be used with '%s' probes",
+				   checker->probe->kind->name),
+		       &type_none;
 	if (!strcmp(expr->name, "ctx"))
 		return type_pointer(&checker->script->arena, &type_void, SPACE_KERNEL);
 	check_error(checker, expr->place,

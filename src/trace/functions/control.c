@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* control - exit, signal, time, strftime; names of numbers; parameters of the command line. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,14 +263,39 @@ static void option_error(struct checker *checker, const struct named_param *para
 	checker->script->diag.errors++;
 }
 
-static void declare_option(struct script *script, const struct expr *call)
+static const char *print_fallback(struct arena *arena, const struct expr *fallback)
 {
+	char text[32];
+
+	if (!fallback)
+		return "false";
+	if (fallback->type->kind == TYPE_STRING)
+		return arena_str(arena, fallback->text);
+	if (fallback->type->kind == TYPE_BOOL)
+		return fallback->number ? "true" : "false";
+	snprintf(text, sizeof(text), fallback->is_negative ? "%" PRId64 : "%" PRIu64,
+		 fallback->number);
+	return arena_str(arena, span_of(text));
+}
+
+static void declare_option(struct checker *checker, const struct expr *call)
+{
+	struct script *script = checker->script;
 	const struct expr *description = function_nth(call, 2);
+	const char *fallback = print_fallback(&script->arena, call->args->next);
 	struct declared_option *option;
 
-	for (option = script->declared_options; option; option = option->next)
-		if (span_is(call->args->text, option->name))
-			return;
+	for (option = script->declared_options; option; option = option->next) {
+		if (!span_is(call->args->text, option->name))
+			continue;
+		if (fallback && option->fallback && strcmp(fallback, option->fallback))
+			check_error(checker, call->place,
+				    "Command line option '%s' needs to have the same default value "
+				    "in all "
+				    "places it is used. Previous default value: %s",
+				    option->name, option->fallback);
+		return;
+	}
 	option = arena_new(&script->arena, sizeof(*option));
 	if (!option)
 		return;
@@ -277,6 +303,7 @@ static void declare_option(struct script *script, const struct expr *call)
 	option->shown = description && description->type->kind == TYPE_STRING
 				? arena_str(&script->arena, description->text)
 				: NULL;
+	option->fallback = fallback;
 	option->next = script->declared_options;
 	if (option->name)
 		script->declared_options = option;
@@ -318,7 +345,7 @@ static const struct type *check_getopt(struct checker *checker, struct expr *cal
 		return &type_none;
 	}
 	call->is_constant = true;
-	declare_option(checker->script, call);
+	declare_option(checker, call);
 	param = find_param(checker->script->options, call->args->text);
 	if (fallback && fallback->type->kind == TYPE_STRING) {
 		if (param && !param->value)

@@ -333,6 +333,7 @@ static int run_command(const char *command, struct buf *out, int *ret_status)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		dup2(pipes[1], STDOUT_FILENO);
+		loader_child();
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(127);
 	}

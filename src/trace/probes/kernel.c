@@ -166,42 +166,77 @@ static int kprobe_retval(struct script *script, const struct probe *probe)
 
 /* --- many functions with one program: kprobe_multi --- */
 
+/* All that share the program, at once; `data` remembers what became of it. */
+struct multi {
+	struct loader *loader;
+	const char **names; /* those refused become NULL */
+	int program;
+	uint32_t attempts;
+	bool at_return;
+};
+
+/* One name that the kernel does not take refuses them all: halves are tried until it stands alone. */
+static int attach_names(struct multi *multi, uint32_t first, uint32_t count, struct err *why)
+{
+	enum { ATTEMPTS = 400 };
+	int err = -E2BIG;
+
+	if (multi->attempts++ < ATTEMPTS)
+		err = multi->loader->attach_multi(multi->loader, multi->program, multi->at_return,
+						  multi->names + first, count, why);
+	if (err >= 0)
+		return 0;
+	if (count == 1 || multi->attempts >= ATTEMPTS ||
+	    (err != -ESRCH && err != -EINVAL && err != -ENOENT)) {
+		memset(multi->names + first, 0, count * sizeof(*multi->names));
+		return err;
+	}
+	attach_names(multi, first, count / 2, why);
+	return attach_names(multi, first + count / 2, count - count / 2, why);
+}
+
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* All that share the program, at once; `data` remembers what became of it. */
 static int attach_multi(struct loader *loader, struct probe *probe, int program, struct err *why)
 {
 	static const char done[] = "attached", failed[] = "refused";
-	bool at_return = probe->kind->retval_offset;
-	const char **names;
-	uint32_t count = 0, unique = 0;
-	int err;
+	struct multi multi = {
+		.loader = loader, .program = program, .at_return = probe->kind->retval_offset};
+	uint32_t count = 0, unique = 0, kept = 0;
 
 	if (probe->data)
 		return probe->data == done ? 0 : err_set(why, -ENOENT, "refused with the others");
 	for (struct probe *p = probe; p; p = p->next)
 		count += p->kind == probe->kind && p->program == probe->program;
-	names = calloc(count, sizeof(*names));
-	if (!names)
+	multi.names = calloc(count, sizeof(*multi.names));
+	if (!multi.names)
 		return -ENOMEM;
 	count = 0;
 	for (struct probe *p = probe; p; p = p->next)
 		if (p->kind == probe->kind && p->program == probe->program)
-			names[count++] = p->function;
+			multi.names[count++] = p->function;
 	/* static functions of one name stand in the list more than once: the kernel wants each once */
-	qsort(names, count, sizeof(*names), by_text);
+	qsort(multi.names, count, sizeof(*multi.names), by_text);
 	for (uint32_t i = 0; i < count; i++)
-		if (!i || strcmp(names[i], names[i - 1]))
-			names[unique++] = names[i];
-	err = loader->attach_multi(loader, program, at_return, names, unique, why);
-	free(names);
+		if (!i || strcmp(multi.names[i], multi.names[i - 1]))
+			multi.names[unique++] = multi.names[i];
+	attach_names(&multi, 0, unique, why);
+	for (uint32_t i = 0; i < unique; i++)
+		if (multi.names[i])
+			multi.names[kept++] = multi.names[i];
 	for (struct probe *p = probe; p; p = p->next)
 		if (p->kind == probe->kind && p->program == probe->program)
-			p->data = err < 0 ? failed : done;
-	return err < 0 ? err : 0;
+			p->data = bsearch(&p->function, multi.names, kept, sizeof(*multi.names),
+					  by_text)
+					  ? done
+					  : failed;
+	free(multi.names);
+	return probe->data == done
+		       ? 0
+		       : err_set(why, -ENOENT, "the kernel does not take it with the others");
 }
 
 static const struct probe_kind kprobe_multi = {.name = "kprobe",

@@ -8,6 +8,7 @@
  * system calls: their events have no raw tracepoint of their own.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "trace/btf.h"
@@ -269,7 +270,7 @@ static int attach_tracepoint(struct loader *loader, struct probe *probe, int pro
 	snprintf(path, sizeof(path), "%s/events/%s/%s/id", tracefs_path(), probe->target,
 		 probe->function);
 	if (!read_file(path, text, sizeof(text)))
-		return err_set(why, -ENOENT, "cannot read '%s'", path);
+		return err_set(why, -ENOENT, "cannot read '%s': %s", path, err_name(-errno));
 	spec.config = strtoul(text, NULL, 10);
 	return loader->attach_perf(loader, program, &spec, why);
 }
