@@ -194,13 +194,15 @@ require('https').createServer({ key: fs.readFileSync(process.argv[3]), cert: fs.
 EOC
 # is_probed PROCESS PORT: its calls are seen.
 is_probed() { fetch "https://127.0.0.1:$2/probe"; [ "$(metric sonde_tls_calls_total "process=$1")" -gt 0 ]; }
-# asked PROCESS PORT TEXT: COUNT requests, each with the addresses of its socket.
+# asked PROCESS PORT TEXT: a quarter of COUNT requests, each with the addresses of its socket.
 asked() {
+	all=$COUNT COUNT=$(((COUNT + 3) / 4))
 	wait_for 60 is_open "$2"
 	wait_for 60 is_probed "$1" "$2"
 	repeat fetch "https://127.0.0.1:$2/$1"
 	sees "$3" "$COUNT" "$1" server "$2" "\"target\":\"/$1\""
 	equal "$3: none without its socket" 0 "$(metric sonde_tls_connections_untied_total "process=$1")"
+	COUNT=$all
 }
 async_port=$(free_port)
 /usr/bin/python3 "$WORK/serve.py" "$async_port" "$WORK/key.pem" "$WORK/cert.pem" in_memory >"$WORK/out" 2>&1 &
@@ -247,6 +249,9 @@ handshakes() { metric sonde_request_duration_seconds_count process=nginx protoco
 before=$(handshakes)
 /usr/bin/python3 "$WORK/hammer.py" "$tls_port" 500
 check "limit: calls are passed, and counted" test "$(metric sonde_tls_calls_passed_total process=nginx)" -gt 500
+is_said() { [ "$(metric sonde_item_events_total item=tls stage=lost reason=limit)" -gt 500 ]; }
+wait_for 30 is_said
+check "limit: what was passed is said where losses are" is_said
 more() { [ "$(handshakes)" -gt "$before" ]; }
 wait_for 30 more
 check "limit: the handshake is told" more

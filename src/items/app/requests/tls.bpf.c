@@ -192,10 +192,27 @@ static __always_inline struct cost *cost_of_current(void)
 	return map_get_or_add(&cost, &owner, &none);
 }
 
-/* Counts the call. False: this process makes too many. (Threads may count past each other: it is a limit, no sum.) */
-static __always_inline bool may_look(struct cost *cost)
+/* 0 -> calls that were not looked at, of all processes: user space tells of them once a second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} passed SEC(".maps");
+
+static __always_inline void count_passed(void)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u32 zero = 0;
+	__u64 *all = bpf_map_lookup_elem(&passed, &zero);
+
+	if (all)
+		__sync_fetch_and_add(all, 1);
+}
+
+/* Counts the call. False: this process makes too many. (Threads may count past each other: it is a limit, no sum.) */
+static __always_inline bool may_look_at(struct cost *cost, __u64 now)
+{
 	bool is_looked_at = true;
 
 	if (limit) {
@@ -211,7 +228,14 @@ static __always_inline bool may_look(struct cost *cost)
 	if (!is_looked_at && !cost->is_passing)
 		cost->gaps++;
 	cost->is_passing = !is_looked_at;
+	if (!is_looked_at)
+		count_passed();
 	return is_looked_at;
+}
+
+static __always_inline bool may_look(struct cost *cost)
+{
+	return may_look_at(cost, bpf_ktime_get_ns());
 }
 
 /* ---- connections ---- */
@@ -491,14 +515,11 @@ static __always_inline void note_gap(struct object *object, __u32 gaps)
 }
 
 /* The library moved that many bytes of plaintext for an object, at that time. `gaps`: of the process. */
-static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u32 moved,
-				     __u32 direction, __u64 ns, __u32 gaps)
+static __always_inline void on_object_moved(struct object *object, __u64 from, __u32 moved,
+					    __u32 direction, __u64 ns, __u32 gaps)
 {
-	struct object *object = object_of(key);
 	__u64 position;
 
-	if (!object)
-		return;
 	if (!object->cookie && !begin_unproven(object))
 		return;
 	if (object->gaps != gaps)
@@ -515,6 +536,15 @@ static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u3
 		note_cut(object, moved, direction);
 	else
 		tell_data(object, from, moved, position, direction, ns);
+}
+
+static __always_inline void on_moved(const struct tls_key *key, __u64 from, __u32 moved,
+				     __u32 direction, __u64 ns, __u32 gaps)
+{
+	struct object *object = object_of(key);
+
+	if (object)
+		on_object_moved(object, from, moved, direction, ns, gaps);
 }
 
 /* What it says from here on is the beginning: nothing that was passed before is missed. */

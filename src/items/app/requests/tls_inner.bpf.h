@@ -151,8 +151,10 @@ static __always_inline int on_inner_read(struct pt_regs *ctx, __u64 how)
 	struct tls_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
 	__u64 from = PT_REGS_PARM2(ctx), moved = PT_REGS_PARM3(ctx);
 	struct inner_record record = {};
+	struct object *object;
 	struct call *call;
 	struct cost *cost;
+	__u64 now;
 
 	key.object = inner_object(ctx, how, &record);
 	if (!key.object || !moved || moved > record.length)
@@ -163,15 +165,21 @@ static __always_inline int on_inner_read(struct pt_regs *ctx, __u64 how)
 			on_message(from, record.length, REQUESTS_IN);
 		return 0;
 	}
+	now = bpf_ktime_get_ns();
 	cost = cost_of_current();
-	if (cost && !may_look(cost))
+	if (cost && !may_look_at(cost, now))
 		return 0;
 	call = call_of_thread(0);
 	if (call && call->is_peeking)
 		return 0;
-	if (!is_known(bpf_map_lookup_elem(&objects, &key)) && !tie_received(&key, from))
-		return 0; /* it was there before us; its first record ties it */
-	on_moved(&key, from, moved, REQUESTS_IN, bpf_ktime_get_ns(), cost ? cost->gaps : 0);
+	object = bpf_map_lookup_elem(&objects, &key);
+	if (!is_known(object)) { /* it was there before us; its first record ties it */
+		if (!tie_received(&key, from))
+			return 0;
+		object = bpf_map_lookup_elem(&objects, &key);
+	}
+	if (object)
+		on_object_moved(object, from, moved, REQUESTS_IN, now, cost ? cost->gaps : 0);
 	return 0;
 }
 
@@ -225,6 +233,7 @@ static __always_inline int on_inner_write(struct pt_regs *ctx, __u64 how)
 	struct object *object;
 	struct cost *cost;
 	bool waits = false;
+	__u64 now;
 
 	if ((type != RECORD_HANDSHAKE && type != RECORD_DATA) || moved > 1 << 20)
 		return 0;
@@ -237,11 +246,16 @@ static __always_inline int on_inner_write(struct pt_regs *ctx, __u64 how)
 		on_message(from, moved, REQUESTS_OUT);
 	if (type == RECORD_HANDSHAKE || !moved)
 		return 0;
+	now = bpf_ktime_get_ns();
 	cost = cost_of_current();
-	if (cost && !may_look(cost))
+	if (cost && !may_look_at(cost, now))
 		return 0;
-	if (!is_known(object) && !waits)
-		return 0; /* it was there before us; this record ties it */
-	on_moved(&key, from, moved, REQUESTS_OUT, bpf_ktime_get_ns(), cost ? cost->gaps : 0);
+	if (!is_known(object)) {
+		if (!waits)
+			return 0; /* it was there before us; this record ties it */
+		object = object_of(&key);
+	}
+	if (object)
+		on_object_moved(object, from, moved, REQUESTS_OUT, now, cost ? cost->gaps : 0);
 	return 0;
 }
