@@ -78,6 +78,14 @@ enum {
 	ARCH_NR_io_uring_enter = 426,
 };
 
+/* Everything before it is seen by who sees the value: x86 keeps the order of stores. */
+static inline __attribute__((always_inline)) void arch_store_release(unsigned long long *to,
+								     unsigned long long value)
+{
+	asm volatile("" ::: "memory");
+	*(volatile unsigned long long *)to = value;
+}
+
 /* TS_COMPAT of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call */
 #define ARCH_IS_32BIT(thread_info) ((thread_info)->status & 0x0002)
 
@@ -125,6 +133,12 @@ enum {
 #define ARCH_READ_KEPT(context, to)     ((void)(context), (void)(to)) /* (no probe there asks) */
 
 enum { ARCH_RETURN_POPS = 0 }; /* the return address is in a register */
+
+static inline __attribute__((always_inline)) void arch_store_release(unsigned long long *to,
+								     unsigned long long value)
+{
+	__sync_lock_test_and_set(to, value); /* (an exchange is a full barrier) */
+}
 
 enum {
 	ARCH_NR_read = 63,

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -308,6 +309,25 @@ static void every_system_call_is_counted(void **state)
 	buf_done(&out);
 }
 
+/* strftime() takes the clock that nsecs is; a day may end between the two looks at it. */
+static void days_are_those_of_the_clock(void **state)
+{
+	static const char script[] = "begin { printf(\"%s\", strftime(\"%F\", nsecs)); }";
+	char before[16], after[16];
+	struct tm broken_down;
+	struct buf out;
+	time_t now;
+
+	now = time(NULL);
+	strftime(before, sizeof(before), "%F", localtime_r(&now, &broken_down));
+	assert_int_equal(trace(script, "text", NULL, &out), 0);
+	now = time(NULL);
+	strftime(after, sizeof(after), "%F", localtime_r(&now, &broken_down));
+	assert_true(!strncmp(buf_text(&out), before, strlen(before)) ||
+		    !strncmp(buf_text(&out), after, strlen(after)));
+	buf_done(&out);
+}
+
 /* Of the debug information that the test itself is built with; without it there is nothing to read. */
 static bool has_debug_information(void)
 {
@@ -526,6 +546,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scripts_say_what_bpftrace_says),
 		cmocka_unit_test(every_system_call_is_counted),
+		cmocka_unit_test(days_are_those_of_the_clock),
 		cmocka_unit_test(every_call_of_a_function_is_seen_with_its_arguments),
 		cmocka_unit_test(parameters_are_known_by_name),
 		cmocka_unit_test(a_line_of_a_source_file_is_a_place),

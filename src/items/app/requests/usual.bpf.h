@@ -14,7 +14,9 @@
  * is noted is told first, the request that was held back as well (by its number: the user half has its bytes), and the call
  * like any other. The next USUAL_SETTLING exchanges are told in full, however usual they are.
  *
- * Both ends of a connection flush at the same requests (by their position), so that what one noted finds what the other did.
+ * Both ends of a connection flush at the same requests (by their position), so that what one noted finds what the other did. And
+ * what one end has sent, and read for that, the other need not read again when it receives it: it looks at what the sender
+ * vouches for (struct usual_vouch). One that does not vouch, or not yet, is no loss but of time.
  */
 #pragma once
 
@@ -134,6 +136,7 @@ static __attribute__((noinline)) void usual_stop(struct usual_slot *slot,
 	slot->phase = USUAL_NOTHING;
 	slot->in_row = 0;
 	slot->is_torn = 0;
+	slot->vouch.bytes = slot->vouch.number = slot->vouch.sequence = 0;
 }
 
 /* ---- the slot ---- */
@@ -157,7 +160,53 @@ static __always_inline struct usual_slot *usual_take(const struct connection *co
 
 static __always_inline void usual_let_go(struct usual_slot *slot)
 {
-	__sync_lock_test_and_set(&slot->busy, 0);
+	arch_store_release(&slot->busy, 0);
+}
+
+/* ---- what one end says to the other ---- */
+
+/* TCP's number of the first byte that the call moved. */
+static __always_inline __u32 usual_sequence(const struct connection *connection,
+					    const struct move *move)
+{
+	return connection->sequence[move->direction & 1] - move->moved;
+}
+
+/* The call that has just sent is the beginning of a message of so many bytes: request `number`, or the response to it. */
+static __always_inline void usual_vouch_for(struct usual_slot *slot,
+					    const struct connection *connection,
+					    const struct move *move, __u32 bytes, __u32 number)
+{
+	volatile struct usual_vouch *vouch = &slot->vouch;
+	__u64 tag = move->position << 32;
+
+	vouch->bytes = tag | bytes;
+	vouch->number = tag | number;
+	vouch->sequence = tag | usual_sequence(connection, move);
+}
+
+/* Bytes of the message that begins with the call that has just received, and its number; 0 = nobody vouches for it. */
+static __always_inline __u32 usual_vouched(const struct usual_slot *slot,
+					   const struct connection *connection,
+					   const struct move *move, __u32 *ret_number)
+{
+	__u32 place = slot->peer % USUAL_SLOTS, tag = (__u32)move->position;
+	struct usual_slot *other;
+	__u64 bytes, number, sequence;
+
+	if (!slot->peer)
+		return 0;
+	other = bpf_map_lookup_elem(&usual_slots, &place);
+	if (!other || *(volatile __u64 *)&other->vouch.cookie != slot->peer)
+		return 0;
+	bytes = *(volatile __u64 *)&other->vouch.bytes;
+	number = *(volatile __u64 *)&other->vouch.number;
+	sequence = *(volatile __u64 *)&other->vouch.sequence;
+	if (bytes >> 32 != tag || number >> 32 != tag || sequence >> 32 != tag ||
+	    (__u32)sequence != usual_sequence(connection, move))
+		return 0;
+	*ret_number = (__u32)number;
+	return (__u32)bytes;
 }
 
 /* ---- a request ---- */
@@ -225,6 +274,31 @@ static __always_inline bool usual_read(struct room *room, struct sock *sk, __u32
 	return true;
 }
 
+/* The request that has just been received, by the word of who sent it. */
+static __always_inline struct usual_known *
+usual_find_vouched(const struct usual_slot *slot, const struct connection *connection,
+		   const struct move *move)
+{
+	struct usual_known *known;
+	__u32 number, place;
+
+	if (move->direction != REQUESTS_IN ||
+	    usual_vouched(slot, connection, move, &number) != move->moved)
+		return 0;
+	place = number % USUAL_KNOWN;
+	known = bpf_map_lookup_elem(&usual_known, &place);
+	return known && known->hash && known->number == number ? known : 0;
+}
+
+static __always_inline struct usual_known *
+usual_find_read(struct room *room, struct sock *sk, const struct connection *connection,
+		const struct move *move)
+{
+	if (!usual_read(room, sk, move->moved, move->moved) || room->head != move->moved)
+		return 0;
+	return usual_find(room, sk, connection, move->moved);
+}
+
 /* True: it need not be told. */
 static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot, struct sock *sk,
 				      struct tcp_sock *tcp, struct connection *connection,
@@ -233,14 +307,18 @@ static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot
 	struct usual_known *known = 0;
 
 	if (slot->phase == USUAL_NOTHING && !slot->is_torn && move->moved <= USUAL_BYTES &&
-	    connection->is_told && !usual_has_holes(connection) &&
-	    usual_read(room, sk, move->moved, move->moved) && room->head == move->moved)
-		known = usual_find(room, sk, connection, move->moved);
+	    connection->is_told && !usual_has_holes(connection)) {
+		known = usual_find_vouched(slot, connection, move);
+		if (!known)
+			known = usual_find_read(room, sk, connection, move);
+	}
 	if (!known) {
 		usual_stop(slot, connection);
 		return false;
 	}
 	slot->known = *(volatile struct usual_known *)known;
+	if (move->direction == REQUESTS_OUT)
+		usual_vouch_for(slot, connection, move, move->moved, slot->known.number);
 	slot->asked.ns = move->ns;
 	slot->asked.arrived_ns = move->arrived_ns;
 	slot->asked.arrived_last_ns = move->arrived_last_ns;
@@ -346,23 +424,42 @@ static __always_inline void usual_note(struct usual_slot *slot, struct connectio
 		usual_flush(slot, connection);
 }
 
-/* True: what has just moved is the response, or the beginning of it; `due` is what is still to come. */
-static __always_inline bool usual_begins(struct room *room, struct usual_slot *slot,
-					 struct sock *sk, const struct move *move)
+/* Bytes of the response that begins with what has just moved; 0 = it is not as usual. */
+static __always_inline __u64 usual_total(struct room *room, const struct usual_slot *slot,
+					 struct sock *sk, const struct connection *connection,
+					 const struct move *move)
 {
-	__u64 total, wait_ns = move->ns - slot->asked.ns;
-	__u32 head_bytes = slot->known.head_bytes + USUAL_DIGITS;
+	__u32 head_bytes = slot->known.head_bytes + USUAL_DIGITS, number;
+	__u64 total;
 
-	if (slot->phase != USUAL_ASKED || wait_ns >= USUAL_UNSEEN || head_bytes > USUAL_BYTES ||
-	    !usual_read(room, sk, move->moved, head_bytes))
-		return false;
+	if (move->direction == REQUESTS_IN) {
+		total = usual_vouched(slot, connection, move, &number);
+		if (total && number == slot->known.number)
+			return total;
+	}
+	if (head_bytes > USUAL_BYTES || !usual_read(room, sk, move->moved, head_bytes))
+		return 0;
 	total = room->head;
 	asm volatile("" : "+r"(total));
 	if (total <= USUAL_BYTES) /* nothing of an earlier call is behind it */
 		__builtin_memset(room->bytes + total, 0, 8 * USUAL_WORDS);
-	total = usual_length(room, &slot->known);
+	return usual_length(room, &slot->known);
+}
+
+/* True: what has just moved is the response, or the beginning of it; `due` is what is still to come. */
+static __always_inline bool usual_begins(struct room *room, struct usual_slot *slot,
+					 struct sock *sk, const struct connection *connection,
+					 const struct move *move)
+{
+	__u64 total, wait_ns = move->ns - slot->asked.ns;
+
+	if (slot->phase != USUAL_ASKED || wait_ns >= USUAL_UNSEEN)
+		return false;
+	total = usual_total(room, slot, sk, connection, move);
 	if (!total || total < move->moved || total > 1u << 31)
 		return false;
+	if (move->direction == REQUESTS_OUT)
+		usual_vouch_for(slot, connection, move, total, slot->known.number);
 	slot->due = total - move->moved;
 	slot->answered_ns = move->ns;
 	slot->waited_ns = move->direction == REQUESTS_IN
@@ -380,7 +477,7 @@ static __always_inline bool usual_answer(struct room *room, struct usual_slot *s
 
 	if (is_whole && slot->phase == USUAL_ANSWERING && move->moved <= slot->due) {
 		slot->due -= move->moved;
-	} else if (!is_whole || !usual_begins(room, slot, sk, move)) {
+	} else if (!is_whole || !usual_begins(room, slot, sk, connection, move)) {
 		usual_stop(slot, connection);
 		return false;
 	}

@@ -294,25 +294,43 @@ static void publish(struct usual *usual, struct usual_request *request,
 
 /* ---- slots ---- */
 
+static struct usual_slot *slot_of(const struct usual *usual, const struct talk *talk)
+{
+	return &usual->slots[talk->cookie % USUAL_SLOTS];
+}
+
+/* Slots of both ends of a connection know each other. */
+static void introduce(struct usual *usual, const struct talk *talk)
+{
+	const struct talk *peer = talk->peer;
+
+	if (!peer || !peer->usual.has_slot)
+		return;
+	__atomic_store_n(&slot_of(usual, talk)->peer, peer->cookie, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot_of(usual, peer)->peer, talk->cookie, __ATOMIC_RELEASE);
+}
+
 /* (No hook looks at it as long as it has no cookie; one that came for the last owner may still be there.) */
 static void grant(struct usual *usual, struct talk *talk)
 {
-	struct usual_slot *slot = &usual->slots[talk->cookie % USUAL_SLOTS];
+	struct usual_slot *slot = slot_of(usual, talk);
 
 	if (slot->cookie || __atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE))
 		return;
-	*slot = (struct usual_slot){.busy = 1};
+	*slot = (struct usual_slot){.busy = 1, .vouch.cookie = talk->cookie};
 	__atomic_store_n(&slot->cookie, talk->cookie, __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
 	talk->usual.has_slot = true;
 	usual->granted++;
+	introduce(usual, talk);
 }
 
 static void take_back(struct usual *usual, struct talk *talk)
 {
 	if (!talk->usual.has_slot)
 		return;
-	__atomic_store_n(&usual->slots[talk->cookie % USUAL_SLOTS].cookie, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot_of(usual, talk)->vouch.cookie, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot_of(usual, talk)->cookie, 0, __ATOMIC_RELEASE);
 	talk->usual.has_slot = false;
 	usual->granted--;
 }
@@ -335,7 +353,7 @@ static bool look(const struct usual_slot *slot, struct usual_event *ret_event)
 /* Takes what waits, when everything before it has been told. */
 static void fetch(struct talks *talks, struct talk *talk)
 {
-	const struct usual_slot *slot = &talks->usual.slots[talk->cookie % USUAL_SLOTS];
+	const struct usual_slot *slot = slot_of(&talks->usual, talk);
 	struct usual_event event;
 
 	if (!look(slot, &event) || event.position[0] > talk->expected[0] ||

@@ -86,9 +86,24 @@ enum usual_phase {
 	USUAL_ANSWERING,
 };
 
+/*
+ * What the owner of a slot sent last, for the other end of the connection: it has been read, so who receives it need not
+ * read it again. Three words that anybody may read at any time: each says of which byte of the stream it speaks.
+ */
+struct usual_vouch {
+	requests_u64 cookie; /* the slot's; set and cleared by the user half */
+	requests_u64 bytes; /* each: low half of the first byte's position << 32, and the number in its name: of the message */
+	requests_u64 number; /* of the request that it is, or answers */
+	requests_u64 sequence; /* TCP's own number of the first byte */
+	requests_u64 pad[4];
+};
+_Static_assert(sizeof(struct usual_vouch) == 64, "a line of the cache, and nothing else in it");
+
 struct usual_slot {
+	struct usual_vouch vouch;
 	requests_u64 busy; /* 1: a hook works at it, or it is being granted */
 	requests_u64 cookie; /* whose it is; 0: nobody's. Set and cleared by the user half */
+	requests_u64 peer; /* the cookie of the other end, when it is on this machine; likewise */
 	requests_u64 due; /* bytes of the response that are still to come */
 	requests_u64 last_ns; /* when the last exchange ended */
 	requests_u64 answered_ns; /* when the first of the response moved */
@@ -104,7 +119,7 @@ struct usual_slot {
 	requests_u64 told
 		[USUAL_TOLD_WORDS]; /* where the event of that call is made, if it must be told after all */
 	struct usual_event event;
-};
+} __attribute__((aligned(64)));
 
 /*
  * The hash has two lanes, of the words at even and at odd places, so that one need not wait for the other. What is behind the last

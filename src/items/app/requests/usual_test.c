@@ -47,16 +47,22 @@ static void keep(void *ctx, struct talk *talk, struct outcome *outcome)
 		 (const char *)exchange->response.status.at);
 }
 
-static void open_one(uint64_t cookie)
+static void open_end(uint64_t cookie, bool is_accepted, uint16_t local, uint16_t remote)
 {
 	struct requests_open open = {.head = {REQUESTS_OPEN, sizeof(open), 0, 1},
 				     .cookie = cookie,
-				     .is_accepted = true,
+				     .is_accepted = is_accepted,
 				     .transport = IPPROTO_TCP,
-				     .local_port = 80};
+				     .local_port = local,
+				     .remote_port = remote};
 
-	in = out = 0;
 	talks_event(&talks, &open.head, sizeof(open));
+}
+
+static void open_one(uint64_t cookie)
+{
+	in = out = 0;
+	open_end(cookie, true, 80, 0);
 }
 
 static int begin(void **state)
@@ -76,22 +82,29 @@ static int end(void **state)
 	return 0;
 }
 
-static void tell(uint64_t cookie, unsigned direction, const char *text, uint64_t ns)
+static void tell_at(uint64_t cookie, unsigned direction, const char *text, uint64_t ns,
+		    uint64_t position)
 {
 	size_t len = strlen(text);
 	struct requests_data *data = calloc(1, sizeof(*data) + len);
-	uint64_t *position = direction ? &out : &in;
 
 	data->head = (struct event_head){REQUESTS_DATA, (uint16_t)(sizeof(*data) + len), 0, ns};
 	data->cookie = cookie;
-	data->position = *position;
+	data->position = position;
 	data->moved = (uint32_t)len;
 	data->first = (uint16_t)len;
 	data->direction = (uint8_t)direction;
 	memcpy(data->bytes, text, len);
 	talks_event(&talks, &data->head, data->head.size);
-	*position += len;
 	free(data);
+}
+
+static void tell(uint64_t cookie, unsigned direction, const char *text, uint64_t ns)
+{
+	uint64_t *position = direction ? &out : &in;
+
+	tell_at(cookie, direction, text, ns, *position);
+	*position += strlen(text);
 }
 
 static void exchange(const char *request, const char *response)
@@ -348,6 +361,28 @@ static void a_connection_that_ends_gives_its_slot_back(void **state)
 }
 
 /* The hash must be that of usual.bpf.h, which takes words from a room that is filled up with zeros. */
+static void slots_of_both_ends_know_each_other(void **state)
+{
+	struct talk *client;
+
+	open_end(8, true, 81, 5000);
+	open_end(9, false, 5000, 81);
+	for (int i = 0; i < ENOUGH; i++) {
+		tell_at(9, REQUESTS_OUT, GET, 10 * US, in);
+		tell_at(8, REQUESTS_IN, GET, 11 * US, in);
+		tell_at(8, REQUESTS_OUT, OK, 20 * US, out);
+		tell_at(9, REQUESTS_IN, OK, 21 * US, out);
+		in += sizeof(GET) - 1;
+		out += sizeof(OK) - 1;
+	}
+	assert_int_equal(slots[8].peer, 9);
+	assert_int_equal(slots[9].peer, 8);
+	assert_int_equal(slots[9].vouch.cookie, 9);
+	client = talk_find(&talks, 9);
+	usual_revoke(&talks, client);
+	assert_int_equal(slots[9].vouch.cookie, 0); /* nobody takes its word any more */
+}
+
 static void both_halves_hash_alike(void **state)
 {
 	static uint8_t room[USUAL_BYTES + 8 * USUAL_WORDS] __attribute__((aligned(8)));
@@ -389,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(events_that_lie_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(a_connection_that_ends_gives_its_slot_back, begin,
 						end),
+		cmocka_unit_test_setup_teardown(slots_of_both_ends_know_each_other, begin, end),
 		cmocka_unit_test_setup_teardown(both_halves_hash_alike, begin, end),
 	};
 
