@@ -2,7 +2,7 @@
 /* arrival - when received bytes came to the socket, for the time that they waited there unread. */
 #pragma once
 
-#include "items/app/requests/connection.bpf.h"
+#include "items/app/requests/slot.bpf.h"
 
 static __always_inline bool is_behind(__u32 a, __u32 b)
 {
@@ -14,47 +14,47 @@ struct move {
 	__u64 ns;
 	__u64 position; /* of the first */
 	__u64 arrived_ns, arrived_last_ns; /* received bytes, at the socket; 0 = not known */
+	__u64 received; /* all that was received has been told or cut up to there; 0 = not known */
 	__u64 id; /* pid and tid */
 	__u32 moved, direction;
 };
 
 /*
- * When the first and the last of the bytes arrived that were read last; what is not found stays 0. Forgets what came
- * before the last one.
+ * When the first and the last of the bytes arrived that are read now, of which the last is before the sequence number `end`; what is
+ * not found stays 0. Returns the first that says more than that: what `arrivals` begins with when they have been read.
  */
-static __always_inline void find_arrivals(struct connection *connection, __u32 moved,
-					  struct move *data)
+static __always_inline __u32 find_arrivals(const struct arrivals *arrivals, __u32 end,
+					   struct move *move)
 {
-	__u32 end = connection->sequence[REQUESTS_IN], first = end - moved + 1;
+	__u32 first = end - move->moved + 1, number = arrivals->first;
 
-	for (int i = 0; i < MARKS && connection->first_mark != connection->end_mark; i++) {
-		struct mark *mark = &connection->mark[connection->first_mark % MARKS];
+	for (int i = 0; i < ARRIVALS && number != arrivals->end; i++) {
+		const struct arrival_mark *mark = &arrivals->at[number % ARRIVALS];
 
-		if (!data->arrived_ns && !is_behind(first, mark->end))
-			data->arrived_ns = mark->ns;
+		if (!move->arrived_ns && !is_behind(first, mark->end))
+			move->arrived_ns = mark->ns;
 		if (!is_behind(end, mark->end)) {
-			data->arrived_last_ns = mark->ns;
-			connection->first_mark += mark->end == end;
-			break;
+			move->arrived_last_ns = mark->ns;
+			return number + (mark->end == end);
 		}
-		connection->first_mark++;
+		number++;
 	}
+	return number;
 }
 
 /* Received bytes up to the sequence number `end` are there now. */
-static __always_inline void note_arrival(struct connection *connection, __u32 end, __u64 now_ns)
+static __always_inline void note_arrival(struct arrivals *arrivals, __u32 end, __u64 now_ns)
 {
-	struct mark *mark;
+	struct arrival_mark *mark;
 
-	if (connection->end_mark - connection->first_mark >= MARKS)
+	if (arrivals->end - arrivals->first >= ARRIVALS ||
+	    (arrivals->first != arrivals->end &&
+	     arrivals->at[(arrivals->end - 1) % ARRIVALS].end == end))
 		return;
-	if (connection->first_mark != connection->end_mark &&
-	    connection->mark[(connection->end_mark - 1) % MARKS].end == end)
-		return;
-	mark = &connection->mark[connection->end_mark % MARKS];
+	mark = &arrivals->at[arrivals->end % ARRIVALS];
 	mark->ns = now_ns;
 	mark->end = end;
-	connection->end_mark++;
+	arrivals->end++;
 }
 
 /* TCP has looked at the clock when the segment came (tcp_mstamp_refresh); to ask again costs more than all else here. */
@@ -71,14 +71,22 @@ static __always_inline int on_arrival(bool typed, struct sock *sk)
 	struct connection *connection;
 	struct tcp_sock *tcp;
 
+	struct usual_slot *slot;
+
 	if (READ_FIELD(typed, sk, sk_protocol) != PROTO_TCP)
 		return 0;
-	connection = find_connection(typed, sk);
-	if (!connection || is_unwanted(connection))
-		return 0;
+	slot = typed ? slot_of(sk) : 0;
 	tcp = tcp_of(typed, sk);
-	if (tcp)
-		note_arrival(connection, READ_FIELD(typed, tcp, rcv_nxt),
+	if (!tcp)
+		return 0;
+	if (slot && slot->holds) {
+		note_arrival(&slot->arrivals, READ_FIELD(typed, tcp, rcv_nxt),
+			     arrived_now_ns(typed, tcp));
+		return 0;
+	}
+	connection = find_connection(typed, sk);
+	if (connection && !is_unwanted(connection))
+		note_arrival(&connection->arrivals, READ_FIELD(typed, tcp, rcv_nxt),
 			     arrived_now_ns(typed, tcp));
 	return 0;
 }
@@ -99,6 +107,6 @@ static __always_inline int on_segment(bool typed, struct sock *sk, struct sk_buf
 	    sequence.first == sequence.end ||
 	    is_behind(sequence.first, READ_FIELD(typed, tcp, rcv_nxt)))
 		return 0; /* an acknowledgement, or out of order */
-	note_arrival(connection, sequence.end, bpf_ktime_get_ns());
+	note_arrival(&connection->arrivals, sequence.end, bpf_ktime_get_ns());
 	return 0;
 }

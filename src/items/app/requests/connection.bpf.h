@@ -13,10 +13,10 @@
 #include "kernel/read.bpf.h"
 #include "kernel/tcp_states.bpf.h"
 
+#include "items/app/requests/arrivals.h"
 #include "items/app/requests/requests.h"
 
 enum {
-	MARKS = 8, /* arrivals that nobody has read yet; a power of two */
 	MISSES = 16, /* calls in a row that could not be a message: nobody asks any more */
 	HOPEFUL = 255, /* in place of misses: there was one that could */
 	/* Of a connection about which the user half has not said anything: a flood of strangers must not fill the ring. */
@@ -33,12 +33,6 @@ enum {
 	SEND_SHUTDOWN = 2,
 	BOTH_SHUTDOWN = 3,
 	CONNECTIONS = 32768, /* in the hash, where there is no storage */
-};
-
-/* Bytes up to the sequence number `end` were there by then. */
-struct mark {
-	__u64 ns;
-	__u32 end, pad;
 };
 
 struct connection {
@@ -58,8 +52,7 @@ struct connection {
 	bool has_used_uring;
 	__u8 uring_slot[2];
 	bool is_ending; /* closed, but a call that holds the socket is still to be told */
-	__u32 first_mark, end_mark; /* counted without end */
-	struct mark mark[MARKS];
+	struct arrivals arrivals;
 };
 
 /* Socket -> what we know of the connection. Goes with the socket. */
@@ -283,17 +276,16 @@ static __always_inline bool is_accepted(bool typed, struct sock *sk)
 }
 
 /* Host order. */
-static __always_inline __u32 server_port(bool typed, const struct connection *connection,
-					 struct sock *sk)
+static __always_inline __u32 server_port(bool typed, bool is_accepted, struct sock *sk)
 {
-	return connection->is_accepted
+	return is_accepted
 		       ? READ_FIELD(typed, sk, __sk_common.skc_num)
 		       : __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport));
 }
 
 static __always_inline void read_port(bool typed, struct connection *connection, struct sock *sk)
 {
-	__u32 port = server_port(typed, connection, sk);
+	__u32 port = server_port(typed, connection->is_accepted, sk);
 	__u32 *learnt = bpf_map_lookup_elem(&ports, &port);
 
 	connection->learnt = learnt ? *learnt : 0;

@@ -59,14 +59,12 @@ static __always_inline void fill_datagram(bool typed, struct requests_datagram *
 static __always_inline bool is_datagram_filtered(bool typed, struct sock *sk)
 {
 	struct filter_settings *want = filter_get();
-	struct connection unknown = {};
 
 	if (!want || !want->active)
 		return false;
 	if (want->families && !(want->families & CANDIDATE_DNS))
 		return true;
-	unknown.cookie = read_sock_cookie(typed, sk);
-	return is_filtered(typed, &unknown, sk);
+	return is_filtered(typed, read_sock_cookie(typed, sk), sk);
 }
 
 static __always_inline void tell_datagram(bool typed, struct room *room, struct sock *sk,

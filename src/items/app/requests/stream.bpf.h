@@ -163,8 +163,7 @@ static __always_inline bool is_kernels(bool typed, struct sock *sk)
 	return !BPF_CORE_READ(sk, sk_socket, file);
 }
 
-static __always_inline bool is_filtered(bool typed, const struct connection *connection,
-					struct sock *sk)
+static __always_inline bool is_filtered(bool typed, __u64 cookie, struct sock *sk)
 {
 	struct filter_settings *want = filter_get();
 	struct sock_addrs addrs = {};
@@ -172,7 +171,7 @@ static __always_inline bool is_filtered(bool typed, const struct connection *con
 
 	if (!want || !want->active)
 		return false;
-	if (!filter_current() || !filter_sample(connection->cookie))
+	if (!filter_current() || !filter_sample(cookie))
 		return true;
 	if (READ_FIELD(typed, sk, __sk_common.skc_family) == AF_UNIX)
 		return want->port || want->addr_set;
@@ -222,7 +221,7 @@ static __always_inline void fill_data(bool typed, struct requests_data *data,
 	data->lost_before = connection->lost_before[direction];
 	data->srtt_us = srtt_us(typed, tcp);
 	data->direction = direction;
-	data->received = received_until(connection, move->id);
+	data->received = move->received;
 	data->arrived_ns = move->arrived_ns;
 	data->arrived_last_ns = move->arrived_last_ns;
 }
@@ -316,23 +315,6 @@ static __always_inline void tell_call(bool typed, struct room *room, struct sock
 	tell_from(typed, room, sk, connection, tcp, &call, want, moved, direction);
 }
 
-/* True: the bytes belong to an exchange that need not be told (usual.bpf.h). */
-static __always_inline bool keep_back(struct room *room, struct sock *sk, struct tcp_sock *tcp,
-				      struct connection *connection, const struct move *move)
-{
-	struct usual_slot *slot = usual_take(connection);
-	bool is_kept = false;
-
-	if (!slot)
-		return false;
-	if (move->moved)
-		is_kept = usual_keeps(room, slot, sk, tcp, connection, move);
-	else
-		usual_stop(slot, connection);
-	usual_let_go(slot);
-	return is_kept;
-}
-
 static __always_inline void tell_move(bool typed, struct sock *sk, struct connection *connection,
 				      struct tcp_sock *tcp, const struct call *given,
 				      struct move *move, __u32 want, __u32 flags)
@@ -345,21 +327,35 @@ static __always_inline void tell_move(bool typed, struct sock *sk, struct connec
 	}
 	room->head = room->tail = 0;
 	move->ns = bpf_ktime_get_ns();
+	move->arrived_ns = move->arrived_last_ns = 0;
 	if (move->direction == REQUESTS_IN && move->moved)
-		find_arrivals(connection, move->moved, move);
-	if (!typed || !tcp || given || !keep_back(room, sk, tcp, connection, move)) {
-		room->head = room->tail = 0;
-		fill_data(typed, data_in(room), connection, tcp, move);
-		tell_call(typed, room, sk, connection, tcp, given, want, move->moved,
-			  move->direction, flags);
-	}
+		connection->arrivals.first = find_arrivals(
+			&connection->arrivals, connection->sequence[REQUESTS_IN], move);
+	move->received = received_until(connection, move->id);
+	fill_data(typed, data_in(room), connection, tcp, move);
+	tell_call(typed, room, sk, connection, tcp, given, want, move->moved, move->direction,
+		  flags);
 	room->is_taken = 0;
+}
+
+/* True: the bytes belong to an exchange that need not be told (usual.bpf.h). */
+static __always_inline bool is_kept_back(struct sock *sk, struct tcp_sock *tcp, struct move *move)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct usual_slot *slot = slot_of_cookie(cookie);
+	bool is_kept;
+
+	if (!slot || !slot_take(slot, cookie))
+		return false;
+	is_kept = usual_keeps(slot, sk, tcp, move);
+	slot_let_go(slot);
+	return is_kept;
 }
 
 static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
 				      __u32 flags, const struct call *given)
 {
-	struct connection *connection = find_connection(typed, sk);
+	struct connection *connection;
 	struct tcp_sock *tcp = tcp_of(typed, sk);
 	struct move move = {
 		.id = bpf_get_current_pid_tgid(),
@@ -369,6 +365,9 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 	__u32 want, tid = (__u32)move.id;
 	__u64 until;
 
+	if (typed && tcp && !given && is_kept_back(sk, tcp, &move))
+		return;
+	connection = find_connection(typed, sk);
 	/* (what is read after the end is nobody's: there is no second end to forget it at) */
 	if (!connection && moved && READ_FIELD(typed, sk, __sk_common.skc_state) != TCP_CLOSE)
 		connection = join_connection(typed, sk, tcp, moved, direction);
@@ -386,7 +385,7 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		move.position = advance(typed, connection, tcp, moved, direction);
 	else if (!connection->is_told || !(READ_FIELD(typed, sk, sk_shutdown) & RCV_SHUTDOWN))
 		return;
-	if (is_filtered(typed, connection, sk)) {
+	if (is_filtered(typed, connection->cookie, sk)) {
 		note_cut(connection, moved, direction);
 		return;
 	}
@@ -405,11 +404,11 @@ static __always_inline void end_connection(bool typed, struct connection *connec
 {
 	__u64 address = (__u64)sk;
 
+	if (typed && tcp)
+		usual_end(connection);
 	catch_up_all(typed, connection, sk, tcp);
 	if (connection->has_used_uring)
 		uring_close(sk, connection);
-	if (typed && tcp)
-		usual_end(connection);
 	tell_closed(connection);
 	connection->is_ending = false;
 	if (!typed)

@@ -22,7 +22,6 @@
 
 #include "items/app/requests/arrival.bpf.h"
 #include "items/app/requests/call.bpf.h"
-#include "items/app/requests/usual_slots.h"
 
 static const __u64 USUAL_PAUSE_NS = 10000000; /* behind a longer one nothing waits */
 
@@ -44,15 +43,6 @@ struct {
 	__type(value, struct usual_known);
 } usual_known SEC(".maps");
 
-/* Cookie modulo its size -> a connection. Granted by user space, which also fetches what waits there for long. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, USUAL_SLOTS);
-	__type(key, __u32);
-	__type(value, struct usual_slot);
-} usual_slots SEC(".maps");
-
 /* ---- telling ---- */
 
 /* What was counted as cut, when it was kept back, was lost. */
@@ -64,8 +54,7 @@ static __always_inline void usual_note_lost(struct connection *connection, __u64
 }
 
 /* The exchanges that wait. */
-static __attribute__((noinline)) void usual_flush(struct usual_slot *slot,
-						  struct connection *connection)
+static __attribute__((noinline)) void usual_flush(struct usual_slot *slot)
 {
 	struct usual_event *event = &slot->event;
 	__u64 count = event->count, size;
@@ -81,10 +70,11 @@ static __attribute__((noinline)) void usual_flush(struct usual_slot *slot,
 	event->head.size = size;
 	event->head.flags = 0;
 	event->head.ktime_ns = slot->last_ns;
-	event->cookie = connection->cookie;
+	event->cookie = slot->cookie;
 	if (!emit_built(event, size, emit_wakeup())) {
-		usual_note_lost(connection, slot->bytes[REQUESTS_IN], REQUESTS_IN);
-		usual_note_lost(connection, slot->bytes[REQUESTS_OUT], REQUESTS_OUT);
+		slot->lost[REQUESTS_IN] += slot->bytes[REQUESTS_IN];
+		slot->lost[REQUESTS_OUT] += slot->bytes[REQUESTS_OUT];
+		slot->has_lost = 1;
 	}
 	event->count = 0;
 	slot->bytes[REQUESTS_IN] = slot->bytes[REQUESTS_OUT] = 0;
@@ -130,80 +120,101 @@ static __always_inline void usual_tell_asked(struct usual_slot *slot, struct con
 static __attribute__((noinline)) void usual_stop(struct usual_slot *slot,
 						 struct connection *connection)
 {
-	usual_flush(slot, connection);
+	usual_flush(slot);
 	if (slot->phase != USUAL_NOTHING && !slot->is_told)
 		usual_tell_asked(slot, connection);
+	for (int i = 0; i < 2; i++) {
+		usual_note_lost(connection, slot->lost[i], i);
+		slot->lost[i] = 0;
+	}
 	slot->phase = USUAL_NOTHING;
-	slot->in_row = 0;
-	slot->is_torn = 0;
+	slot->in_row = slot->is_torn = slot->has_lost = 0;
 	slot->vouch.bytes = slot->vouch.number = slot->vouch.sequence = 0;
 }
 
-/* ---- the slot ---- */
+/* ---- holding a connection ---- */
 
-static __always_inline struct usual_slot *usual_take(const struct connection *connection)
+static __always_inline bool usual_has_holes(const struct connection *connection)
 {
-	__u32 place = connection->cookie % USUAL_SLOTS;
-	struct usual_slot *slot = bpf_map_lookup_elem(&usual_slots, &place);
-
-	if (!slot || slot->cookie != connection->cookie)
-		return 0;
-	if (__sync_lock_test_and_set(&slot->busy, 1)) {
-		slot->is_torn = 1;
-		return 0;
-	}
-	if (slot->cookie == connection->cookie)
-		return slot;
-	__sync_lock_test_and_set(&slot->busy, 0);
-	return 0;
+	return connection->cut_before[0] | connection->cut_before[1] | connection->lost_before[0] |
+	       connection->lost_before[1];
 }
 
-static __always_inline void usual_let_go(struct usual_slot *slot)
+static __always_inline bool usual_may_hold(const struct connection *connection)
 {
-	arch_store_release(&slot->busy, 0);
+	return connection->is_told && !usual_has_holes(connection) && !is_unwanted(connection) &&
+	       !connection->has_used_uring;
+}
+
+/* From now on what is known of the connection is in the slot. */
+static __always_inline void usual_hold(struct usual_slot *slot, const struct connection *connection)
+{
+	for (int i = 0; i < 2; i++) {
+		slot->position[i] = connection->position[i];
+		slot->sequence[i] = connection->sequence[i];
+	}
+	slot->receiver = connection->receiver;
+	slot->verdict = connection->verdict;
+	slot->is_accepted = connection->is_accepted;
+	slot->arrivals = connection->arrivals;
+	slot->holds = 1;
+}
+
+/* And back. (What was told past the slot meanwhile has brought the connection further already: that stays.) */
+static __attribute__((noinline)) void usual_release(struct usual_slot *slot,
+						    struct connection *connection)
+{
+	slot->holds = 0;
+	for (int i = 0; i < 2; i++) {
+		__u64 moved = slot->position[i] - connection->position[i];
+
+		if ((__s64)moved <= 0)
+			continue;
+		connection->position[i] += moved;
+		connection->moved[i] += moved;
+		connection->cut[i] += moved;
+		connection->sequence[i] = slot->sequence[i];
+	}
+	connection->receiver = slot->receiver;
+	connection->arrivals = slot->arrivals;
 }
 
 /* ---- what one end says to the other ---- */
 
-/* TCP's number of the first byte that the call moved. */
-static __always_inline __u32 usual_sequence(const struct connection *connection,
-					    const struct move *move)
-{
-	return connection->sequence[move->direction & 1] - move->moved;
-}
-
 /* The call that has just sent is the beginning of a message of so many bytes: request `number`, or the response to it. */
-static __always_inline void usual_vouch_for(struct usual_slot *slot,
-					    const struct connection *connection,
-					    const struct move *move, __u32 bytes, __u32 number)
+static __always_inline void usual_vouch_for(struct usual_slot *slot, const struct move *move,
+					    __u32 bytes, __u32 number)
 {
 	volatile struct usual_vouch *vouch = &slot->vouch;
 	__u64 tag = move->position << 32;
 
 	vouch->bytes = tag | bytes;
 	vouch->number = tag | number;
-	vouch->sequence = tag | usual_sequence(connection, move);
+	vouch->sequence = tag | slot->sequence[REQUESTS_OUT];
 }
 
 /* Bytes of the message that begins with the call that has just received, and its number; 0 = nobody vouches for it. */
-static __always_inline __u32 usual_vouched(const struct usual_slot *slot,
-					   const struct connection *connection,
-					   const struct move *move, __u32 *ret_number)
+static __always_inline __u32 usual_vouched(const struct usual_slot *slot, const struct move *move,
+					   __u32 *ret_number)
 {
 	__u32 place = slot->peer % USUAL_SLOTS, tag = (__u32)move->position;
 	struct usual_slot *other;
+	volatile struct usual_vouch *vouch;
 	__u64 bytes, number, sequence;
 
 	if (!slot->peer)
 		return 0;
 	other = bpf_map_lookup_elem(&usual_slots, &place);
-	if (!other || *(volatile __u64 *)&other->vouch.cookie != slot->peer)
+	if (!other)
 		return 0;
-	bytes = *(volatile __u64 *)&other->vouch.bytes;
-	number = *(volatile __u64 *)&other->vouch.number;
-	sequence = *(volatile __u64 *)&other->vouch.sequence;
+	vouch = &other->vouch;
+	if (vouch->cookie != slot->peer)
+		return 0;
+	bytes = vouch->bytes;
+	number = vouch->number;
+	sequence = vouch->sequence;
 	if (bytes >> 32 != tag || number >> 32 != tag || sequence >> 32 != tag ||
-	    (__u32)sequence != usual_sequence(connection, move))
+	    (__u32)sequence != slot->sequence[REQUESTS_IN])
 		return 0;
 	*ret_number = (__u32)number;
 	return (__u32)bytes;
@@ -228,8 +239,8 @@ static __always_inline __u64 usual_hash(struct room *room, __u32 bytes, __u64 se
 }
 
 /* The request that lies in the room, all of it: is it one of those? */
-static __always_inline struct usual_known *
-usual_find(struct room *room, struct sock *sk, const struct connection *connection, __u32 bytes)
+static __always_inline struct usual_known *usual_find(struct room *room, struct sock *sk,
+						      bool is_accepted, __u32 bytes)
 {
 	__u32 zero = 0, place;
 	struct usual_settings *settings = bpf_map_lookup_elem(&usual_settings, &zero);
@@ -238,16 +249,10 @@ usual_find(struct room *room, struct sock *sk, const struct connection *connecti
 
 	if (!settings)
 		return 0;
-	hash = usual_hash(room, bytes, settings->seed, server_port(true, connection, sk));
+	hash = usual_hash(room, bytes, settings->seed, server_port(true, is_accepted, sk));
 	place = hash % USUAL_KNOWN;
 	known = bpf_map_lookup_elem(&usual_known, &place);
 	return known && known->hash == hash ? known : 0;
-}
-
-static __always_inline bool usual_has_holes(const struct connection *connection)
-{
-	return connection->cut_before[0] | connection->cut_before[1] | connection->lost_before[0] |
-	       connection->lost_before[1];
 }
 
 /* The bytes of the call, up to `want`, without its end: those of a vector when they are in its first piece. */
@@ -275,55 +280,49 @@ static __always_inline bool usual_read(struct room *room, struct sock *sk, __u32
 }
 
 /* The request that has just been received, by the word of who sent it. */
-static __always_inline struct usual_known *
-usual_find_vouched(const struct usual_slot *slot, const struct connection *connection,
-		   const struct move *move)
+static __always_inline struct usual_known *usual_find_vouched(const struct usual_slot *slot,
+							      const struct move *move)
 {
 	struct usual_known *known;
 	__u32 number, place;
 
-	if (move->direction != REQUESTS_IN ||
-	    usual_vouched(slot, connection, move, &number) != move->moved)
+	if (move->direction != REQUESTS_IN || usual_vouched(slot, move, &number) != move->moved)
 		return 0;
 	place = number % USUAL_KNOWN;
 	known = bpf_map_lookup_elem(&usual_known, &place);
 	return known && known->hash && known->number == number ? known : 0;
 }
 
-static __always_inline struct usual_known *
-usual_find_read(struct room *room, struct sock *sk, const struct connection *connection,
-		const struct move *move)
+static __always_inline struct usual_known *usual_find_read(struct room *room, struct sock *sk,
+							   bool is_accepted,
+							   const struct move *move)
 {
-	if (!usual_read(room, sk, move->moved, move->moved) || room->head != move->moved)
+	if (move->moved > USUAL_BYTES || !usual_read(room, sk, move->moved, move->moved) ||
+	    room->head != move->moved)
 		return 0;
-	return usual_find(room, sk, connection, move->moved);
+	return usual_find(room, sk, is_accepted, move->moved);
 }
 
-/* True: it need not be told. */
 static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot, struct sock *sk,
-				      struct tcp_sock *tcp, struct connection *connection,
-				      const struct move *move)
+				      struct tcp_sock *tcp, const struct move *move)
 {
-	struct usual_known *known = 0;
+	struct usual_known *known;
 
-	if (slot->phase == USUAL_NOTHING && !slot->is_torn && move->moved <= USUAL_BYTES &&
-	    connection->is_told && !usual_has_holes(connection)) {
-		known = usual_find_vouched(slot, connection, move);
-		if (!known)
-			known = usual_find_read(room, sk, connection, move);
-	}
-	if (!known) {
-		usual_stop(slot, connection);
+	if (slot->phase != USUAL_NOTHING)
 		return false;
-	}
+	known = usual_find_vouched(slot, move);
+	if (!known)
+		known = usual_find_read(room, sk, slot->is_accepted, move);
+	if (!known)
+		return false;
 	slot->known = *(volatile struct usual_known *)known;
 	if (move->direction == REQUESTS_OUT)
-		usual_vouch_for(slot, connection, move, move->moved, slot->known.number);
+		usual_vouch_for(slot, move, move->moved, slot->known.number);
 	slot->asked.ns = move->ns;
 	slot->asked.arrived_ns = move->arrived_ns;
 	slot->asked.arrived_last_ns = move->arrived_last_ns;
 	slot->asked.position = move->position;
-	slot->asked.received = received_until(connection, move->id);
+	slot->asked.received = move->received;
 	slot->asked.pid = move->id >> 32;
 	slot->asked.tid = (__u32)move->id;
 	slot->asked.srtt_us = srtt_us(true, tcp);
@@ -331,9 +330,6 @@ static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot
 	slot->response_bytes = 0;
 	slot->phase = USUAL_ASKED;
 	slot->is_told = slot->in_row < USUAL_SETTLING;
-	if (slot->is_told)
-		return false;
-	connection->cut[move->direction & 1] += move->moved;
 	return true;
 }
 
@@ -387,8 +383,8 @@ static __always_inline bool usual_is_last(const struct usual_asked *asked)
 }
 
 /* The times of an exchange that has ended now. */
-static __always_inline void usual_note(struct usual_slot *slot, struct connection *connection,
-				       struct tcp_sock *tcp, const struct move *last)
+static __always_inline void usual_note(struct usual_slot *slot, struct tcp_sock *tcp,
+				       const struct move *last)
 {
 	__u32 zero = 0, direction = last->direction & 1;
 	__u64 place = slot->event.count, pause_ns = last->ns - slot->last_ns;
@@ -421,19 +417,18 @@ static __always_inline void usual_note(struct usual_slot *slot, struct connectio
 	slot->last_ns = last->ns;
 	if (place + 1 >= USUAL_BATCH || pause_ns > USUAL_PAUSE_NS || !settings ||
 	    settings->batch < 2 || usual_is_last(&slot->asked))
-		usual_flush(slot, connection);
+		usual_flush(slot);
 }
 
 /* Bytes of the response that begins with what has just moved; 0 = it is not as usual. */
 static __always_inline __u64 usual_total(struct room *room, const struct usual_slot *slot,
-					 struct sock *sk, const struct connection *connection,
-					 const struct move *move)
+					 struct sock *sk, const struct move *move)
 {
 	__u32 head_bytes = slot->known.head_bytes + USUAL_DIGITS, number;
 	__u64 total;
 
 	if (move->direction == REQUESTS_IN) {
-		total = usual_vouched(slot, connection, move, &number);
+		total = usual_vouched(slot, move, &number);
 		if (total && number == slot->known.number)
 			return total;
 	}
@@ -448,18 +443,17 @@ static __always_inline __u64 usual_total(struct room *room, const struct usual_s
 
 /* True: what has just moved is the response, or the beginning of it; `due` is what is still to come. */
 static __always_inline bool usual_begins(struct room *room, struct usual_slot *slot,
-					 struct sock *sk, const struct connection *connection,
-					 const struct move *move)
+					 struct sock *sk, const struct move *move)
 {
 	__u64 total, wait_ns = move->ns - slot->asked.ns;
 
 	if (slot->phase != USUAL_ASKED || wait_ns >= USUAL_UNSEEN)
 		return false;
-	total = usual_total(room, slot, sk, connection, move);
+	total = usual_total(room, slot, sk, move);
 	if (!total || total < move->moved || total > 1u << 31)
 		return false;
 	if (move->direction == REQUESTS_OUT)
-		usual_vouch_for(slot, connection, move, total, slot->known.number);
+		usual_vouch_for(slot, move, total, slot->known.number);
 	slot->due = total - move->moved;
 	slot->answered_ns = move->ns;
 	slot->waited_ns = move->direction == REQUESTS_IN
@@ -471,45 +465,147 @@ static __always_inline bool usual_begins(struct room *room, struct usual_slot *s
 
 static __always_inline bool usual_answer(struct room *room, struct usual_slot *slot,
 					 struct sock *sk, struct tcp_sock *tcp,
-					 struct connection *connection, const struct move *move)
+					 const struct move *move)
 {
-	bool is_told = slot->is_told, is_whole = !slot->is_torn && !usual_has_holes(connection);
-
-	if (is_whole && slot->phase == USUAL_ANSWERING && move->moved <= slot->due) {
+	if (slot->phase == USUAL_ANSWERING && move->moved <= slot->due)
 		slot->due -= move->moved;
-	} else if (!is_whole || !usual_begins(room, slot, sk, connection, move)) {
-		usual_stop(slot, connection);
+	else if (!usual_begins(room, slot, sk, move))
 		return false;
-	}
 	slot->response_bytes += move->moved;
-	if (!is_told)
-		connection->cut[move->direction & 1] += move->moved;
 	if (!slot->due)
-		usual_note(slot, connection, tcp, move);
-	return !is_told;
+		usual_note(slot, tcp, move);
+	return true;
 }
 
-/* A call that moved bytes. True: it need not be told. */
-static __always_inline bool usual_keeps(struct room *room, struct usual_slot *slot, struct sock *sk,
-					struct tcp_sock *tcp, struct connection *connection,
-					const struct move *move)
+/* ---- a call ---- */
+
+/* (Not inlined: it is rare that somebody has a filter.) */
+static __attribute__((noinline)) bool usual_is_filtered(__u64 cookie, struct sock *sk)
 {
-	if (connection->has_used_uring) {
-		usual_stop(slot, connection);
+	return is_filtered(true, cookie, sk);
+}
+
+/* Has the user half nothing new to say, and nobody a filter against it? */
+static __always_inline bool usual_is_undisturbed(const struct usual_slot *slot, struct sock *sk)
+{
+	__u32 place = slot->cookie % REQUESTS_VERDICTS;
+	__u64 *verdict = bpf_map_lookup_elem(&verdicts, &place), word;
+	struct filter_settings *want = filter_get();
+
+	if (!verdict || (want && want->active && usual_is_filtered(slot->cookie, sk)))
 		return false;
+	word = *(volatile __u64 *)verdict;
+	return (__u32)word == slot->verdict ||
+	       word >> 32 != (__u32)(slot->cookie / REQUESTS_VERDICTS + 1);
+}
+
+/*
+ * Where the call's bytes began, and when they came; false: some moved before them that nobody saw. (As advance() and
+ * catch_up() look at it, but nothing is changed: the call may still have to be told.)
+ */
+static __always_inline bool usual_places(struct usual_slot *slot, struct tcp_sock *tcp,
+					 struct move *move, __u32 *ret_sequence)
+{
+	__u32 direction = move->direction & 1, step;
+
+	*ret_sequence = direction ? tcp->write_seq : tcp->copied_seq;
+	step = *ret_sequence - slot->sequence[direction];
+	if (step > move->moved && step < 1u << 31)
+		return false;
+	if (step != move->moved) /* past TCP */
+		*ret_sequence = slot->sequence[direction];
+	move->position = slot->position[direction];
+	move->received = slot->position[REQUESTS_IN];
+	if (direction == REQUESTS_IN)
+		move->received += move->moved;
+	else if (slot->receiver != (__u32)move->id)
+		move->received = 0;
+	else if (tcp->copied_seq != slot->sequence[REQUESTS_IN])
+		return false;
+	return true;
+}
+
+enum usual_way {
+	USUAL_ENDS, /* it is different: to be told, and what was kept back before it */
+	USUAL_TOLD, /* one of those that are told in full */
+	USUAL_KEPT, /* need not be told */
+};
+
+/* A call that moved bytes of a connection that the slot holds. */
+static __always_inline enum usual_way usual_way_of(struct room *room, struct usual_slot *slot,
+						   struct sock *sk, struct tcp_sock *tcp,
+						   struct move *move)
+{
+	__u32 direction = move->direction & 1, arrivals = slot->arrivals.first, sequence;
+	bool is_told;
+
+	if (!move->moved || slot->is_torn || slot->has_lost || !usual_is_undisturbed(slot, sk) ||
+	    !usual_places(slot, tcp, move, &sequence))
+		return USUAL_ENDS;
+	move->ns = bpf_ktime_get_ns();
+	if (direction == REQUESTS_IN)
+		arrivals = find_arrivals(&slot->arrivals, sequence, move);
+	is_told = slot->is_told;
+	if ((direction == REQUESTS_IN) == slot->is_accepted) {
+		if (!usual_ask(room, slot, sk, tcp, move))
+			return USUAL_ENDS;
+		is_told = slot->is_told;
+	} else if (!usual_answer(room, slot, sk, tcp, move)) {
+		return USUAL_ENDS;
 	}
-	return (move->direction == REQUESTS_IN) == connection->is_accepted
-		       ? usual_ask(room, slot, sk, tcp, connection, move)
-		       : usual_answer(room, slot, sk, tcp, connection, move);
+	if (is_told)
+		return USUAL_TOLD;
+	slot->position[direction] += move->moved;
+	slot->sequence[direction] = sequence;
+	if (direction == REQUESTS_IN) {
+		slot->arrivals.first = arrivals;
+		slot->receiver = (__u32)move->id;
+	}
+	return USUAL_KEPT;
+}
+
+/* The same of a connection that has a slot. True: it need not be told. */
+static __always_inline bool usual_keeps(struct usual_slot *slot, struct sock *sk,
+					struct tcp_sock *tcp, struct move *move)
+{
+	struct connection *connection = 0;
+	enum usual_way way = USUAL_ENDS;
+	struct room *room = take_room();
+
+	if (!slot->holds) {
+		connection = find_connection(true, sk);
+		if (!connection)
+			goto out;
+		if (usual_may_hold(connection))
+			usual_hold(slot, connection);
+	}
+	if (room && slot->holds)
+		way = usual_way_of(room, slot, sk, tcp, move);
+	if (way == USUAL_KEPT)
+		goto out;
+	if (!connection)
+		connection = find_connection(true, sk);
+	if (!connection)
+		goto out;
+	if (slot->holds)
+		usual_release(slot, connection);
+	if (way == USUAL_ENDS)
+		usual_stop(slot, connection);
+out:
+	if (room)
+		room->is_taken = 0;
+	return way == USUAL_KEPT;
 }
 
 /* The connection ends. */
 static __always_inline void usual_end(struct connection *connection)
 {
-	struct usual_slot *slot = usual_take(connection);
+	struct usual_slot *slot = slot_of_cookie(connection->cookie);
 
-	if (!slot)
+	if (!slot || !slot_take(slot, connection->cookie))
 		return;
+	if (slot->holds)
+		usual_release(slot, connection);
 	usual_stop(slot, connection);
-	usual_let_go(slot);
+	slot_let_go(slot);
 }

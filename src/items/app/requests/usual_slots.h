@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "items/app/requests/arrivals.h"
 #include "items/app/requests/requests.h"
 
 enum {
@@ -99,25 +100,42 @@ struct usual_vouch {
 };
 _Static_assert(sizeof(struct usual_vouch) == 64, "a line of the cache, and nothing else in it");
 
+/*
+ * While it `holds` the connection, what hooks know of the connection is here and not in the socket (connection.bpf.h), to which it
+ * goes back before a call is told.
+ */
 struct usual_slot {
 	struct usual_vouch vouch;
+	/* what every hook looks at */
 	requests_u64 busy; /* 1: a hook works at it, or it is being granted */
 	requests_u64 cookie; /* whose it is; 0: nobody's. Set and cleared by the user half */
 	requests_u64 peer; /* the cookie of the other end, when it is on this machine; likewise */
-	requests_u64 due; /* bytes of the response that are still to come */
-	requests_u64 last_ns; /* when the last exchange ended */
-	requests_u64 answered_ns; /* when the first of the response moved */
-	requests_u64 bytes[2]; /* of the exchanges that wait, by direction */
-	requests_u32 response_bytes; /* of this exchange, that have moved */
-	requests_u32 waited_ns; /* of this exchange */
+	requests_u64 position[2]; /* behind the last byte that moved */
+	requests_u32 sequence[2]; /* TCP's own, there */
+	requests_u32 receiver; /* thread that received last */
+	requests_u32 verdict; /* the connection's */
+	requests_u8 holds;
+	requests_u8 is_accepted;
 	requests_u8 phase; /* enum usual_phase */
 	requests_u8 in_row; /* usual ones in a row, up to USUAL_SETTLING */
 	requests_u8 is_told; /* this exchange is told in full */
 	requests_u8 is_torn; /* a call was told past this slot */
+	requests_u8 has_lost; /* exchanges, for want of room */
+	requests_u8 pad;
+	/* the exchange that is under way */
+	requests_u64 due; /* bytes of the response that are still to come */
+	requests_u64 answered_ns; /* when the first of the response moved */
+	requests_u32 response_bytes; /* that have moved */
+	requests_u32 waited_ns;
 	struct usual_known known; /* what was asked */
 	struct usual_asked asked; /* by which call */
+	struct arrivals arrivals;
+	/* those that wait */
+	requests_u64 last_ns; /* when the last of them ended */
+	requests_u64 bytes[2]; /* of them, by direction */
+	requests_u64 lost[2]; /* of those that could not be told, likewise */
 	requests_u64 told
-		[USUAL_TOLD_WORDS]; /* where the event of that call is made, if it must be told after all */
+		[USUAL_TOLD_WORDS]; /* where the event of the call that asked is made, if it must be told after all */
 	struct usual_event event;
 } __attribute__((aligned(64)));
 
