@@ -65,23 +65,38 @@ static __always_inline __u64 arrived_now_ns(bool typed, struct tcp_sock *tcp)
 	return bpf_ktime_get_ns();
 }
 
+/* A connection that a slot holds. */
+static __always_inline void note_arrival_in_mailbox(struct usual_mailbox *mailbox, __u32 end,
+						    __u64 now_ns)
+{
+	struct arrival_mark *mark;
+
+	if (mailbox->end - mailbox->first >= USUAL_MARKS ||
+	    (mailbox->first != mailbox->end &&
+	     mailbox->at[(mailbox->end - 1) % USUAL_MARKS].end == end))
+		return;
+	mark = &mailbox->at[mailbox->end % USUAL_MARKS];
+	mark->ns = now_ns;
+	mark->end = end;
+	mailbox->end++;
+}
+
 /* The reader is woken: of a socket that listens, of any family, and with nothing new too. */
 static __always_inline int on_arrival(bool typed, struct sock *sk)
 {
+	struct usual_mailbox *mailbox;
 	struct connection *connection;
 	struct tcp_sock *tcp;
 
-	struct usual_slot *slot;
-
 	if (READ_FIELD(typed, sk, sk_protocol) != PROTO_TCP)
 		return 0;
-	slot = typed ? slot_of(sk) : 0;
 	tcp = tcp_of(typed, sk);
 	if (!tcp)
 		return 0;
-	if (slot && slot->holds) {
-		note_arrival(&slot->arrivals, READ_FIELD(typed, tcp, rcv_nxt),
-			     arrived_now_ns(typed, tcp));
+	mailbox = typed ? mailbox_of_cookie(sk->__sk_common.skc_cookie.counter) : 0;
+	if (mailbox) {
+		note_arrival_in_mailbox(mailbox, READ_FIELD(typed, tcp, rcv_nxt),
+					arrived_now_ns(typed, tcp));
 		return 0;
 	}
 	connection = find_connection(typed, sk);

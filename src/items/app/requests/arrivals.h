@@ -4,7 +4,9 @@
 
 #include "items/app/requests/requests.h"
 
-enum { ARRIVALS = 8 }; /* a power of two; of what comes while it is full nobody knows when */
+enum {
+	ARRIVALS = 8
+}; /* places, a power of two; of what comes while they are full nobody knows when */
 
 /* Bytes up to the sequence number `end` were there by then. */
 struct arrival_mark {

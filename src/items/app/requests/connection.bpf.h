@@ -278,9 +278,8 @@ static __always_inline bool is_accepted(bool typed, struct sock *sk)
 /* Host order. */
 static __always_inline __u32 server_port(bool typed, bool is_accepted, struct sock *sk)
 {
-	return is_accepted
-		       ? READ_FIELD(typed, sk, __sk_common.skc_num)
-		       : __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport));
+	return is_accepted ? READ_FIELD(typed, sk, __sk_common.skc_num)
+			   : __builtin_bswap16(READ_FIELD(typed, sk, __sk_common.skc_dport));
 }
 
 static __always_inline void read_port(bool typed, struct connection *connection, struct sock *sk)

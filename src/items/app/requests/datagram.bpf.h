@@ -102,3 +102,9 @@ static __always_inline void on_datagram(bool typed, struct sock *sk, int moved, 
 	tell_datagram(typed, room, sk, &call, moved, direction);
 	room->is_taken = 0;
 }
+
+/* (Not inlined, so that what is done for streams lies together.) */
+static __attribute__((noinline)) void on_typed_datagram(struct sock *sk, int moved, __u32 direction)
+{
+	on_datagram(true, sk, moved, direction & 1, 0);
+}

@@ -56,9 +56,15 @@ static __always_inline void on_call(bool typed, struct sock *sk, int result, __u
 		protocol = READ_FIELD(typed, sk, sk_protocol);
 		if (protocol == PROTO_TCP && result >= 0)
 			on_stream(typed, sk, result, direction, flags, given);
+		else if (protocol == PROTO_UDP && typed && !given)
+			on_typed_datagram(sk, result, direction);
 		else if (protocol == PROTO_UDP)
 			on_datagram(typed, sk, result, direction, given);
-		if (protocol == PROTO_TCP && is_closed(typed, sk))
+		if (protocol != PROTO_TCP || !is_closed(typed, sk))
+			return;
+		if (typed)
+			on_typed_ended(sk);
+		else
 			on_ended(typed, sk);
 	} else if (unix && typed && family == AF_UNIX && sk->sk_type == SOCK_STREAM &&
 		   result >= 0) {

@@ -22,10 +22,13 @@ static __always_inline struct usual_slot *slot_of_cookie(__u64 cookie)
 	return slot && slot->cookie == cookie ? slot : 0;
 }
 
-/* (A connection that was told has its cookie in the socket.) */
-static __always_inline struct usual_slot *slot_of(struct sock *sk)
+/* What lies there for who receives, while the slot holds the connection. */
+static __always_inline struct usual_mailbox *mailbox_of_cookie(__u64 cookie)
 {
-	return slot_of_cookie(sk->__sk_common.skc_cookie.counter);
+	__u32 place = cookie % USUAL_SLOTS;
+	struct usual_slot *slot = cookie ? bpf_map_lookup_elem(&usual_slots, &place) : 0;
+
+	return slot && *(volatile __u64 *)&slot->mailbox.cookie == cookie ? &slot->mailbox : 0;
 }
 
 /* 0 = another hook is at it: what this one sees will be told past it. */

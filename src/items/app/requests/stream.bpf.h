@@ -322,18 +322,18 @@ static __always_inline void tell_move(bool typed, struct sock *sk, struct connec
 	struct room *room = take_room();
 
 	if (!room) {
-		note_lost(connection, move->moved, move->direction);
+		note_lost(connection, move->moved, move->direction & 1);
 		return;
 	}
 	room->head = room->tail = 0;
 	move->ns = bpf_ktime_get_ns();
 	move->arrived_ns = move->arrived_last_ns = 0;
 	if (move->direction == REQUESTS_IN && move->moved)
-		connection->arrivals.first = find_arrivals(
-			&connection->arrivals, connection->sequence[REQUESTS_IN], move);
+		connection->arrivals.first = find_arrivals(&connection->arrivals,
+							   connection->sequence[REQUESTS_IN], move);
 	move->received = received_until(connection, move->id);
 	fill_data(typed, data_in(room), connection, tcp, move);
-	tell_call(typed, room, sk, connection, tcp, given, want, move->moved, move->direction,
+	tell_call(typed, room, sk, connection, tcp, given, want, move->moved, move->direction & 1,
 		  flags);
 	room->is_taken = 0;
 }
@@ -352,22 +352,13 @@ static __always_inline bool is_kept_back(struct sock *sk, struct tcp_sock *tcp, 
 	return is_kept;
 }
 
-static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
-				      __u32 flags, const struct call *given)
+static __always_inline void tell_stream(bool typed, struct sock *sk, struct tcp_sock *tcp,
+					struct move *move, __u32 flags, const struct call *given)
 {
-	struct connection *connection;
-	struct tcp_sock *tcp = tcp_of(typed, sk);
-	struct move move = {
-		.id = bpf_get_current_pid_tgid(),
-		.moved = moved,
-		.direction = direction,
-	};
-	__u32 want, tid = (__u32)move.id;
+	struct connection *connection = find_connection(typed, sk);
+	__u32 want, tid = (__u32)move->id, moved = move->moved, direction = move->direction & 1;
 	__u64 until;
 
-	if (typed && tcp && !given && is_kept_back(sk, tcp, &move))
-		return;
-	connection = find_connection(typed, sk);
 	/* (what is read after the end is nobody's: there is no second end to forget it at) */
 	if (!connection && moved && READ_FIELD(typed, sk, __sk_common.skc_state) != TCP_CLOSE)
 		connection = join_connection(typed, sk, tcp, moved, direction);
@@ -380,9 +371,9 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		connection->receiver = tid;
 	if (tcp && (!moved || (direction == REQUESTS_OUT && connection->receiver == tid)))
 		catch_up(typed, connection, sk, tcp);
-	move.position = connection->position[direction & 1];
+	move->position = connection->position[direction & 1];
 	if (moved)
-		move.position = advance(typed, connection, tcp, moved, direction);
+		move->position = advance(typed, connection, tcp, moved, direction);
 	else if (!connection->is_told || !(READ_FIELD(typed, sk, sk_shutdown) & RCV_SHUTDOWN))
 		return;
 	if (is_filtered(typed, connection->cookie, sk)) {
@@ -390,13 +381,37 @@ static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, 
 		return;
 	}
 	until = pass_until(connection, direction);
-	if (moved && move.position + moved < until) {
+	if (moved && move->position + moved < until) {
 		note_cut(connection, moved, direction);
 		return;
 	}
-	want = moved && move.position + moved == until ? 0
-						       : wanted_bytes(connection, moved, direction);
-	tell_move(typed, sk, connection, tcp, given, &move, want, flags);
+	want = moved && move->position + moved == until
+		       ? 0
+		       : wanted_bytes(connection, moved, direction);
+	tell_move(typed, sk, connection, tcp, given, move, want, flags);
+}
+
+/* (Not inlined, so that what is done most often lies together.) */
+static __attribute__((noinline)) void tell_typed(struct sock *sk, struct tcp_sock *tcp,
+						 struct move *move, __u32 flags)
+{
+	tell_stream(true, sk, tcp, move, flags, 0);
+}
+
+static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
+				      __u32 flags, const struct call *given)
+{
+	struct tcp_sock *tcp = tcp_of(typed, sk);
+	struct move move = {
+		.id = bpf_get_current_pid_tgid(),
+		.moved = moved,
+		.direction = direction,
+	};
+
+	if (!typed || given)
+		tell_stream(typed, sk, tcp, &move, flags, given);
+	else if (!tcp || !is_kept_back(sk, tcp, &move))
+		tell_typed(sk, tcp, &move, flags);
 }
 
 static __always_inline void end_connection(bool typed, struct connection *connection,
@@ -450,7 +465,7 @@ static __always_inline int on_state(bool typed, struct sock *sk, int new_state)
 	return 0;
 }
 
-/* Behind each call of a TCP socket that is closed. */
+/* Behind each call of a TCP socket that is closed. (Not inlined, as tell_typed().) */
 static __always_inline void on_ended(bool typed, struct sock *sk)
 {
 	struct connection *connection = find_connection(typed, sk);
@@ -458,4 +473,9 @@ static __always_inline void on_ended(bool typed, struct sock *sk)
 
 	if (connection && tcp && connection->is_ending)
 		end_connection(typed, connection, sk, tcp);
+}
+
+static __attribute__((noinline)) void on_typed_ended(struct sock *sk)
+{
+	on_ended(true, sk);
 }

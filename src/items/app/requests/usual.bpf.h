@@ -15,8 +15,8 @@
  * like any other. The next USUAL_SETTLING exchanges are told in full, however usual they are.
  *
  * Both ends of a connection flush at the same requests (by their position), so that what one noted finds what the other did. And
- * what one end has sent, and read for that, the other need not read again when it receives it: it looks at what the sender
- * vouches for (struct usual_vouch). One that does not vouch, or not yet, is no loss but of time.
+ * what one end has sent, and read for that, the other need not read again when it receives it: the sender leaves a word
+ * (struct usual_mailbox). One that does not, or not yet, is no loss but of time.
  */
 #pragma once
 
@@ -129,7 +129,6 @@ static __attribute__((noinline)) void usual_stop(struct usual_slot *slot,
 	}
 	slot->phase = USUAL_NOTHING;
 	slot->in_row = slot->is_torn = slot->has_lost = 0;
-	slot->vouch.bytes = slot->vouch.number = slot->vouch.sequence = 0;
 }
 
 /* ---- holding a connection ---- */
@@ -147,8 +146,11 @@ static __always_inline bool usual_may_hold(const struct connection *connection)
 }
 
 /* From now on what is known of the connection is in the slot. */
-static __always_inline void usual_hold(struct usual_slot *slot, const struct connection *connection)
+static __attribute__((noinline)) void usual_hold(struct usual_slot *slot,
+						 const struct connection *connection)
 {
+	struct usual_mailbox *mailbox = &slot->mailbox;
+
 	for (int i = 0; i < 2; i++) {
 		slot->position[i] = connection->position[i];
 		slot->sequence[i] = connection->sequence[i];
@@ -156,15 +158,24 @@ static __always_inline void usual_hold(struct usual_slot *slot, const struct con
 	slot->receiver = connection->receiver;
 	slot->verdict = connection->verdict;
 	slot->is_accepted = connection->is_accepted;
-	slot->arrivals = connection->arrivals;
 	slot->holds = 1;
+	mailbox->bytes = mailbox->number = 0;
+	mailbox->first = mailbox->end = 0;
+	for (int i = 0;
+	     i < USUAL_MARKS && connection->arrivals.first + i != connection->arrivals.end; i++)
+		mailbox->at[mailbox->end++ % USUAL_MARKS] =
+			connection->arrivals.at[(connection->arrivals.first + i) % ARRIVALS];
+	mailbox->cookie = slot->cookie;
 }
 
 /* And back. (What was told past the slot meanwhile has brought the connection further already: that stays.) */
 static __attribute__((noinline)) void usual_release(struct usual_slot *slot,
 						    struct connection *connection)
 {
+	struct usual_mailbox *mailbox = &slot->mailbox;
+
 	slot->holds = 0;
+	mailbox->cookie = 0;
 	for (int i = 0; i < 2; i++) {
 		__u64 moved = slot->position[i] - connection->position[i];
 
@@ -176,48 +187,56 @@ static __attribute__((noinline)) void usual_release(struct usual_slot *slot,
 		connection->sequence[i] = slot->sequence[i];
 	}
 	connection->receiver = slot->receiver;
-	connection->arrivals = slot->arrivals;
+	connection->arrivals.first = connection->arrivals.end = 0;
+	for (int i = 0; i < USUAL_MARKS && mailbox->first + i != mailbox->end; i++)
+		connection->arrivals.at[connection->arrivals.end++ % ARRIVALS] =
+			mailbox->at[(mailbox->first + i) % USUAL_MARKS];
 }
 
 /* ---- what one end says to the other ---- */
 
 /* The call that has just sent is the beginning of a message of so many bytes: request `number`, or the response to it. */
-static __always_inline void usual_vouch_for(struct usual_slot *slot, const struct move *move,
-					    __u32 bytes, __u32 number)
+static __always_inline void usual_vouch(const struct usual_slot *slot, const struct move *move,
+					__u32 bytes, __u32 number)
 {
-	volatile struct usual_vouch *vouch = &slot->vouch;
-	__u64 tag = move->position << 32;
+	volatile struct usual_mailbox *mailbox = mailbox_of_cookie(slot->peer);
+	__u64 tag = usual_tag(move->position, slot->sequence[REQUESTS_OUT]);
 
-	vouch->bytes = tag | bytes;
-	vouch->number = tag | number;
-	vouch->sequence = tag | slot->sequence[REQUESTS_OUT];
+	if (!mailbox)
+		return;
+	mailbox->bytes = tag | bytes;
+	mailbox->number = tag | number;
 }
 
 /* Bytes of the message that begins with the call that has just received, and its number; 0 = nobody vouches for it. */
 static __always_inline __u32 usual_vouched(const struct usual_slot *slot, const struct move *move,
 					   __u32 *ret_number)
 {
-	__u32 place = slot->peer % USUAL_SLOTS, tag = (__u32)move->position;
-	struct usual_slot *other;
-	volatile struct usual_vouch *vouch;
-	__u64 bytes, number, sequence;
+	const volatile struct usual_mailbox *mailbox = &slot->mailbox;
+	__u64 tag = usual_tag(move->position, slot->sequence[REQUESTS_IN]);
+	__u64 bytes = mailbox->bytes ^ tag, number = mailbox->number ^ tag;
 
-	if (!slot->peer)
-		return 0;
-	other = bpf_map_lookup_elem(&usual_slots, &place);
-	if (!other)
-		return 0;
-	vouch = &other->vouch;
-	if (vouch->cookie != slot->peer)
-		return 0;
-	bytes = vouch->bytes;
-	number = vouch->number;
-	sequence = vouch->sequence;
-	if (bytes >> 32 != tag || number >> 32 != tag || sequence >> 32 != tag ||
-	    (__u32)sequence != slot->sequence[REQUESTS_IN])
-		return 0;
 	*ret_number = (__u32)number;
-	return (__u32)bytes;
+	return bytes >> 32 || number >> 32 ? 0 : (__u32)bytes;
+}
+
+/* When the bytes arrived that are read now (as find_arrivals()). */
+static __always_inline __u32 usual_find_arrivals(const struct usual_mailbox *mailbox, __u32 end,
+						 struct move *move)
+{
+	__u32 first = end - move->moved + 1, number = mailbox->first;
+
+	for (int i = 0; i < USUAL_MARKS && number != mailbox->end; i++, number++) {
+		const struct arrival_mark *mark = &mailbox->at[number % USUAL_MARKS];
+
+		if (!move->arrived_ns && !is_behind(first, mark->end))
+			move->arrived_ns = mark->ns;
+		if (!is_behind(end, mark->end)) {
+			move->arrived_last_ns = mark->ns;
+			return number + (mark->end == end);
+		}
+	}
+	return number;
 }
 
 /* ---- a request ---- */
@@ -293,9 +312,8 @@ static __always_inline struct usual_known *usual_find_vouched(const struct usual
 	return known && known->hash && known->number == number ? known : 0;
 }
 
-static __always_inline struct usual_known *usual_find_read(struct room *room, struct sock *sk,
-							   bool is_accepted,
-							   const struct move *move)
+static __always_inline struct usual_known *
+usual_find_read(struct room *room, struct sock *sk, bool is_accepted, const struct move *move)
 {
 	if (move->moved > USUAL_BYTES || !usual_read(room, sk, move->moved, move->moved) ||
 	    room->head != move->moved)
@@ -317,7 +335,7 @@ static __always_inline bool usual_ask(struct room *room, struct usual_slot *slot
 		return false;
 	slot->known = *(volatile struct usual_known *)known;
 	if (move->direction == REQUESTS_OUT)
-		usual_vouch_for(slot, move, move->moved, slot->known.number);
+		usual_vouch(slot, move, move->moved, slot->known.number);
 	slot->asked.ns = move->ns;
 	slot->asked.arrived_ns = move->arrived_ns;
 	slot->asked.arrived_last_ns = move->arrived_last_ns;
@@ -453,7 +471,7 @@ static __always_inline bool usual_begins(struct room *room, struct usual_slot *s
 	if (!total || total < move->moved || total > 1u << 31)
 		return false;
 	if (move->direction == REQUESTS_OUT)
-		usual_vouch_for(slot, move, total, slot->known.number);
+		usual_vouch(slot, move, total, slot->known.number);
 	slot->due = total - move->moved;
 	slot->answered_ns = move->ns;
 	slot->waited_ns = move->direction == REQUESTS_IN
@@ -536,7 +554,7 @@ static __always_inline enum usual_way usual_way_of(struct room *room, struct usu
 						   struct sock *sk, struct tcp_sock *tcp,
 						   struct move *move)
 {
-	__u32 direction = move->direction & 1, arrivals = slot->arrivals.first, sequence;
+	__u32 direction = move->direction & 1, arrivals = slot->mailbox.first, sequence;
 	bool is_told;
 
 	if (!move->moved || slot->is_torn || slot->has_lost || !usual_is_undisturbed(slot, sk) ||
@@ -544,7 +562,7 @@ static __always_inline enum usual_way usual_way_of(struct room *room, struct usu
 		return USUAL_ENDS;
 	move->ns = bpf_ktime_get_ns();
 	if (direction == REQUESTS_IN)
-		arrivals = find_arrivals(&slot->arrivals, sequence, move);
+		arrivals = usual_find_arrivals(&slot->mailbox, sequence, move);
 	is_told = slot->is_told;
 	if ((direction == REQUESTS_IN) == slot->is_accepted) {
 		if (!usual_ask(room, slot, sk, tcp, move))
@@ -558,7 +576,7 @@ static __always_inline enum usual_way usual_way_of(struct room *room, struct usu
 	slot->position[direction] += move->moved;
 	slot->sequence[direction] = sequence;
 	if (direction == REQUESTS_IN) {
-		slot->arrivals.first = arrivals;
+		slot->mailbox.first = arrivals;
 		slot->receiver = (__u32)move->id;
 	}
 	return USUAL_KEPT;

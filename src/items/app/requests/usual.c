@@ -317,7 +317,7 @@ static void grant(struct usual *usual, struct talk *talk)
 
 	if (slot->cookie || __atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE))
 		return;
-	*slot = (struct usual_slot){.busy = 1, .vouch.cookie = talk->cookie};
+	*slot = (struct usual_slot){.busy = 1};
 	__atomic_store_n(&slot->cookie, talk->cookie, __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
 	talk->usual.has_slot = true;
@@ -325,12 +325,20 @@ static void grant(struct usual *usual, struct talk *talk)
 	introduce(usual, talk);
 }
 
+/* (A hook that is at it is waited for, but not for ever: it may be on a CPU that was taken from us.) */
 static void take_back(struct usual *usual, struct talk *talk)
 {
+	struct usual_slot *slot = slot_of(usual, talk);
+	int patience = 10000;
+
 	if (!talk->usual.has_slot)
 		return;
-	__atomic_store_n(&slot_of(usual, talk)->vouch.cookie, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&slot_of(usual, talk)->cookie, 0, __ATOMIC_RELEASE);
+	while (__atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE) && patience)
+		patience--;
+	__atomic_store_n(&slot->mailbox.cookie, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->cookie, 0, __ATOMIC_RELEASE);
+	if (patience)
+		__atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
 	talk->usual.has_slot = false;
 	usual->granted--;
 }

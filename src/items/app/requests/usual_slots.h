@@ -87,25 +87,37 @@ enum usual_phase {
 	USUAL_ANSWERING,
 };
 
+enum { USUAL_MARKS = 2 }; /* a power of two */
+
 /*
- * What the owner of a slot sent last, for the other end of the connection: it has been read, so who receives it need not
- * read it again. Three words that anybody may read at any time: each says of which byte of the stream it speaks.
+ * What the end that sends leaves for the one that receives: a line of the cache of its own, since both are mostly on different CPUs, and
+ * nothing else that is done for an exchange is dearer than to move a line from one to the other.
+ *
+ * It says when bytes came (as struct arrivals does), and what the message is that began with the last call, when
+ * the sender has read it: who receives it need not read it again. Both words may be read at any time: each says of which byte of the
+ * stream it speaks (usual_tag()).
  */
-struct usual_vouch {
-	requests_u64 cookie; /* the slot's; set and cleared by the user half */
-	requests_u64 bytes; /* each: low half of the first byte's position << 32, and the number in its name: of the message */
+struct usual_mailbox {
+	requests_u64 cookie; /* of who receives, while its slot holds the connection; else 0 */
+	requests_u32 first, end; /* arrivals, counted without end */
+	struct arrival_mark at[USUAL_MARKS];
+	requests_u64 bytes; /* tag << 32, and the number in its name: of the message */
 	requests_u64 number; /* of the request that it is, or answers */
-	requests_u64 sequence; /* TCP's own number of the first byte */
-	requests_u64 pad[4];
 };
-_Static_assert(sizeof(struct usual_vouch) == 64, "a line of the cache, and nothing else in it");
+_Static_assert(sizeof(struct usual_mailbox) == 64, "a line of the cache, and nothing else in it");
+
+/* Names a byte of a stream, by where it stands and by TCP's own number (which stays where it is when bytes go past TCP). */
+static inline requests_u64 usual_tag(requests_u64 position, requests_u32 sequence)
+{
+	return (position + sequence) << 32;
+}
 
 /*
  * While it `holds` the connection, what hooks know of the connection is here and not in the socket (connection.bpf.h), to which it
  * goes back before a call is told.
  */
 struct usual_slot {
-	struct usual_vouch vouch;
+	struct usual_mailbox mailbox;
 	/* what every hook looks at */
 	requests_u64 busy; /* 1: a hook works at it, or it is being granted */
 	requests_u64 cookie; /* whose it is; 0: nobody's. Set and cleared by the user half */
@@ -129,7 +141,6 @@ struct usual_slot {
 	requests_u32 waited_ns;
 	struct usual_known known; /* what was asked */
 	struct usual_asked asked; /* by which call */
-	struct arrivals arrivals;
 	/* those that wait */
 	requests_u64 last_ns; /* when the last of them ended */
 	requests_u64 bytes[2]; /* of them, by direction */
