@@ -99,7 +99,8 @@ healed_marks() { [ "$(past exec 'process = healed and kind = exec')" = 3 ]; }
 check "a damaged file and catalogue are no obstacle" wait_for 10 healed_marks
 stop_agent
 
-# its size is kept
+# its size is kept (a minute of writing: STORE=short leaves it to the unit tests of store/)
+if [ "${STORE:-whole}" = whole ]; then
 rm -rf "$WORK/store"
 start_agent --set store.size=1MiB --set store.interval=1s
 mark 2 oldest
@@ -113,6 +114,8 @@ equal "what is oldest is gone" 0 "$(past exec 'process = oldest')"
 within "the history keeps to its size, bytes" "$(du -sb "$WORK/store" | cut -f1)" 1000 4000000
 check "numbers add up" flows
 stop_agent
+
+fi
 
 # no room on the disk
 mkdir "$WORK/full"
