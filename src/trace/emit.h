@@ -20,6 +20,7 @@ struct target {
 	bool has_for_each; /* 5.13 */
 	bool has_percpu_lookup; /* 5.19 */
 	bool has_func_ip; /* 5.15 */
+	bool has_tai; /* 6.1 */
 	bool has_loop; /* 5.17 */
 	bool has_kprobe_multi; /* 5.18, where fprobe is compiled in */
 	bool has_uprobe_multi; /* 6.6 */

@@ -132,6 +132,7 @@ void features_find(struct loader *loader, struct target *ret_target)
 		.has_percpu_lookup = has_helper(loader, 195, BPF_PROG_TYPE_RAW_TRACEPOINT),
 		.has_for_each = has_helper(loader, 164, BPF_PROG_TYPE_RAW_TRACEPOINT),
 		.has_func_ip = has_helper(loader, 173, BPF_PROG_TYPE_KPROBE),
+		.has_tai = has_helper(loader, 208, BPF_PROG_TYPE_RAW_TRACEPOINT),
 		.has_kprobe_multi = has_kprobe_multi(loader),
 		.has_uprobe_multi = has_uprobe_multi(loader),
 		.cpus = loader->cpus};

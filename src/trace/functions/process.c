@@ -209,6 +209,9 @@ static struct value lower_nsecs(struct lowering *l, struct expr *expr)
 	struct timespec tai, boot;
 	int now;
 
+	if (expr->args && !strcmp(expr->args->name, "tai") && !l->compiled->target.has_tai)
+		diag_error(&l->script->diag, expr->place,
+			   "Kernel does not support tai timestamp (6.1), please try sw_tai");
 	if (!expr->args || strcmp(expr->args->name, "sw_tai"))
 		return value_reg(expr->type, call(l, clock_helper(expr)));
 	/* for kernels before 6.1: how far apart the clocks were when this was compiled */
