@@ -41,15 +41,26 @@ static __always_inline bool has_blocked_reader(struct sock *sk)
  * The item is going off. The verdict program can be taken from a socket only while its lock is held: at any other moment
  * bytes may be on their way from TCP to that program, which the kernel drops when it is gone (sk_psock_verdict_recv
  * begins with SK_DROP). That is so when a message of its own is acknowledged, and when it is walked over (iter/tcp holds
- * the lock since 9378096e8a65, 5.15: older than any kernel that needs the verdict).
+ * the lock since 9378096e8a65, 5.15: older than any kernel that needs the verdict). And only when no byte that came by TCP is left
+ * in the queue: without the program the reader takes such bytes from there without moving copied_seq, and TCP never gives
+ * it what follows ("recvmsg seq # bug").
  */
+static __always_inline bool has_unread_of_tcp(struct sock *sk)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+	struct sk_psock *psock = psock_of(sk);
+
+	return psock && BPF_CORE_READ(tcp, copied_seq) != BPF_CORE_READ(tcp, rcv_nxt) &&
+	       !psock_is_empty(psock);
+}
+
 static __always_inline bool leave(struct sock *sk, struct side *side)
 {
 	__u64 cookie = side->cookie;
 
 	if (side->has_left)
 		return true;
-	if (has_blocked_reader(sk))
+	if (has_blocked_reader(sk) || has_unread_of_tcp(sk))
 		return false;
 	bpf_map_delete_elem(&socks, &cookie);
 	side->has_left = 1;
