@@ -131,7 +131,7 @@ static void sample(struct scene *scene)
 	if (scene->value >= 0)
 		family_add(scene->gauge, &label, 1, scene->value);
 	family_end(scene->gauge, clock_monotonic_ns());
-	history_sample(scene->history, &scene->gauge, 1, clock_wall_ns());
+	history_sample(scene->history, &scene->gauge, 1, clock_wall_ns(), false);
 }
 
 static const char *rules_json(struct scene *scene)

@@ -94,7 +94,8 @@ static void deliver(struct parcel *parcel, struct shelver *shelver, struct scrap
 		case PACK_LAYOUT: shelve_layout(shelver, &reader); break;
 		case PACK_RECORD: shelve_record(shelver, &reader); break;
 		case PACK_SERIES: scrape_series(scraper, &reader); break;
-		case PACK_SCRAPE: scrape_samples(scraper, &reader); break;
+		case PACK_SCRAPE: scrape_samples(scraper, &reader, false); break;
+		case PACK_PART: scrape_samples(scraper, &reader, true); break;
 		default: reader.bad = true;
 		}
 	}
@@ -540,10 +541,10 @@ void history_take(struct history *history, const struct record *record)
 }
 
 void history_sample(struct history *history, struct family *const *families, size_t count,
-		    uint64_t wall_ns)
+		    uint64_t wall_ns, bool part)
 {
 	struct packer *packer = &history->packer;
-	struct parcel *parcel = pack_scrape(packer, families, count, wall_ns);
+	struct parcel *parcel = pack_scrape(packer, families, count, wall_ns, part);
 	uint64_t samples = packer->values.len / sizeof(struct packed_sample);
 
 	packer->samples.offered += samples;

@@ -28,7 +28,8 @@ struct history_options {
 	uint64_t size; /* bytes of all files */
 	uint32_t keep_s; /* records; 0 = as long as there is room */
 	uint32_t tier_keep_s[STORE_TIERS]; /* samples; 0 = as long as there is room */
-	uint32_t interval_s; /* between two history_sample, for those who read rates */
+	uint32_t interval_s; /* between two history_sample of all, for those who read rates */
+	uint32_t machine_interval_s; /* of the part that tells of the machine as a whole; as often, or less than interval_s */
 };
 
 /* Starts the threads. Whether the store can be opened shows later, in its status. -ENOMEM, -EAGAIN. */
@@ -39,9 +40,10 @@ void history_free(struct history *history);
 
 /* A copy of the record goes to the store, into the table of its item. */
 void history_take(struct history *history, const struct record *record);
-/* All that these families show now. */
+/* All that these families show now. `part`: there are others, which are given less often; what was in the part before and is not in this
+ * one is gone, as what was in the whole before and is not in the next whole. */
 void history_sample(struct history *history, struct family *const *families, size_t count,
-		    uint64_t wall_ns);
+		    uint64_t wall_ns, bool part);
 /* What was taken goes to the writer, half a second later at the latest: each parcel wakes it. Ten times a second. */
 void history_tick(struct history *history);
 /* What was taken since the last time goes to the writer, now. */

@@ -3,6 +3,7 @@
  * history_test - records and samples go in and come out as they were; what was not taken is counted; questions are answered in
  * the loop, also when there is no store.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -337,7 +338,7 @@ static void records_outlive_the_process(void **state)
 struct selecting {
 	struct question question;
 	struct event_base *loop;
-	size_t series, samples;
+	size_t series, samples, gone; /* gone: a mark is their last sample */
 	double last;
 };
 
@@ -352,6 +353,10 @@ static void do_select(struct question *question, struct store *store)
 	if (!store_select(store, &select, &selection, NULL)) {
 		selecting->series = selection.count;
 		selecting->samples = selection.samples;
+		for (size_t i = 0; i < selection.count; i++)
+			selecting->gone +=
+				isnan(selection.series[i].value[selection.series[i].count - 1]) !=
+				0;
 		if (selection.count)
 			selecting->last = selection.series[0].value[selection.series[0].count - 1];
 	}
@@ -394,7 +399,7 @@ static void a_series_that_goes_is_marked(void **state)
 		if (i < 3)
 			set_gauge(family, "goes", 9);
 		family_end(family, i);
-		history_sample(scene.history, &family, 1, 1000000000000 + i * 1000000000);
+		history_sample(scene.history, &family, 1, 1000000000000 + i * 1000000000, false);
 	}
 	seen = select_all(&scene);
 	assert_int_equal(seen.series, 2);
@@ -403,6 +408,49 @@ static void a_series_that_goes_is_marked(void **state)
 	assert_true(adds_up(&history_status(scene.history)->samples));
 	assert_int_equal(history_status(scene.history)->samples.offered, 5);
 	family_free(family);
+	end(&scene);
+}
+
+/* Between scrapes of all, scrapes of a part: what is missing in a part is gone only if the part had it. */
+static void parts_say_nothing_of_the_rest(void **state)
+{
+	static const struct {
+		const char *machine,
+			*process; /* a letter a series; NULL: a part without processes */
+		size_t samples, gone;
+	} steps[] = {
+		{"ab", "pq", 4, 0},  {"ab", NULL, 6, 0},
+		{"a", NULL, 8, 1}, /* b goes */
+		{"a", "p", 11, 2},   /* q goes */ {"ac", NULL, 13, 2},
+		{"ac", NULL, 15, 2}, {"a", "p", 18, 3}, /* c goes */
+		{"a", NULL, 19, 3},  {"", NULL, 20, 4}, /* a goes */
+		{"a", "p", 22, 3}, /* and comes back */
+	};
+	const struct metric metrics[] = {{.name = "level", .type = METRIC_GAUGE, .scale = 1},
+					 {.name = "use", .type = METRIC_GAUGE, .scale = 1}};
+	struct family *family[2] = {family_new(&metrics[0], 10), family_new(&metrics[1], 10)};
+	struct scene scene;
+
+	begin(&scene);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		const char *texts[2] = {steps[i].machine, steps[i].process};
+		struct selecting seen;
+
+		for (size_t k = 0; k < 2 && texts[k]; k++) {
+			family_begin(family[k]);
+			for (const char *at = texts[k]; *at; at++)
+				set_gauge(family[k], (char[]){*at, 0}, (double)i);
+			family_end(family[k], i + 1);
+		}
+		history_sample(scene.history, family, texts[1] ? 2 : 1,
+			       1000000000000 + i * 1000000000, !texts[1]);
+		seen = select_all(&scene);
+		assert_int_equal(seen.samples, steps[i].samples);
+		assert_int_equal(seen.gone, steps[i].gone);
+	}
+	assert_true(adds_up(&history_status(scene.history)->samples));
+	family_free(family[0]);
+	family_free(family[1]);
 	end(&scene);
 }
 
@@ -418,6 +466,7 @@ int main(void)
 		cmocka_unit_test(a_dying_agent_is_waited_for),
 		cmocka_unit_test(records_outlive_the_process),
 		cmocka_unit_test(a_series_that_goes_is_marked),
+		cmocka_unit_test(parts_say_nothing_of_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

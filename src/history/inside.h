@@ -36,6 +36,7 @@ enum frame {
 	PACK_RECORD = 'R', /* layout, count, then column, kind, value of each */
 	PACK_SERIES = 'N', /* number, kind, name, labels as text, le */
 	PACK_SCRAPE = 'S', /* time in ms, count, then number and value of each */
+	PACK_PART = 'P', /* the same, of some: the others are as they were */
 };
 
 struct packed_sample {
@@ -69,7 +70,7 @@ void parcel_free(struct parcel *parcel);
 int pack_record(struct packer *packer, const struct record *record);
 /* A parcel of its own, NULL on no memory. */
 struct parcel *pack_scrape(struct packer *packer, struct family *const *families, size_t count,
-			   uint64_t wall_ns);
+			   uint64_t wall_ns, bool part);
 
 /* One item's table, on the writer's side. */
 struct lane {
@@ -117,11 +118,12 @@ struct scraper {
 	struct map known; /* u32 -> struct known_series */
 	struct store_sample *sample; /* owned */
 	size_t room;
-	uint64_t scrape, before; /* number of this one; series in the last one */
+	uint64_t scrape, whole; /* number of this one; of the last that had all */
+	uint64_t alive, alive_in_parts; /* series; those of them that were in a part since then */
 	uint64_t delivered, expired;
 };
 
 void scraper_init(struct scraper *scraper, struct store *store);
 void scraper_done(struct scraper *scraper);
 void scrape_series(struct scraper *scraper, struct reader *reader);
-void scrape_samples(struct scraper *scraper, struct reader *reader);
+void scrape_samples(struct scraper *scraper, struct reader *reader, bool part);

@@ -166,7 +166,7 @@ static void pack_sample(void *ctx, const struct metric_sample *sample)
 }
 
 struct parcel *pack_scrape(struct packer *packer, struct family *const *families, size_t count,
-			   uint64_t wall_ns)
+			   uint64_t wall_ns, bool part)
 {
 	struct parcel *parcel = parcel_new(2 * QUEUE_BYTES);
 	struct buf *series = &packer->series, *values = &packer->values;
@@ -180,7 +180,7 @@ struct parcel *pack_scrape(struct packer *packer, struct family *const *families
 	parcel->samples = values->len / sizeof(struct packed_sample);
 	buf_reserve(&parcel->buf, series->len + values->len + 32);
 	buf_span(&parcel->buf, buf_as_span(series));
-	buf_char(&parcel->buf, PACK_SCRAPE);
+	buf_char(&parcel->buf, part ? PACK_PART : PACK_SCRAPE);
 	buf_varint(&parcel->buf, wall_ns / 1000000);
 	buf_varint(&parcel->buf, parcel->samples);
 	buf_span(&parcel->buf, buf_as_span(values));

@@ -4,6 +4,9 @@
  *
  * A series that was in the last scrape and is not in this one gets Prometheus' mark for "gone" (a NaN of certain
  * bits), so that a query does not see its last value for five minutes more.
+ *
+ * Between two scrapes of all there may be some of a part. Which series the part has is seen from the parts themselves, anew after
+ * each scrape of all: one that was in a part since then, and is not in the next one, is gone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +19,8 @@
 struct known_series {
 	store_series_handle handle;
 	uint64_t scrape; /* number of the last one it was in */
+	uint64_t part_of; /* number of the scrape of all after which it was in a part */
+	bool is_alive; /* was there, and was not marked as gone */
 	uint64_t seen_s;
 };
 
@@ -77,44 +82,65 @@ static bool make_room(struct scraper *scraper, size_t count)
 	return true;
 }
 
-static size_t mark_gone(struct scraper *scraper, size_t used)
+static size_t mark_gone(struct scraper *scraper, size_t used, bool part)
 {
 	const uint64_t bits = GONE_BITS;
 	const void *key;
 	void *value;
 
 	for (size_t i = 0; map_next(&scraper->known, &i, &key, &value);) {
-		const struct known_series *known = value;
+		struct known_series *known = value;
+		bool in_parts = known->part_of == scraper->whole;
 
-		if (known->scrape + 1 != scraper->scrape || !known->handle)
+		if (!known->is_alive || known->scrape == scraper->scrape || (part && !in_parts))
 			continue;
 		if (used == scraper->room)
 			break;
+		known->is_alive = false;
+		scraper->alive--;
+		scraper->alive_in_parts -= in_parts;
 		scraper->sample[used].series = known->handle;
 		memcpy(&scraper->sample[used++].value, &bits, sizeof(bits));
 	}
 	return used;
 }
 
-static bool is_idle(void *ctx, const void *key, void *value)
+/* It is in the scrape. */
+static void note_seen(struct scraper *scraper, struct known_series *known, uint64_t now, bool part)
 {
-	const struct known_series *known = value;
-
-	return *(uint64_t *)ctx - known->seen_s > SERIES_IDLE_S * 3 / 2;
+	scraper->alive += !known->is_alive;
+	known->is_alive = true;
+	known->scrape = scraper->scrape;
+	known->seen_s = now;
+	if (part && known->part_of != scraper->whole) {
+		known->part_of = scraper->whole;
+		scraper->alive_in_parts++;
+	}
 }
 
-void scrape_samples(struct scraper *scraper, struct reader *reader)
+/* It will be told of anew, with another number, should it come back. */
+static bool is_idle(void *ctx, const void *key, void *value)
+{
+	struct scraper *scraper = ctx;
+	const struct known_series *known = value;
+	bool goes = now_s() - known->seen_s > SERIES_IDLE_S * 3 / 2;
+
+	scraper->alive -= goes && known->is_alive;
+	return goes;
+}
+
+void scrape_samples(struct scraper *scraper, struct reader *reader, bool part)
 {
 	int64_t time_ms = (int64_t)get_varint(reader);
-	uint64_t count = get_varint(reader), stayed = 0, now = now_s();
-	size_t used = 0, gone;
+	uint64_t count = get_varint(reader), now = now_s();
+	size_t used = 0, all;
 	int taken;
 
 	if (reader->bad ||
 	    count > (size_t)(reader->end - reader->at) / sizeof(struct packed_sample))
 		return;
 	scraper->scrape++;
-	if (!make_room(scraper, count + scraper->before)) {
+	if (!make_room(scraper, count + scraper->alive)) {
 		scraper->expired += count;
 		reader->at += count * sizeof(struct packed_sample);
 		return;
@@ -128,17 +154,20 @@ void scrape_samples(struct scraper *scraper, struct reader *reader)
 		known = map_get(&scraper->known, &packed.id);
 		if (!known || !known->handle)
 			continue;
-		stayed += known->scrape && known->scrape + 1 == scraper->scrape;
-		known->scrape = scraper->scrape;
-		known->seen_s = now;
+		note_seen(scraper, known, now, part);
 		scraper->sample[used++] = (struct store_sample){known->handle, packed.value};
 	}
-	gone = stayed < scraper->before ? mark_gone(scraper, used) : used;
-	taken = store_samples(scraper->store, time_ms, scraper->sample, gone, NULL);
+	all = used < (part ? scraper->alive_in_parts : scraper->alive)
+		      ? mark_gone(scraper, used, part)
+		      : used;
+	if (!part) {
+		scraper->whole = scraper->scrape;
+		scraper->alive_in_parts = 0;
+	}
+	taken = store_samples(scraper->store, time_ms, scraper->sample, all, NULL);
 	taken = taken > (int)used ? (int)used : taken < 0 ? 0 : taken;
-	scraper->before = used;
 	scraper->delivered += (uint64_t)taken;
 	scraper->expired += count - (uint64_t)taken;
 	if (scraper->scrape % 64 == 0)
-		map_remove(&scraper->known, is_idle, &now);
+		map_remove(&scraper->known, is_idle, scraper);
 }

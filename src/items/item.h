@@ -76,6 +76,7 @@ struct item_ops {
 		    void *ctx, struct err *why);
 	/* Before metrics are read: adds what is true now. */
 	void (*collect)(struct item *item, void *state, struct collector *out);
+	bool of_machine; /* collect() reads a few files that tell of the machine as a whole: cheap enough for every second */
 	/* Ten times a second: rings of its own. */
 	void (*drain)(struct item *item, void *state);
 	/* item_object() is another one now; the old one is silent and goes when this returns. May set another state. */

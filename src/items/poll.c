@@ -327,9 +327,31 @@ void item_fold(struct item *item, struct object *next)
 		family_fold(item->family[i]);
 }
 
-void item_poll(struct item *item, uint64_t now_ns)
+static void poll_collected(struct item *item, uint64_t now_ns)
 {
 	uint32_t own = item_families_of_object(item);
+
+	for (uint32_t i = own; i < item->families; i++)
+		family_begin(item->family[i]);
+	if (item->ops && item->ops->collect)
+		item->ops->collect(item, item->state_of_ops, (struct collector *)item);
+	for (uint32_t i = own; i < item->families; i++)
+		family_end(item->family[i], now_ns);
+}
+
+size_t item_poll_machine(struct item *item, uint64_t now_ns, struct family *const **ret_families)
+{
+	uint32_t own = item_families_of_object(item);
+
+	if (!item->started || !item->ops || !item->ops->of_machine)
+		return 0;
+	poll_collected(item, now_ns);
+	*ret_families = item->family + own;
+	return item->families - own;
+}
+
+void item_poll(struct item *item, uint64_t now_ns)
+{
 	uint64_t at_ns = now_ns ? now_ns : clock_monotonic_ns();
 
 	if (!item->started || (now_ns && now_ns - item->polled_ns < POLL_NS))
@@ -337,12 +359,7 @@ void item_poll(struct item *item, uint64_t now_ns)
 	item->polled_ns = now_ns ? now_ns : item->polled_ns;
 	item->polls++;
 	poll_object(item, false, NULL, at_ns);
-	for (uint32_t i = own; i < item->families; i++)
-		family_begin(item->family[i]);
-	if (item->ops && item->ops->collect)
-		item->ops->collect(item, item->state_of_ops, (struct collector *)item);
-	for (uint32_t i = own; i < item->families; i++)
-		family_end(item->family[i], at_ns);
+	poll_collected(item, at_ns);
 }
 
 /* A collector is the item itself: its families after those of the object. */

@@ -127,6 +127,8 @@ int item_upgrade_config(struct item *item, struct span yaml, struct span elf, st
 /* Reads what the maps and tables hold now into the item's families; at most every 20 ms. */
 void item_poll(struct item *item, uint64_t now_ns);
 struct family *const *item_families(const struct item *item, size_t *ret_count);
+/* Those of them that tell of the machine as a whole, read anew: cheap. Returns how many; 0 where the item has none. */
+size_t item_poll_machine(struct item *item, uint64_t now_ns, struct family *const **ret_families);
 
 /* How finely rows are told apart: each process, or summed up. */
 enum rows_by { ROWS_PROCESS, ROWS_CONTAINER, ROWS_POD, ROWS_SERVICE, ROWS_HOST };

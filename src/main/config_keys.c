@@ -60,6 +60,8 @@ const struct config_key config_keys[] = {
 	 .needs_restart = true},
 	{"store.interval", CONFIG_DURATION, "15s", "how often all metrics go into the history", .least = 1000000000,
 	 .most = 300000000000, .needs_restart = true},
+	{"store.machine_interval", CONFIG_DURATION, "1s", "how often those go into it that tell of the machine as a whole: CPU, memory, disks, interfaces, pressure",
+	 .least = 1000000000, .most = 300000000000, .needs_restart = true},
 	{"store.keep.records", CONFIG_DURATION, "30d", "age of records; 0s = as long as there is room", .needs_restart = true},
 	{"store.keep.samples", CONFIG_DURATION, "1h", "age of metrics as they came; 0s = as long as there is room",
 	 .needs_restart = true},

@@ -38,6 +38,7 @@ int keep_start(struct agent *agent, struct err *why)
 				seconds(agent, "store.keep.samples_15s"),
 				seconds(agent, "store.keep.samples_5m")},
 		.interval_s = seconds(agent, "store.interval"),
+		.machine_interval_s = seconds(agent, "store.machine_interval"),
 	};
 	int error;
 
@@ -90,11 +91,40 @@ static void do_without(struct agent *agent)
 		log_warn("the last records are not kept in memory either: out of memory");
 }
 
+static void keep_all(struct agent *agent)
+{
+	struct family **families;
+	size_t of_items, count = agent_families(agent, &families, &of_items);
+
+	if (families)
+		history_sample(agent->history, families, count, clock_wall_ns(), false);
+	free(families);
+}
+
+/* Of the machine as a whole: read from a few files, without the maps of processes. */
+static void keep_machine(struct agent *agent)
+{
+	enum { FAMILIES_MAX = 256 };
+	struct family *families[FAMILIES_MAX];
+	uint64_t now_ns = clock_monotonic_ns();
+	struct item *item;
+	size_t count = 0;
+
+	for (size_t i = 0; (item = registry_at(agent->registry, i)); i++) {
+		struct family *const *of_item = NULL;
+		size_t more = item_poll_machine(item, now_ns, &of_item);
+
+		for (size_t k = 0; k < more && count < FAMILIES_MAX; k++)
+			families[count++] = of_item[k];
+	}
+	if (count)
+		history_sample(agent->history, families, count, clock_wall_ns(), true);
+}
+
 void keep_tick(struct agent *agent)
 {
+	const struct history_options *options;
 	const struct history_status *status;
-	struct family **families;
-	size_t count, of_items;
 
 	if (!agent->history)
 		return;
@@ -104,12 +134,12 @@ void keep_tick(struct agent *agent)
 		do_without(agent);
 		return;
 	}
-	if ((agent->ticks - 1) % history_options(agent->history)->interval_s)
-		return;
-	count = agent_families(agent, &families, &of_items);
-	if (families)
-		history_sample(agent->history, families, count, clock_wall_ns());
-	free(families);
+	options = history_options(agent->history);
+	if ((agent->ticks - 1) % options->interval_s == 0)
+		keep_all(agent);
+	else if (options->machine_interval_s &&
+		 (agent->ticks - 1) % options->machine_interval_s == 0)
+		keep_machine(agent);
 }
 
 /* ---- what is said about it ---- */
@@ -242,6 +272,8 @@ void keep_status(struct agent *agent, struct json *out)
 		json_key_u64(out, "limit_bytes", history_options(agent->history)->size);
 		json_key_u64(out, "interval_ns",
 			     history_options(agent->history)->interval_s * SECOND);
+		json_key_u64(out, "machine_interval_ns",
+			     history_options(agent->history)->machine_interval_s * SECOND);
 		json_key_u64(out, "memory_bytes", status->store.memory + status->queued_bytes);
 		json_key_u64(out, "series", status->store.series);
 		flow_json("records", &status->records, out);

@@ -97,6 +97,10 @@ start_agent
 mark 3 healed
 healed_marks() { [ "$(past exec 'process = healed and kind = exec')" = 3 ]; }
 check "a damaged file and catalogue are no obstacle" wait_for 10 healed_marks
+in_5s() { get "/api/v1/query?query=$(url "max(count_over_time($1[5s]))")" | jq -r '.data.result[0].value[1] // 0'; }
+every_second() { [ "$(in_5s 'sonde_mem_host_bytes{kind="total"}')" -ge 3 ]; }
+check "by default metrics of the machine come every second" wait_for 30 every_second
+within "and those of processes more rarely" "$(in_5s 'sonde_mem_resident_bytes{process="sonde"}')" 0 1
 stop_agent
 
 # its size is kept (a minute of writing: STORE=short leaves it to the unit tests of store/)

@@ -122,7 +122,7 @@ export interface Status {
   broker: { pid: number; cpu_seconds: number; resident_bytes: number }; worker: { pid: number; cpu_seconds: number; resident_bytes: number };
   items: { on: number; off: number; skipped: number; asleep?: number }; skipped: { name: string; reason: string }[]; losses: Record<string, number>;
   store?: {
-    mode: string; path: string; bytes: number; limit_bytes: number; interval_ns: number; memory_bytes: number; series: number; reason?: string;
+    mode: string; path: string; bytes: number; limit_bytes: number; interval_ns: number; machine_interval_ns?: number; memory_bytes: number; series: number; reason?: string;
     records: Record<string, number>; samples: Record<string, number>; tables: StoreTable[];
   };
   [key: string]: unknown;
@@ -195,5 +195,10 @@ export async function askAgent() {
 export const rateWindow = (step: number) => {
   const interval = (status.value?.store?.interval_ns ?? 15e9) / 1e9;
   return Math.max(step, Math.ceil(interval * 4));
+};
+/** The same for what tells of the machine as a whole, which comes more often: as long as the history has it as it came. */
+export const machineWindow = (step: number, fromMs: number) => {
+  const store = status.value?.store, since = Date.parse(store?.tables.find((table) => table.name === "samples")?.from ?? "");
+  return store?.machine_interval_ns && since <= fromMs ? Math.max(step, Math.ceil(store.machine_interval_ns / 1e9 * 4)) : rateWindow(step);
 };
 export const window = () => ({ from: span.value.from, to: span.value.to, seconds: Math.max(1, Math.round((span.value.to - span.value.from) / 1000)) });

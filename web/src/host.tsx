@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // host - the machine as a whole: how its figures are asked for, and the strip of meters that shows them.
-import { grid, type Grid, rangeKey, rateWindow, stepFor, useAsk, window } from "./api";
+import { grid, type Grid, machineWindow, rangeKey, stepFor, useAsk, window } from "./api";
 import { Chart } from "./chart";
 import { Failed, Skeleton } from "./parts";
 import { addressOf } from "./place";
@@ -29,7 +29,7 @@ function Meter({ what, values, times, format, most, note }: { what: string; valu
 
 export function HostStrip() {
   const { from, to } = window();
-  const step = stepFor(from, to, 90), over = `[${rateWindow(step)}s]`;
+  const step = stepFor(from, to, 90), over = `[${machineWindow(step, from)}s]`;
   const host = useAsk(`host ${rangeKey()}`, async (stop) => {
     const [cpu, memory, disk, network, pressure] = await Promise.all([HOST.cpu(over), HOST.memory(), HOST.disk(over), HOST.network(over), HOST.pressure(over)].map((query) => grid(query, from, to, step, stop)));
     return { cpu, memory, disk, network, pressure } as Record<"cpu" | "memory" | "disk" | "network" | "pressure", Grid>;

@@ -89,8 +89,8 @@ export const paused = signal(false);
 export const isLive = computed(() => !!place.value.range.last && !paused.value);
 /** Goes on while the page is live and seen; what depends on it asks again. */
 export const beat = signal(Date.now());
-/** How often: a long range changes slowly. */
-const beatMs = computed(() => Math.max(5000, (place.value.range.last ?? 0) * 1000 / 360));
+/** How often: every second over the last minute, every five over the last five, and a long range changes slowly. */
+const beatMs = computed(() => { const ms = (place.value.range.last ?? 0) * 1000; return Math.max(1000, Math.min(5000, ms / 60), ms / 360); });
 let timer: ReturnType<typeof setInterval> | undefined;
 effect(() => {
   clearInterval(timer);

@@ -240,4 +240,5 @@ const struct item_ops cpu_item = {
 	.metric_count = METRICS,
 	.sums_outlive_it = true,
 	.collect = collect,
+	.of_machine = true,
 };

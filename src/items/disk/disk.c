@@ -478,5 +478,6 @@ const struct item_ops disk_item = {
 	.layouts = layouts,
 	.rows = show,
 	.collect = collect,
+	.of_machine = true,
 	.stop = stop,
 };

@@ -42,4 +42,5 @@ const struct item_ops files_item = {
 	.metrics = metrics,
 	.metric_count = METRICS,
 	.collect = collect,
+	.of_machine = true,
 };

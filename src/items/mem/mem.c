@@ -211,4 +211,5 @@ const struct item_ops mem_item = {
 	.metric_count = METRICS,
 	.sums_outlive_it = true,
 	.collect = collect,
+	.of_machine = true,
 };

@@ -274,4 +274,5 @@ const struct item_ops nic_item = {
 	.layouts = layouts,
 	.rows = show,
 	.collect = collect,
+	.of_machine = true,
 };
