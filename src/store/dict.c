@@ -26,7 +26,7 @@ void dict_clear(struct dict *dict)
 {
 	if (dict->count)
 		memset(dict->slots, 0, dict->slots_room * sizeof(*dict->slots));
-	dict->count = dict->used = dict->last = 0;
+	dict->count = dict->used = dict->last = dict->before = 0;
 }
 
 size_t dict_memory(const struct dict *dict)
@@ -109,6 +109,12 @@ static int grow_texts(struct dict *dict, size_t len)
 	return 0;
 }
 
+static uint32_t note_last(struct dict *dict, uint32_t code)
+{
+	dict->before = dict->last;
+	return dict->last = code;
+}
+
 int64_t dict_put(struct dict *dict, struct span text)
 {
 	uint32_t hash;
@@ -116,12 +122,14 @@ int64_t dict_put(struct dict *dict, struct span text)
 
 	if (dict->count && is_code(dict, dict->last, text))
 		return dict->last;
+	if (dict->count && is_code(dict, dict->before, text))
+		return note_last(dict, dict->before);
 	if (dict->count * 2 >= dict->slots_room && grow_slots(dict))
 		return -ENOMEM;
 	hash = hash_of(text);
 	slot = slot_of(dict, hash, text);
 	if (*slot)
-		return dict->last = (uint32_t)*slot - 1;
+		return note_last(dict, (uint32_t)*slot - 1);
 	if (dict->count >= dict->count_max || text.len > dict->bytes_max - dict->used)
 		return -ENOSPC;
 	if (grow_texts(dict, text.len))
@@ -131,7 +139,7 @@ int64_t dict_put(struct dict *dict, struct span text)
 	dict->used += (uint32_t)text.len;
 	dict->ends[dict->count++] = dict->used;
 	*slot = (uint64_t)hash << 32 | dict->count;
-	return dict->last = dict->count - 1;
+	return note_last(dict, dict->count - 1);
 }
 
 int64_t dict_find(const struct dict *dict, struct span text)

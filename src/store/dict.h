@@ -16,7 +16,8 @@ struct dict {
 	uint32_t ends_room, bytes_room, slots_room;
 	uint32_t count_max; /* texts at most */
 	uint32_t bytes_max; /* bytes at most */
-	uint32_t last; /* code of the last text asked for: neighbours are often alike */
+	/* codes of the last text asked for, and of another one before it: neighbours are often alike, or take turns (client, server) */
+	uint32_t last, before;
 };
 
 void dict_init(struct dict *dict, uint32_t count_max, uint32_t bytes_max);
