@@ -113,7 +113,9 @@ check "the table is known" wait_for 10 known
 from=$(get /v1/status | jq -r '.store.tables[] | select(.name == "exec").from')
 moved() { mark 300 "storm$(date +%N)"; [ "$(get /v1/status | jq -r '.store.tables[] | select(.name == "exec").from')" \> "$from" ]; }
 check "the oldest gives way" wait_for 90 moved
-equal "what is oldest is gone" 0 "$(past exec 'process = oldest')"
+# it may have come behind what others on this machine did at the beginning
+gone() { mark 300 "storm$(date +%N)"; [ "$(past exec 'process = oldest')" = 0 ]; }
+check "what is oldest is gone" wait_for 90 gone
 # beside it stand the catalogue and the journal that is being written
 within "the history keeps to its size, bytes" "$(du -sb "$WORK/store" | cut -f1)" 1000 4000000
 check "numbers add up" flows

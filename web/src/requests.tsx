@@ -61,7 +61,7 @@ function columnsFor(chosen: string[], scale: number): Columns {
     { name: "service", width: 116, value: whose, cell: (row) => <Name text={whose(row)} />, phone: "sub" },
     { name: "side", width: 60, value: (row) => row.side, cell: (row) => <span class="dim">{row.side}</span>, help: "which end of the exchange this is" },
     { name: "request", width: "34%", value: whatOf, phone: "main", cell: (row) => <><Glyph protocol={row.protocol} />{!whatOf(row).startsWith(row.operation ?? "\u0001") && <span class="dim">{row.operation} </span>}<Name text={whatOf(row)} cut={160} /></>, tip: (row) => shown(whatOf(row)).slice(0, 600) },
-    { name: "status", width: 82, value: (row) => row.status, cell: (row) => <span class={row.error ? "bad" : ""}>{row.status ? shown(row.status) : row.error ? "none" : "-"}</span>, phone: "sub" },
+    { name: "status", width: 92, value: (row) => row.status, cell: (row) => <span class={row.error ? "bad" : ""}>{row.status ? shown(row.status) : row.error ? "none" : "-"}</span>, phone: "sub" },
     ...more,
     { name: "duration", width: 84, numeric: true, value: (row) => row.duration_ns, cell: (row) => duration(row.duration_ns), phone: "side" },
     { name: "waterfall", title: `phases, up to ${duration(scale)}`, cell: (row) => <Waterfall row={row} scale={scale} /> },
