@@ -17,7 +17,8 @@ symbols() { readelf -sW "$1" | awk '($4 == "FUNC" || $4 == "OBJECT") && $5 == "G
 cd "$top/src" || exit 1
 for file in $(find . -name '*.bpf.c' ! -path './items/testdata/wrong.bpf.c' | sort); do
 	for architecture in x86 arm64; do
-		built=$(find "$build/src" -name "$(basename "$file" .c).o" -newer "$file" 2>/dev/null | head -n 1)
+		built=$(find "$build/src" -path '*/items/*' -name "$(basename "$file" .c).o" ! -path '*testdata*' -newer "$file" 2>/dev/null | head -n 1)
+		case $file in *testdata*) built= ;; esac
 		if [ $architecture = x86 ] && [ -n "$built" ]; then
 			symbols "$built" >"$work/x86.symbols"
 			continue

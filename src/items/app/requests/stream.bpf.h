@@ -391,27 +391,45 @@ static __always_inline void tell_stream(bool typed, struct sock *sk, struct tcp_
 	tell_move(typed, sk, connection, tcp, given, move, want, flags);
 }
 
-/* (Not inlined, so that what is done most often lies together.) */
-static __attribute__((noinline)) void tell_typed(struct sock *sk, struct tcp_sock *tcp,
-						 struct move *move, __u32 flags)
+static __always_inline struct move move_of(__u32 moved, __u32 direction)
 {
-	tell_stream(true, sk, tcp, move, flags, 0);
+	return (struct move){
+		.id = bpf_get_current_pid_tgid(),
+		.moved = moved,
+		.direction = direction & 1,
+	};
+}
+
+/* (Not inlined, so that what is done most often lies together, and that each has its own stack.) */
+static __attribute__((noinline)) bool keep_back(struct sock *sk, struct tcp_sock *tcp, __u32 moved,
+						__u32 direction)
+{
+	struct move move = move_of(moved, direction);
+
+	return is_kept_back(sk, tcp, &move);
+}
+
+static __attribute__((noinline)) void tell_typed(struct sock *sk, struct tcp_sock *tcp, __u32 moved,
+						 __u32 direction, __u32 flags)
+{
+	struct move move = move_of(moved, direction);
+
+	tell_stream(true, sk, tcp, &move, flags, 0);
 }
 
 static __always_inline void on_stream(bool typed, struct sock *sk, __u32 moved, __u32 direction,
 				      __u32 flags, const struct call *given)
 {
 	struct tcp_sock *tcp = tcp_of(typed, sk);
-	struct move move = {
-		.id = bpf_get_current_pid_tgid(),
-		.moved = moved,
-		.direction = direction,
-	};
+	struct move move;
 
-	if (!typed || given)
-		tell_stream(typed, sk, tcp, &move, flags, given);
-	else if (!tcp || !is_kept_back(sk, tcp, &move))
-		tell_typed(sk, tcp, &move, flags);
+	if (typed && !given) {
+		if (!tcp || !keep_back(sk, tcp, moved, direction))
+			tell_typed(sk, tcp, moved, direction, flags);
+		return;
+	}
+	move = move_of(moved, direction);
+	tell_stream(typed, sk, tcp, &move, flags, given);
 }
 
 static __always_inline void end_connection(bool typed, struct connection *connection,
@@ -465,7 +483,7 @@ static __always_inline int on_state(bool typed, struct sock *sk, int new_state)
 	return 0;
 }
 
-/* Behind each call of a TCP socket that is closed. (Not inlined, as tell_typed().) */
+/* Behind each call of a TCP socket that is closed. (Likewise.) */
 static __always_inline void on_ended(bool typed, struct sock *sk)
 {
 	struct connection *connection = find_connection(typed, sk);

@@ -291,8 +291,10 @@ static __always_inline bool usual_read(struct room *room, struct sock *sk, __u32
 		return false;
 	if (len > piece.len)
 		len = piece.len;
-	asm volatile("" : "+r"(len)); /* (as in copy_buffer) */
-	if (len > USUAL_BYTES || !len || bpf_probe_read_user(room->bytes, len, (void *)piece.at))
+	if (!len)
+		return false;
+	asm volatile("" : "+r"(len)); /* (as in copy_buffer; and both comparisons are not to become one) */
+	if (len > USUAL_BYTES || bpf_probe_read_user(room->bytes, len, (void *)piece.at))
 		return false;
 	room->head = len;
 	return true;
