@@ -35,7 +35,8 @@ for kernel in "$@"; do
 	grep -v '^# instructions' "$scratch/out"
 	sed -n 's/^# instructions //p' "$scratch/out" | sort >"$scratch/costs"
 	if [ -n "${UPDATE:-}" ] && [ -s "$scratch/costs" ]; then
-		{ grep -v "^$kernel " instructions.txt; cat "$scratch/costs"; } | sort -V >"$scratch/new" && cp "$scratch/new" instructions.txt
+		# (what was not measured this time keeps its figures)
+		awk 'NR == FNR { is_new[$1 " " $2 " " $3] = 1; print; next } !(($1 " " $2 " " $3) in is_new)' "$scratch/costs" instructions.txt | sort -V >"$scratch/new" && cp "$scratch/new" instructions.txt
 	fi
 	compare_costs "$kernel" "$scratch/costs" | tee "$scratch/verdict"
 	sed 's/^/# /' "$scratch/costs"
