@@ -293,7 +293,9 @@ static __always_inline bool usual_read(struct room *room, struct sock *sk, __u32
 		len = piece.len;
 	if (!len)
 		return false;
-	asm volatile("" : "+r"(len)); /* (as in copy_buffer; and both comparisons are not to become one) */
+	asm volatile(
+		""
+		: "+r"(len)); /* (as in copy_buffer; and both comparisons are not to become one) */
 	if (len > USUAL_BYTES || bpf_probe_read_user(room->bytes, len, (void *)piece.at))
 		return false;
 	room->head = len;
