@@ -118,6 +118,9 @@ static inline requests_u64 usual_tag(requests_u64 position, requests_u32 sequenc
  */
 struct usual_slot {
 	struct usual_mailbox mailbox;
+	/* seldom used: processors fetch lines in pairs, and half of the time the mailbox's is on its way to the other CPU */
+	requests_u64 lost[2]; /* bytes of exchanges that could not be told, by direction */
+	requests_u64 seldom[6];
 	/* what every hook looks at */
 	requests_u64 busy; /* 1: a hook works at it, or it is being granted */
 	requests_u64 cookie; /* whose it is; 0: nobody's. Set and cleared by the user half */
@@ -144,11 +147,10 @@ struct usual_slot {
 	/* those that wait */
 	requests_u64 last_ns; /* when the last of them ended */
 	requests_u64 bytes[2]; /* of them, by direction */
-	requests_u64 lost[2]; /* of those that could not be told, likewise */
 	requests_u64 told
 		[USUAL_TOLD_WORDS]; /* where the event of the call that asked is made, if it must be told after all */
 	struct usual_event event;
-} __attribute__((aligned(64)));
+} __attribute__((aligned(128)));
 
 /*
  * The hash has two lanes, of the words at even and at odd places, so that one need not wait for the other. What is behind the last
