@@ -9,7 +9,6 @@
 
 #include "alert/rules.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "cli/client.h"
@@ -17,18 +16,7 @@
 #include "cli/table.h"
 #include "main/run.h"
 
-enum { LINE_BYTES = 16 << 20, PROBLEMS_BYTES = 1 << 20, USUAL_INTERVAL_MS = 60000 };
-
-static void print_json(const struct json_node *node)
-{
-	struct buf line;
-	struct json json = {.out = &line};
-
-	buf_init(&line, LINE_BYTES);
-	json_node_write(node, &json);
-	puts(buf_text(&line));
-	buf_done(&line);
-}
+enum { PROBLEMS_BYTES = 1 << 20, USUAL_INTERVAL_MS = 60000 };
 
 /* ---- what is wrong now ---- */
 
@@ -95,7 +83,7 @@ static int show_alerts(struct client *client, const struct options *options)
 			if (!state || strcmp(state, states[i]) != 0)
 				continue;
 			if (options->json)
-				print_json(alert);
+				client_print(alert);
 			else
 				print_alert(alert);
 			shown++;
@@ -149,7 +137,7 @@ static int show_rules(struct client *client, const struct options *options)
 		for (const struct json_node *rule = rules ? rules->child : NULL; rule;
 		     rule = rule->next)
 			if (options->json)
-				print_json(rule);
+				client_print(rule);
 			else
 				add_rule(&table, group, rule);
 	}

@@ -12,10 +12,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "main/run.h"
 
-enum { ANSWER_BYTES = 256 << 20, ARENA_BYTES = 512 << 20, STATUS_ABSENT = 0 };
+enum {
+	ANSWER_BYTES = 256 << 20,
+	ARENA_BYTES = 512 << 20,
+	LINE_BYTES = 16 << 20,
+	STATUS_ABSENT = 0,
+};
 
 static int connect_to(const char *path)
 {
@@ -278,6 +284,17 @@ bool client_event(struct span bytes, struct span *ret_name, struct span *ret_dat
 		rest = span_from(rest, line.len + 1);
 	}
 	return true;
+}
+
+void client_print(const struct json_node *node)
+{
+	struct buf line;
+	struct json json = {.out = &line};
+
+	buf_init(&line, LINE_BYTES);
+	json_node_write(node, &json);
+	puts(buf_text(&line));
+	buf_done(&line);
 }
 
 void url_encode(struct buf *out, const char *text)

@@ -46,6 +46,9 @@ int client_fail(struct client *client, int status, const struct err *why);
 /* The same for GET, with the answer read as JSON (valid until the next request). NULL: *ret_exit says what to return. */
 const struct json_node *client_get(struct client *client, const char *path, int *ret_exit);
 
+/* A part of an answer as JSON, a line on stdout. */
+void client_print(const struct json_node *node);
+
 /* Connects and sends a GET; the caller reads events from the descriptor with client_event. -errno on failure. */
 int client_stream(struct client *client, const char *path, struct err *why);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "cli/client.h"
 #include "cli/options.h"
@@ -19,17 +18,6 @@ static const char *text_or(const struct json_node *node, const char *key, const 
 	const char *text = json_get_text(node, key);
 
 	return text ? text : otherwise;
-}
-
-static void print_json(const struct json_node *node)
-{
-	struct buf line;
-	struct json json = {.out = &line};
-
-	buf_init(&line, LINE_BYTES);
-	json_node_write(node, &json);
-	puts(buf_text(&line));
-	buf_done(&line);
 }
 
 static void value_cell(struct table *table, const struct json_node *of, const char *name)
@@ -182,7 +170,7 @@ static int ask(struct client *client, const struct options *options)
 	}
 	if (options->json)
 		for (const struct json_node *record = records->child; record; record = record->next)
-			print_json(record);
+			client_print(record);
 	else if (options->words)
 		print_one(records->child);
 	else

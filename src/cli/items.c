@@ -18,17 +18,8 @@
 
 static void print_json_lines(const struct json_node *list)
 {
-	struct buf line;
-
-	buf_init(&line, 16 << 20);
-	for (const struct json_node *node = list ? list->child : NULL; node; node = node->next) {
-		struct json json = {.out = &line};
-
-		buf_clear(&line);
-		json_node_write(node, &json);
-		puts(buf_text(&line));
-	}
-	buf_done(&line);
+	for (const struct json_node *node = list ? list->child : NULL; node; node = node->next)
+		client_print(node);
 }
 
 static const char *text_or(const struct json_node *node, const char *key, const char *otherwise)

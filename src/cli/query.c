@@ -74,17 +74,6 @@ static void add_param(struct buf *path, const char *name, const char *value)
 	url_encode(path, value);
 }
 
-static void print_json(const struct json_node *node)
-{
-	struct buf line;
-	struct json json = {.out = &line};
-
-	buf_init(&line, LINE_BYTES);
-	json_node_write(node, &json);
-	puts(buf_text(&line));
-	buf_done(&line);
-}
-
 /* ---- PromQL ---- */
 
 static void print_labels(struct buf *out, const struct json_node *labels)
@@ -160,12 +149,12 @@ static void print_answer(const struct json_node *data, bool as_json)
 	if (!is_list && !as_json)
 		printf("%s\n", (const char *)result->child->next->text.at);
 	else if (!is_list)
-		print_json(data);
+		client_print(data);
 	else if (!as_json)
 		print_series(result, !strcmp(type, "matrix"));
 	else
 		for (const struct json_node *series = result->child; series; series = series->next)
-			print_json(series);
+			client_print(series);
 }
 
 static int ask_promql(struct client *client, const struct options *options)
@@ -340,7 +329,7 @@ static int ask_groups(struct client *client, const struct options *options)
 	groups = answer ? json_get(answer, "groups") : NULL;
 	if (groups && options->json)
 		for (const struct json_node *group = groups->child; group; group = group->next)
-			print_json(group);
+			client_print(group);
 	else if (groups)
 		print_groups(groups);
 	if (answer && json_get_text(answer, "partial"))
